@@ -33,8 +33,8 @@ REPORT_SCHEMA = 1
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    """`1 picture`, `2,000 pictures`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def shortened(text: str, longest: int = 60) -> str:

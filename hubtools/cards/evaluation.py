@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
+from hubtools.findings import plural
 from hubtools.layout import EVALUATION_CHART
 
 _ROWS = {
@@ -79,16 +80,16 @@ def evaluation_card(run_dir: Path, lora_sha256: str) -> EvaluationCard | None:
     name = "denoising_loss"
     if name in chosen.figures:
         seen = "held-out" if found.loss_held_out else "training"
-        title = f"denoising loss on {found.loss_pictures} {seen} pictures"
+        title = f"denoising loss on {plural(found.loss_pictures, f'{seen} picture')}"
         rows.append((title, _cell(found, base, name, 4), _cell(found, chosen, name, 4)))
         reading.append(("denoising loss", _READING[name]))
     samples = found.samples
     how = (
-        f"{len(found.prompts)} prompts, {found.images} pictures each, drawn by base and LoRA from"
-        f" the same noise ({samples.get('steps')} steps, guidance {samples.get('guidance')}, seeds"
-        f" from {samples.get('seed')}); without the trigger, {found.class_noun!r} stands in its"
-        f" place. In brackets 95 % bootstrap intervals. Pictures are compared by"
-        f" {found.picture_encoder}"
+        f"{plural(len(found.prompts), 'prompt')}, {plural(found.images, 'picture')} each,"
+        f" drawn by base and LoRA from the same noise ({samples.get('steps')} steps, guidance"
+        f" {samples.get('guidance')}, seeds from {samples.get('seed')}); without the"
+        f" trigger, {found.class_noun!r} stands in its place. In brackets 95 % bootstrap"
+        f" intervals. Pictures are compared by {found.picture_encoder}"
         + (f", prompts judged by {found.prompt_judge}" if found.prompt_judge else "")
         + ". All numbers are in evaluation.json."
     )
@@ -101,8 +102,8 @@ def evaluation_card(run_dir: Path, lora_sha256: str) -> EvaluationCard | None:
 def _cell(evaluation: Evaluation, candidate: Candidate, name: str, digits: int = 2) -> str:
     scaled = evaluation.per_cent(candidate, name)
     found: Measured | None = scaled or candidate.figures.get(name)
-    if found is None or found.mean is None:
+    if found is None or found.mean is None or found.low is None or found.high is None:
         return ""
     if scaled is not None:
-        return f"{found.mean + 0.0:.0f} % ({found.low:.0f} to {found.high:.0f})"
+        return f"{round(found.mean)} % ({round(found.low)} to {round(found.high)})"
     return f"{found.mean:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"

@@ -203,13 +203,14 @@ def _export(folder: Path, project: Project, trainer: Trainer, to: Path, *, out: 
 
     done = export_captions(folder, to, trainer, project.dataset, repeats=project.train.repeats)
     if done.blank:
-        out.warn(f"{done.blank} pictures have an empty caption.")
+        out.warn(f"An empty caption: {plural(done.blank, 'picture')}.")
     if done.foreign:
         out.warn(
-            f"{done.foreign} pictures are neither .jpg nor .png, which ai-toolkit may not read."
+            f"Neither .jpg nor .png, so that ai-toolkit may not read it:"
+            f" {plural(done.foreign, 'picture')}."
         )
     out.result(
-        f"{done.pictures} pictures with captions in {to}",
+        f"{plural(done.pictures, 'picture')} with captions in {to}",
         essential=str(to), folder=str(to), pictures=done.pictures, trigger_word=done.trigger,
     )  # fmt: skip
     return ExitCode.DONE

@@ -14,7 +14,7 @@ from hubtools.cli.joblog import is_job
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, print_utf8, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
-from hubtools.findings import to_text
+from hubtools.findings import plural, to_text
 from hubtools.reporting.github import github_command, to_github
 
 if TYPE_CHECKING:
@@ -200,7 +200,9 @@ def _said(done: CiRun, mode: str) -> str:
         return f"{done.plan.repo} is at {done.result.commit[:8]} already: {summary}"
     where = done.pr_url or done.commit_url
     verb = {"pr": "Proposed", "push": "Pushed", "release": "Released"}[mode]
-    return f"{verb} {len(done.plan.changes)} files, {done.result.verified} verified: {where}"
+    return (
+        f"{verb} {plural(len(done.plan.changes), 'file')}, {done.result.verified} verified: {where}"
+    )
 
 
 @contextmanager

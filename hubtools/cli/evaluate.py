@@ -8,6 +8,7 @@ import click
 
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.evaluation.result import Candidate, Evaluation
@@ -117,10 +118,10 @@ def show(out: Output, result: Evaluation) -> None:
               list(range(1, len(heads))))  # fmt: skip
     seen = "held-out" if result.loss_held_out else "training"
     out.note(
-        f"{len(result.prompts)} prompts x {result.images} pictures, 95 % intervals. Pictures"
-        f" compared by {result.picture_encoder}"
+        f"{plural(len(result.prompts), 'prompt')} x {plural(result.images, 'picture')},"
+        f" 95 % intervals. Pictures compared by {result.picture_encoder}"
         + (f", prompts by {result.prompt_judge}" if result.prompt_judge else "")
-        + f"; loss on {result.loss_pictures} {seen} pictures."
+        + f"; loss on {plural(result.loss_pictures, f'{seen} picture')}."
     )
 
 
@@ -135,6 +136,6 @@ def _cell(result: Evaluation, candidate: Candidate, name: str) -> str:
         return ""
     half = (found.high - found.low) / 2
     if scaled is not None:
-        return f"{found.mean + 0.0:.0f} % ±{half:.0f}"
+        return f"{round(found.mean)} % ±{half:.0f}"
     digits = 3 if name == "denoising_loss" else 2
     return f"{found.mean:.{digits}f} ±{half:.{digits}f}"

@@ -15,6 +15,7 @@ from hubtools.cli.output import Output, output_options
 from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.commands.releasing import Pruned
@@ -102,7 +103,7 @@ def command(
         root = run_dir or project.run_to_change
     if do_undo:
         count = with_trust(out, trust_state, lambda trust: trash.undo(root, trust=trust))
-        out.result(f"{count} files are back in {root}", restored=count)
+        out.result(f"{plural(count, 'file')} back in {root}", restored=count)
         return ExitCode.DONE
     if do_purge:
         if not yes:
@@ -154,7 +155,7 @@ def _applied(done: Pruned, out: Output) -> int:
 
     plan = done.plan
     out.result(
-        f"{len(plan.moved)} files ({human_bytes(plan.bytes_moved)}) moved aside"
+        f"{plural(len(plan.moved), 'file')} ({human_bytes(plan.bytes_moved)}) moved aside"
         if done.trash
         else "Nothing to move",
         trash=str(done.trash) if done.trash else None,

@@ -35,11 +35,11 @@ def export(
     """Write a LoRA (a run folder, a file, a Hub id) as another program reads it, with alphas in its
     weights. `format`: diffusers, kohya, comfyui or peft. `to`: a file, of peft a folder; default
     beside you, by the LoRA's name. `dtype`: of its numbers; `rank`: at most so many a layer;
-    `base_model`: where the LoRA does not tell whom it is for."""
+    `base_model`: where neither the LoRA nor its run tells whom it is for."""
     from hubtools.conversion.export import export as run
     from hubtools.models.targets import target_of
 
-    source = _file_of(lora)
+    source, family = _file_of(lora)
     base = None
     if base_model is not None and (base := target_of(bundled(base_model) or base_model)) is None:
         raise UsageError(
@@ -50,7 +50,7 @@ def export(
     ending = "" if format == "peft" else ".safetensors"
     return run(
         source, to or f"{name}-{format}{ending}", format=format, precision=dtype, rank=rank,
-        base=base, allow_pickle=allow_pickle, overwrite=overwrite,
+        base=base, family=family, allow_pickle=allow_pickle, overwrite=overwrite,
     )  # fmt: skip
 
 
@@ -90,11 +90,20 @@ def convert(
     )  # fmt: skip
 
 
-def _file_of(lora: StrPath) -> Path:
-    from hubtools.inference.lora import resolve_lora
+def _file_of(lora: StrPath) -> tuple[Path, str | None]:
+    """Its file, and the family of its base as manifests name it, if its run or its card tells."""
+    from hubtools.inference.lora import resolve_lora, run_of
+    from hubtools.models.targets import target_of
 
     path = Path(lora).expanduser()
-    return path if path.is_file() else resolve_lora(str(lora)).path
+    base = None
+    if not path.is_file():
+        found = resolve_lora(str(lora))
+        path, base = found.path, found.base_model
+    if (run := run_of(path)) is not None:
+        return path, run.base_model.family
+    target = target_of(base) if base else None
+    return path, target.support.name if target and target.support else None
 
 
 def merge(

@@ -66,15 +66,22 @@ class Adapter:
     mended: tuple[str, ...] = ()
 
 
-def read_adapter(path: Path, base: Target | None = None, *, allow_pickle: bool = False) -> Adapter:
-    """Read the LoRA in the file at `path`; `base`: the kind of model that it is for, where its own
-    names and widths leave that open. `allow_pickle`: a `.bin` may be opened, tensors only.
+def read_adapter(
+    path: Path,
+    base: Target | None = None,
+    *,
+    family: str | None = None,
+    allow_pickle: bool = False,
+) -> Adapter:
+    """Read the LoRA in the file at `path`; `base`: the kind of model that it is for; `family`: its
+    name in manifests, where the file's own names and widths leave that open. `allow_pickle`: a
+    `.bin` may be opened, tensors only.
 
     Raises `HubtoolsError` for what is no LoRA (a LoHa and its kin, a whole model), for one that is
     damaged or holds half layers, and for names that nobody knows."""
     require_extra("train", "Converting a LoRA")
     weights, tensors = _opened(path, allow_pickle)
-    target = _target(path, weights, base)
+    target = _target(path, weights, base, family)
     mended, names = _mended(weights, target)
     _check_names(path, weights, names)
     tensors = {names.get(name, name): tensor for name, tensor in tensors.items()}
@@ -165,8 +172,9 @@ def _is_stored(tensor: Tensor) -> bool:
     )
 
 
-def _target(path: Path, weights: Weights, base: Target | None) -> Target:
+def _target(path: Path, weights: Weights, base: Target | None, family: str | None) -> Target:
     fits = [TARGETS[name] for name in weights.families if TARGETS[name].support is not None]
+    fits = [row for row in fits if row.support and row.support.name == family] or fits
     if base is not None:
         if not weights.fits(base):
             whose = family_words(weights.families) or "another kind of model"

@@ -54,18 +54,19 @@ def export(
     precision: Precision | None = None,
     rank: int | None = None,
     base: Target | None = None,
+    family: str | None = None,
     allow_pickle: bool = False,
     overwrite: bool = False,
 ) -> Exported:
     """Write the LoRA in the file `source` as the file `to` (of `peft`: as a folder), with alphas in
     the weights, and read it back. `precision`: of its numbers, default what they are in; `rank`: at
-    most so many a layer.
+    most so many a layer; `base`, `family`: as in `read_adapter`.
 
     Raises `UsageError` if something else lies at `to`, and what `read_adapter` and `tensors_for`
     raise."""
     place = Path(to).expanduser()
     _check_free(place, source, format, overwrite)
-    before = read_adapter(source, base, allow_pickle=allow_pickle)
+    before = read_adapter(source, base, family=family, allow_pickle=allow_pickle)
     now: Adapter = folded(before)
     _check_finite(source, now, "fp32")
     if rank is not None:

@@ -87,7 +87,7 @@ def _check_read(adapter: Adapter, to: Format) -> None:
     if to == "comfyui" and not row.layers.loader.comfyui:
         raise HubtoolsError(
             f"ComfyUI reads a LoRA of {row.title} by names that hubtools does not write.",
-            hint="--format diffusers",
+            hint="--as diffusers",
             code="not-supported",
         )
 
@@ -166,7 +166,7 @@ def _kohya(adapter: Adapter) -> dict[str, Tensor]:
     if row.denoiser != "unet" or row.name not in _ARCHITECTURES:
         raise HubtoolsError(
             f"hubtools does not write the names that sd-scripts gives LoRAs of {row.title}.",
-            hint="--format comfyui, or diffusers",
+            hint="--as comfyui" if row.layers.loader.comfyui else "--as diffusers",
             code="not-supported",
         )
     encoders = sum(part.startswith("text_encoder") for part in row.components)

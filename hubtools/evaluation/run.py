@@ -50,6 +50,7 @@ from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.evaluation.session import BASE, Line, Session
 from hubtools.evaluation.verdict import Contender, recommend
 from hubtools.files import check_replaceable
+from hubtools.findings import plural
 from hubtools.inference.pipeline import versions
 from hubtools.layout import EVALUATION, EVALUATION_CHART, EVALUATION_DIR
 from hubtools.project import Project
@@ -114,7 +115,7 @@ def _measure(plan: EvaluationPlan, studio: Session, lines: list[Line], note: Not
     seen = [open_image(example.image) for example in plan.real]
     blanked = {i for line in lines for i, r in enumerate(line.records) if r.blanked}
     if blanked:
-        note(f"{len(blanked)} pictures were blanked by the safety checker and do not count.")
+        note(f"The safety checker blanked {plural(len(blanked), 'picture')}; such do not count.")
     readers = _mark_readers() if tiny else {}
     compare = _Comparison.of(encoder, seen, _pictures(plan, lines[0], blanked))
     real = compare.real

@@ -39,8 +39,8 @@ def recommend(
         gain = _gain(best)
         return None, (
             f"Nothing shows that the subject was learned: the best, {best.label}, is"
-            f" {gain.mean:+.3f} more like the pictures than the base ({gain.low:+.3f} to"
-            f" {gain.high:+.3f});"
+            f" not surely more like the pictures than the base (similarity {_signed(gain.mean)},"
+            f" {_signed(gain.low)} to {_signed(gain.high)});"
             " train longer or with a higher learning rate."
         )
     sound = [c for c in learned if not _faults(base, c)]
@@ -69,6 +69,10 @@ def recommend(
         if not sound:
             sentence += "; a lower weight or an earlier step may do better"
     return list(contenders).index(chosen), sentence + "."
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 3) + 0.0:+.3f}"  # no -0.000
 
 
 def _gain(contender: Contender) -> Figure:

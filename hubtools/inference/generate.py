@@ -12,6 +12,7 @@ from hubtools.dataset.examples import Example, read_examples
 from hubtools.dataset.rows import role_columns
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.files import StrPath
+from hubtools.findings import plural
 from hubtools.inference.controls import controls_for, taken_by
 from hubtools.inference.embeddings import Prompts, prompt_notes
 from hubtools.inference.lora import (
@@ -254,7 +255,7 @@ def write_sheet(records: Sequence[SampleRecord], folder: Path, path: Path) -> No
 
 def _how(record: SampleRecord) -> str:
     return (
-        f"seed {record.seed}, {record.scheduler}, {record.steps} steps,"
+        f"seed {record.seed}, {record.scheduler}, {plural(record.steps, 'step')},"
         f" guidance {record.guidance:g}"
         + (f" rescaled {record.guidance_rescale:g}" if record.guidance_rescale else "")
     )

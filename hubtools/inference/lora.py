@@ -195,17 +195,23 @@ def snapshots_of(folder: Path) -> list[int]:
 
 def _in_run(file: LoraFile) -> LoraFile:
     """A file inside a run folder knows what the run knows of base and trigger."""
-    parent = file.path.absolute().parent
+    run = run_of(file.path)
+    if run is None:
+        return file
+    return replace(file, base_model=run.base_model.id, trigger=run.dataset.trigger)
+
+
+def run_of(file: Path) -> RunManifest | None:
+    """Of the run folder in which the weight file lies, as its own or as a snapshot; None if it lies
+    in none, or in one that cannot be read."""
+    parent = file.absolute().parent
     for folder in (parent, parent.parent):
         if (folder / RUN_MANIFEST).is_file():
             try:
-                manifest = RunManifest.read(folder)
+                return RunManifest.read(folder)
             except HubtoolsError:
-                return file  # the run's own commands tell of it; the weights are whole
-            return replace(
-                file, base_model=manifest.base_model.id, trigger=manifest.dataset.trigger
-            )
-    return file
+                return None  # the run's own commands tell of it; the weights are whole
+    return None
 
 
 def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) -> LoraFile:

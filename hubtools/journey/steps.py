@@ -14,7 +14,7 @@ from hubtools.dataset.validate import validate_project
 from hubtools.errors import ChecksFailed
 from hubtools.evaluation.run import evaluate
 from hubtools.files import human_bytes
-from hubtools.findings import Report
+from hubtools.findings import Report, plural
 from hubtools.hub.client import remote_head
 from hubtools.hub.collections import told
 from hubtools.inference.generate import generate_for_run
@@ -120,7 +120,7 @@ def _send(
         raise
     facts = {"url": result.url, "commit": result.commit, "repo": repo, "pr": result.pr_url}
     if result.pushed:
-        sentence = f"{result.pushed} files to {result.url}, verified by checksum"
+        sentence = f"{plural(result.pushed, 'file')} to {result.url}, verified by checksum"
     else:
         sentence = f"{result.url} already has every file"
     return sentence, facts
@@ -139,13 +139,13 @@ def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
         trust_state=journey.trust_state,
     )
     seconds = f" in {manifest.seconds:.0f} s" if manifest.seconds else ""
-    return f"{manifest.steps_done} steps{seconds}", {"steps": manifest.steps_done}
+    return f"{plural(manifest.steps_done, 'step')}{seconds}", {"steps": manifest.steps_done}
 
 
 def _generate(journey: Journey) -> tuple[str, dict[str, Any]]:
     with bar(journey.narrator, "drawing") as on_step:
         records = generate_for_run(journey.project, note=journey.narrator.note, on_step=on_step)
-    return f"{len(records)} pictures, with the LoRA and without", {
+    return f"{plural(len(records), 'picture')}, with the LoRA and without", {
         "files": [record.file for record in records]
     }
 

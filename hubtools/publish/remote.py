@@ -20,6 +20,7 @@ from typing import Literal
 
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.files import not_replaced
+from hubtools.findings import plural
 from hubtools.hub.client import Remote, RemoteFile, look
 from hubtools.hub.commit import Repository, deletion
 from hubtools.hub.errors import asking
@@ -206,7 +207,8 @@ def remove(plan: RemotePlan, *, message: str | None = None) -> str:
     with asking(f"pull request to {plan.repo}"):
         made = Repository(plan.repo, plan.repo_type).commit(
             changes,
-            commit_message=message or f"Delete {len(changes)} files that no release needs",
+            commit_message=message
+            or f"Delete {plural(len(changes), 'file')} that no release needs",
             commit_description="\n".join(f"- {i.path}: {i.reason}" for i in plan.removed[:200]),
             parent_commit=plan.head,
             create_pr=True,

@@ -16,6 +16,7 @@ from typing import Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
+from hubtools.findings import plural
 from hubtools.layout import TRASH_DIR, WORK_DIR
 from hubtools.publish.classify import PrunePlan
 from hubtools.rooted import LeadsOut, Root, parts_of
@@ -187,7 +188,7 @@ def undo(root: Path, *, trust: bool = False) -> int:
             more = [f"and {len(pending) - _SHOWN} more"] if len(pending) > _SHOWN else []
             raise ForeignState(
                 opened.path / trash / _LIST,
-                f"move {len(pending)} files back into the folder",
+                f"move {plural(len(pending), 'file')} back into the folder",
                 tuple(shown + more),
             )
         copies = [(now, was) for now, was in pending if _blocked(opened, now, was)]
@@ -268,7 +269,7 @@ def purge(root: Path, *, trust: bool = False) -> int:
             if not trust and not _read(opened, trash).sealed:
                 count = sum(not stat.S_ISDIR(facts.st_mode) for _, facts in opened.walk(trash))
                 raise ForeignState(
-                    opened.path / trash / _LIST, f"delete {count - 1} files for good"
+                    opened.path / trash / _LIST, f"delete {plural(count - 1, 'file')} for good"
                 )
         freed = 0
         for trash in found:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hubtools.findings import Problem, Severity
+from hubtools.findings import Problem, Severity, plural
 from hubtools.models.registry import FROM_PICTURES
 from hubtools.training.plan import TRAIN_RULES, TrainPlan
-from hubtools.training.told import count
 
 
 @TRAIN_RULES.rule("T123", "The base is shown no control pictures", Severity.WARNING)
@@ -21,7 +20,7 @@ def unused_controls(plan: TrainPlan) -> Iterator[Problem]:
     examples = [example for example in plan.examples if example.controls]
     if examples and not plan.base.controls[1]:
         yield Problem(
-            f"{count(len(examples), 'picture')} of the dataset"
+            f"{plural(len(examples), 'picture')} of the dataset"
             f" {'has' if len(examples) == 1 else 'have'} control pictures, which the base is not"
             " shown.",
             f"train {FROM_PICTURES}, or set dataset.control_columns = []",

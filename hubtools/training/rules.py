@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hubtools.dataset.text.trigger import has_word
 from hubtools.files import StrPath
-from hubtools.findings import Problem, Report, Severity, shortened
+from hubtools.findings import Problem, Report, Severity, plural, shortened
 from hubtools.models.lookup import instead_of
 from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.training import control_rules, machine_rules, rate_rules
 from hubtools.training.plan import TRAIN_RULES, TrainPlan
-from hubtools.training.told import count
 
 __all__ = ["TRAIN_RULES", "judge"]
 _RULES = (machine_rules, control_rules, rate_rules)  # importing them fills the book
@@ -159,8 +158,8 @@ def mirrored_sides(plan: TrainPlan) -> Iterator[Problem]:
     named = [e for e in plan.examples if any(_SIDES.search(text) for text in e.texts)]
     if named:
         yield Problem(
-            f"random_flip mirrors pictures, but {len(named)} captions name a side, e.g. that of"
-            f" {named[0].file_name}.",
+            f"random_flip mirrors pictures, but a side is named by"
+            f" {plural(len(named), 'caption')}, e.g. that of {named[0].file_name}.",
             "--no-random-flip",
             path=named[0].file_name,
         )
@@ -307,7 +306,7 @@ def long_captions(plan: TrainPlan) -> Iterator[Problem]:
     if long:
         most, worst = max(long, key=lambda pair: pair[0])
         yield Problem(
-            f"{len(long)} of {count(len(texts), 'caption')}"
+            f"{len(long)} of {plural(len(texts), 'caption')}"
             f" {'is' if len(long) == 1 else 'are'} longer than the {counter.room} tokens that the"
             f" base reads, and cut off there; that of {worst.file_name} has"
             f" {'' if counter.exact else 'about '}{most}.",
@@ -356,7 +355,7 @@ def few(plan: TrainPlan) -> Iterator[Problem]:
     """Fewer than five pictures: the LoRA will know the subject from these sides only."""
     if plan.recipe.images < 5:
         yield Problem(
-            f"There are only {plan.recipe.images} pictures; 15 to 25 from several angles are"
-            " usual for a subject.",
+            f"The dataset has only {plural(plan.recipe.images, 'picture')}; 15 to 25 from several"
+            " angles are usual for a subject.",
             "more pictures",
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
+from hubtools.findings import plural
 from hubtools.layout import (
     CARD,
     EVALUATION_DIR,
@@ -123,8 +124,8 @@ def refuse_foreign_finish(run_dir: Path, manifest: RunManifest, trust_state: boo
     if not trust_state:
         raise ForeignState(
             run_dir / RUN_MANIFEST,
-            f"make the run count as finished ({manifest.steps_done:,} steps), so that its LoRA is"
-            " taken for the one that you train",
+            f"make the run count as finished ({plural(manifest.steps_done, 'step')}), so that its"
+            " LoRA is taken for the one that you train",
             hint=WAYS_ON,
         )
     seal_finish(run_dir, manifest)
@@ -210,7 +211,7 @@ def _refuse_longer(run_dir: Path, old: dict[str, Any], new: dict[str, Any], done
     place = shlex.quote(str(run_dir))
     on = f"--init-from {place} --output-dir {place}-more --max-train-steps {more - steps} goes on"
     raise HubtoolsError(
-        f"{run_dir} is a run of {steps:,} steps, and the learning rate of its schedule"
+        f"{run_dir} is a run of {plural(steps, 'step')}, and the learning rate of its schedule"
         f" ({new['lr_scheduler']}) falls until the last: they are not the first of {more:,}.",
         hint=(
             f"{on} from its weights; " if done else f"--max-train-steps {steps} goes on with it; "

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hubtools.files import human_bytes
-from hubtools.findings import shortened
+from hubtools.findings import plural, shortened
 from hubtools.models.families.noise import EPSILON, FLOW
 from hubtools.models.families.protocol import USUAL
 from hubtools.settings import TrainSettings
@@ -81,11 +81,11 @@ def _arithmetic(recipe: Recipe) -> str:
     sizes = "" if recipe.items == recipe.images * settings.repeats else f" = {recipe.items:,} items"
     parts = f" in {len(buckets.sizes)} buckets" if len(buckets.sizes) > 1 else ""
     return (
-        f"{count(recipe.images, 'image')} x {count(settings.repeats, 'repeat')}{sizes}"
+        f"{plural(recipe.images, 'image')} x {plural(settings.repeats, 'repeat')}{sizes}"
         f" / (batch {settings.train_batch_size}"
         f" x accumulation {settings.gradient_accumulation_steps} x processes {recipe.world_size})"
-        f"{parts} = {count(recipe.steps_an_epoch, 'step')} an epoch;"
-        f" {_number(recipe.epochs)} epochs = {count(recipe.steps, 'step')}"
+        f"{parts} = {plural(recipe.steps_an_epoch, 'step')} an epoch;"
+        f" {_number(recipe.epochs)} epochs = {plural(recipe.steps, 'step')}"
     )
 
 
@@ -107,7 +107,7 @@ def _made_from(plan: TrainPlan) -> str:
     if not most:
         return ""
     seen = "; the text encoder is shown them too" if plan.base.sees else ""
-    told = f"{count(most, 'control picture')} each at most"
+    told = f"{plural(most, 'control picture')} each at most"
     return f"{told}, in the size that the base's pipeline gives them{seen}"
 
 
@@ -132,7 +132,7 @@ def _repeats(plan: TrainPlan) -> str:
     if set(found) == {(1, 1.0)}:
         return ""
     told = (
-        f"{count(found[key], 'picture')} x {key[0]:g}"
+        f"{plural(found[key], 'picture')} x {key[0]:g}"
         + (f" (weight {key[1]:g})" if key[1] != 1 else "")
         for key in sorted(found)
     )
@@ -142,7 +142,7 @@ def _repeats(plan: TrainPlan) -> str:
 def _placed(plan: TrainPlan) -> str:
     """How many pictures say where they are cut."""
     placed = sum(example.focus is not None for example in plan.examples)
-    told = f"{placed} of {count(len(plan.examples), 'picture')} cut where crop_focus says"
+    told = f"{placed} of {plural(len(plan.examples), 'picture')} cut where crop_focus says"
     return told if placed else ""
 
 
@@ -152,7 +152,7 @@ def _masks(plan: TrainPlan) -> str:
         return ""
     outside = plan.recipe.settings.unmasked_weight
     counts = f"counts {outside:g} of what is inside" if outside else "does not count"
-    return f"{masked} of {count(len(plan.examples), 'picture')} masked; what is outside {counts}"
+    return f"{masked} of {plural(len(plan.examples), 'picture')} masked; what is outside {counts}"
 
 
 def _captions(plan: TrainPlan) -> str:
@@ -216,7 +216,7 @@ def _prior(plan: TrainPlan) -> str:
     weight = f"weight {settings.prior_loss_weight:g}"
     if of_class := [example for example in plan.examples if example.of_class]:
         return (
-            f"{count(len(of_class), 'picture')} of the class, together as often as those of the"
+            f"{plural(len(of_class), 'picture')} of the class, together as often as those of the"
             f" subject, captions like {shortened(of_class[0].caption)!r}, {weight}"
         )
     if not settings.keeps_answers:
@@ -232,7 +232,7 @@ def _held_out(plan: TrainPlan) -> str:
     if not plan.held_out:
         return ""
     return (
-        f"{count(len(plan.held_out), 'picture')} not trained on; loss measured every"
+        f"{plural(len(plan.held_out), 'picture')} not trained on; loss measured every"
         f" {plan.recipe.validate_every:,} steps and before the first"
     )
 
@@ -288,11 +288,6 @@ def _flops(number: float) -> str:
             return f"{number:.3g} {unit}"
         number /= step
     raise AssertionError(number)
-
-
-def count(number: int, noun: str) -> str:
-    """`1 step`, `2,000 steps`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _number(value: float) -> str:

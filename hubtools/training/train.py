@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.errors import ChecksFailed, require_extra
+from hubtools.findings import plural
 from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
 from hubtools.progress import PlainReporter, Reporter, silent
 from hubtools.project import Project
@@ -119,8 +120,8 @@ def train(
         if not dry_run:
             runfolder.refuse_foreign_finish(run_dir, earlier, trust_state)
         reporter.note(
-            f"{run_dir} is finished already: {earlier.steps_done:,} steps with the same settings"
-            " and pictures. Nothing to do (`hubtools train --no-resume` trains it anew)."
+            f"{run_dir} is finished already: {plural(earlier.steps_done, 'step')} with the same"
+            " settings and pictures. Nothing to do (`hubtools train --no-resume` trains it anew)."
         )
         return earlier
     if not report.ok:

@@ -16,9 +16,12 @@ from hubtools.conversion.adapter import Layer, read_adapter
 from hubtools.conversion.reduction import difference
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import open_regular
+from hubtools.layout import LORA_WEIGHTS
 from hubtools.lorafile.look import look
+from hubtools.manifest import BaseModelFacts
 from hubtools.models.registry import TARGETS
 from tests.typed import typed
+from tests.watched import manifest
 
 ALPHA = 2.0  # of rank 4: half the strength of alpha 4
 Changes = dict[str, torch.Tensor]
@@ -374,12 +377,27 @@ def test_what_cannot_be_put_so_is_refused(pipelines: dict[str, Any], tmp_path: P
         with pytest.raises(HubtoolsError, match=why):
             convert(file, tmp_path / "out.safetensors")
     file = write(tmp_path / "flux.safetensors", lora_of(pipelines["flux"]))
-    with pytest.raises(HubtoolsError, match="sd-scripts"):
+    with pytest.raises(HubtoolsError, match="sd-scripts") as caught:
         export(file, "kohya", tmp_path / "out.safetensors", base_model=IDS["flux"])
+    assert caught.value.hint == "--as comfyui"
     save_file(good, tmp_path / "sd.safetensors")
     with pytest.raises(HubtoolsError, match="is a LoRA for"):
         convert(tmp_path / "sd.safetensors", tmp_path / "o.safetensors", base_model=IDS["sdxl"])
     assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("family", ["flux", "chroma"])
+def test_a_run_tells_what_the_names_of_its_layers_leave_open(
+    family: str, pipelines: dict[str, Any], tmp_path: Path
+) -> None:
+    file = write(tmp_path / LORA_WEIGHTS, lora_of(pipelines["flux"]))
+    with pytest.raises(HubtoolsError, match=r"it may be FLUX\.1 or Chroma"):
+        export(file, "comfyui", tmp_path / "out.safetensors")
+    base = BaseModelFacts(id="me/my-own", family=family, prediction_type="flow")
+    manifest(base_model=base).write(tmp_path)
+    for number, source in enumerate((file, tmp_path)):
+        done = export(source, "comfyui", tmp_path / f"{number}.safetensors")
+        assert done.family == TARGETS[family].title
 
 
 def test_nothing_is_written_over(pipelines: dict[str, Any], tmp_path: Path) -> None:
