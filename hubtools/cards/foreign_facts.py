@@ -253,7 +253,9 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
             Comparison(record.prompt, base_image_name(index), image_name(index))
             for index, record in bare
         ),
-        comfyui=comfyui_of(held, found.name, repo, title, weight),
+        comfyui=comfyui_of(
+            held, found.name, repo, title, weight, support.name if support else None
+        ),
         summary=found.rows,
         resolution=found.told.resolution,
         download=hub_file(repo, found.name) if repo else None,

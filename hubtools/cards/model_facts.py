@@ -114,7 +114,13 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
             Comparison(record.prompt, base_image_name(index), image_name(index))
             for index, record in bare
         ),
-        comfyui=comfyui(weights, repo, title, float(measured.weight) if measured else 1.0),
+        comfyui=comfyui(
+            weights,
+            repo,
+            title,
+            float(measured.weight) if measured else 1.0,
+            manifest.base_model.family,
+        ),
         summary=tuple(summary(manifest)),
         gallery=bool(records),
         resolution=manifest.train.get("resolution"),

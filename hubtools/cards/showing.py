@@ -92,22 +92,25 @@ def _noise(record: SampleRecord) -> str:
     return json.dumps(same, sort_keys=True, default=str)
 
 
-def comfyui(weights: Path, repo: str | None, title: str, weight: float) -> ComfyUI | None:
-    """For a file that ComfyUI takes whole. It reads no alpha from the header, so that its strength
-    may have to be another one than diffusers' weight; None if no single one does."""
+def comfyui(
+    weights: Path, repo: str | None, title: str, weight: float, family: str | None
+) -> ComfyUI | None:
+    """For a file that ComfyUI takes whole, for a base of `family`. It reads no alpha from the
+    header, so that its strength may have to be another one than diffusers' weight; None if no
+    single one does."""
     found = look(partial(open_regular, weights), weights.stat().st_size)
-    return comfyui_of(found, weights.name, repo, title, weight)
+    return comfyui_of(found, weights.name, repo, title, weight, family)
 
 
 def comfyui_of(
-    found: Weights, file: str, repo: str | None, title: str, weight: float
+    found: Weights, file: str, repo: str | None, title: str, weight: float, family: str | None
 ) -> ComfyUI | None:
     """`comfyui` of a file that was looked at, published as `file`."""
     if not found.is_adapter:
         return None
     whole = {part.name for part in found.parts}
     ours, theirs = found.strengths(header=True), found.strengths(header=False)
-    if not whole or found.taken_by_comfyui != whole or len(ours) != 1 or len(theirs) != 1:
+    if not whole or found.taken_by_comfyui(family) != whole or not len(ours) == len(theirs) == 1:
         return None
     name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in title)
     address = hub_file(repo, file) if repo else None

@@ -178,13 +178,13 @@ def _show(plan: PrunePlan, out: Output, *, table: bool = True) -> int:
     if table:
         out.table(columns, sorted(rows, key=lambda row: (row[1], row[0])), right=(2,))
     out.note(
-        f"{len(plan.kept)} files ({human_bytes(plan.bytes_kept)}) are worth publishing,"
-        f" {len(plan.dropped)} ({human_bytes(plan.bytes_dropped)}) are not."
+        f"Worth publishing: {plural(len(plan.kept), 'file')} ({human_bytes(plan.bytes_kept)});"
+        f" not: {len(plan.dropped)} ({human_bytes(plan.bytes_dropped)})."
     )
     if plan.left:
         out.note(
-            f"{len(plan.left)} of these stay where they are: no trainer that hubtools knows writes"
-            " them (--drop PATTERN moves them)."
+            f"Not moved, since no trainer that hubtools knows writes such files:"
+            f" {plural(len(plan.left), 'file')} (--drop PATTERN moves them)."
         )
     if plan.asks:
         out.warn(f"{len(plan.asks)} files are undecided: use --keep PATTERN or --drop PATTERN.")

@@ -173,8 +173,8 @@ def _is_stored(tensor: Tensor) -> bool:
 
 
 def _target(path: Path, weights: Weights, base: Target | None, family: str | None) -> Target:
-    fits = [TARGETS[name] for name in weights.families if TARGETS[name].support is not None]
-    fits = [row for row in fits if row.support and row.support.name == family] or fits
+    rows = (TARGETS[name] for name in weights.fitting(family))
+    fits = [row for row in rows if row.support is not None]
     if base is not None:
         if not weights.fits(base):
             whose = family_words(weights.families) or "another kind of model"

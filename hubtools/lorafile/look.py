@@ -253,10 +253,16 @@ class Weights:
         found = (taken_by_diffusers(self.parts, self.others, family) for family in families)
         return self._whole(max(found, key=len))
 
-    @cached_property
-    def taken_by_comfyui(self) -> frozenset[str]:
-        """The same of ComfyUI, as its tables of names tell."""
-        return self._whole(taken_by_comfyui(self.parts, self.families))
+    def taken_by_comfyui(self, family: str | None = None) -> frozenset[str]:
+        """The same of ComfyUI, as its tables of names tell. `family`: as in `fitting`."""
+        return self._whole(taken_by_comfyui(self.parts, self.fitting(family)))
+
+    def fitting(self, family: str | None) -> tuple[TargetName, ...]:
+        """Those of `families` that belong to the family that manifests name so; all of them if none
+        does, since the file's own names and widths go before."""
+        fits = (TARGETS[name].support for name in self.families)
+        found = zip(self.families, fits, strict=True)
+        return tuple(n for n, s in found if s and s.name == family) or self.families
 
     def _whole(self, names: frozenset[str]) -> frozenset[str]:
         alone = set(self.halved)

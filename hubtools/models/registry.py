@@ -295,7 +295,7 @@ _ALL = (
             # it would draw in sizes of its own and scale to the one that was asked for
             always=(("use_resolution_binning", False),),
         ),
-        layers=Layers((_SELF, _CROSS), widths=(2240,), loader=Loader(comfyui=False)),
+        layers=Layers((_SELF, _CROSS), widths=(2240, 1152), loader=Loader(comfyui=False)),
     ),
     Target(
         "pixart", "PixArt", 1024, (_t5(300),), "transformer", 4, _texts(1), ("PixArt",),

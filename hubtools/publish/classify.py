@@ -21,6 +21,7 @@ from hubtools.layout import (
     CARD,
     CHECKPOINTS_DIR,
     EVALUATION,
+    EVALUATION_CHART,
     EVALUATION_DIR,
     LOSS_CHART,
     METRICS,
@@ -270,6 +271,8 @@ def _verdict(
         return Verdict.DROP, "a picture that was only measured"
     if name == EVALUATION:
         return Verdict.KEEP, "what was measured"
+    if name == EVALUATION_CHART:
+        return Verdict.DROP, "figures that were measured; the card does not show them"
     if name in (METRICS, LOSS_CHART):
         return Verdict.DROP, "the training curve; the card does not show it"
     if size > ASK_FROM_BYTES:

@@ -52,7 +52,7 @@ class WeightInspection:
                 "header_alphas": held.header_alphas,
                 "targets": list(held.targets),
                 "diffusers": _taken(held.taken(), held.strengths(header=True)),
-                "comfyui": _taken(held.taken_by_comfyui, held.strengths(header=False)),
+                "comfyui": _taken(held.taken_by_comfyui(), held.strengths(header=False)),
                 "missing_halves": list(held.halved),
                 "zero_up": len(held.idle),
             }

@@ -14,6 +14,8 @@ from pathlib import Path
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.layout import (
+    EVALUATION,
+    EVALUATION_CHART,
     EVALUATION_DIR,
     IMAGES_DIR,
     LORA_WEIGHTS,
@@ -303,7 +305,9 @@ def _at_top(run: RunFolder, name: str) -> bool:
         return True
     if run.trainer in ("sd-scripts", "ai-toolkit"):
         return base_of_numbered(name) is not None
-    return run.trainer == "hubtools" and name in (METRICS, LOSS_CHART)
+    return run.trainer == "hubtools" and name in (
+        METRICS, LOSS_CHART, EVALUATION, EVALUATION_CHART,
+    )  # fmt: skip
 
 
 def _in_folder(run: RunFolder, first: str, rest: str, base: str) -> bool | None:

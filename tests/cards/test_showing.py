@@ -25,7 +25,7 @@ def test_comfyui_knows_no_alpha_of_the_header(
     tmp_path: Path, alpha: float, weight: float, strength: str
 ) -> None:
     file = lorafiles.save(tmp_path / "lora.safetensors", lorafiles.good(), **header(alpha))
-    found = comfyui(file, "me/x", "my robot: 2", weight)
+    found = comfyui(file, "me/x", "my robot: 2", weight, None)
     assert found is not None
     assert found.strength == strength
     assert found.file == "my-robot--2.safetensors"
@@ -34,16 +34,18 @@ def test_comfyui_knows_no_alpha_of_the_header(
 
 def test_alphas_in_the_file_act_everywhere(tmp_path: Path) -> None:
     tensors = lorafiles.kohya(lorafiles.good(), alpha=2)
-    found = comfyui(lorafiles.save(tmp_path / "lora.safetensors", tensors), None, "x", 1.0)
+    found = comfyui(lorafiles.save(tmp_path / "lora.safetensors", tensors), None, "x", 1.0, None)
     assert found is not None
     assert (found.strength, found.download) == ("1", None)
 
 
 def test_what_comfyui_does_not_take_whole_is_not_promised(tmp_path: Path) -> None:
     tensors = lorafiles.good() | {"unet.nobody.knows.lora_A.weight": lorafiles.good().popitem()[1]}
-    assert comfyui(lorafiles.save(tmp_path / "a.safetensors", tensors), "me/x", "x", 1.0) is None
+    assert (
+        comfyui(lorafiles.save(tmp_path / "a.safetensors", tensors), "me/x", "x", 1.0, None) is None
+    )
     (tmp_path / "b.safetensors").write_bytes(b"no weights")
-    assert comfyui(tmp_path / "b.safetensors", "me/x", "x", 1.0) is None
+    assert comfyui(tmp_path / "b.safetensors", "me/x", "x", 1.0, None) is None
 
 
 def test_a_citation_is_bibtex() -> None:

@@ -127,7 +127,7 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
     assert held.strengths(header=True) == (2.0,)
     assert held.strengths(header=False) == (1.0,)
     held = looked(lorafiles.save(tmp_path / "c.safetensors", lorafiles.loha()))
-    assert (held.kind, held.taken(), len(held.taken_by_comfyui)) == ("loha", frozenset(), 8)
+    assert (held.kind, held.taken(), len(held.taken_by_comfyui())) == ("loha", frozenset(), 8)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "bfloat16"])
@@ -145,17 +145,19 @@ def test_numbers_of_every_format(tmp_path: Path, dtype: str, number: float) -> N
 
 
 def test_comfyui_does_not_know_what_diffusers_calls_the_layers_of_some(tmp_path: Path) -> None:
-    for layer, width, taken in (
-        ("layers.0.attn.to_q", 2304, 0),
-        ("layers.0.attention.to_q", 3840, 2),
-        ("transformer_blocks.0.attn1.to_q", 2240, 0),
-        ("transformer_blocks.0.attn1.to_q", 1152, 2),
-        ("transformer_blocks.0.attn.to_gate", 6144, 2),
+    for layer, width, family, taken in (
+        ("layers.0.attn.to_q", 2304, None, 0),
+        ("layers.0.attention.to_q", 3840, None, 2),
+        ("transformer_blocks.0.attn1.to_q", 2240, None, 0),
+        ("transformer_blocks.0.attn1.to_q", 1152, None, 2),
+        ("transformer_blocks.0.attn1.to_q", 1152, "sana", 0),
+        ("transformer_blocks.0.attn1.to_q", 1152, "of-tomorrow", 2),
+        ("transformer_blocks.0.attn.to_gate", 6144, None, 2),
     ):
         state = {
             f"transformer.{layer}.lora_A.weight": numpy.ones((4, width), "float32"),
             f"transformer.{layer}.lora_B.weight": numpy.ones((width, 4), "float32"),
         }
         held = looked(lorafiles.save(tmp_path / "a.safetensors", state))
-        assert len(held.taken_by_comfyui) == taken, (layer, width)
+        assert len(held.taken_by_comfyui(family)) == taken, (layer, width, family)
         assert len(held.taken()) == 2
