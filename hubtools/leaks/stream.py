@@ -71,6 +71,7 @@ _UNUSUAL = (
     b"\xe2\x81\xa9", b"\xe3\x85\xa4", b"\xef\xb8\x8e", b"\xef\xb8\x8f", b"\xf3\xa0\x81", b"\xf0\x9d\x97",
     b"\xf0\x9d\x96", b"\xcd\x8f",
 )  # fmt: skip
+_ANY_UNUSUAL = re.compile(b"|".join(map(re.escape, _UNUSUAL)))  # one search for all of them
 
 
 class Readable(Protocol):
@@ -110,6 +111,7 @@ def _wides() -> tuple[Wide, ...]:
 
 
 _WIDES = _wides()
+_WIDE_BLOCKS = tuple(wide.block.to_bytes(8, "little") for wide in _WIDES)
 
 
 def search(
@@ -166,9 +168,11 @@ def is_text(head: bytes) -> bool:
 
 
 def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found]:
+    classes = data.translate(_CLASS)
+    if not text and len(data) <= _WHOLE and _has_no_region(data, classes):
+        return
     import numpy
 
-    classes = data.translate(_CLASS)
     blocks = numpy.frombuffer(classes, dtype="<u8", count=len(data) // 8)
     full = blocks == _BLOCK
     loose = blocks == _APART[0]
@@ -207,6 +211,21 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
             for found in _in_region(part.decode(wide.codec, "replace"), nested):
                 offset = min(first + found.offset * wide.bytes, len(data))
                 yield found._replace(offset=offset, line=_line(data, offset) if text else None)
+
+
+_RUN = re.compile(rb"\x01{8,}")
+
+
+def _has_no_region(data: bytes, classes: bytes) -> bool:
+    """True if nothing in bytes that are no text is worth reading as text. That is what the blocks
+    say; but of a file this small their arithmetic takes longer than all else."""
+    if b"\1" * 8 in classes and any(
+        -(-run.start() // 4) * 4 + 8 <= run.end() for run in _RUN.finditer(classes)
+    ):
+        return False  # two blocks of four in a row
+    if b"\2" in classes and any(wide in classes for wide in _WIDE_BLOCKS):
+        return False
+    return next(_unusual(data), None) is None
 
 
 def _told(
@@ -293,7 +312,16 @@ def _regions(data: bytes, places: object) -> Iterator[tuple[int, int]]:
 
 
 def _unusual(data: bytes) -> Iterator[tuple[int, int]]:
-    return iter(()) if data.isascii() else _around(data, _UNUSUAL)
+    if data.isascii():
+        return
+    ends: dict[bytes, int] = {}
+    match = _ANY_UNUSUAL.search(data)
+    while match is not None:  # two of them may overlap
+        place, word = match.start(), match[0]
+        if place >= ends.get(word, 0):
+            ends[word] = place + 120
+            yield _around_place(data, place)
+        match = _ANY_UNUSUAL.search(data, place + 1)
 
 
 def _around(data: bytes, words: tuple[bytes, ...]) -> Iterator[tuple[int, int]]:
@@ -302,7 +330,11 @@ def _around(data: bytes, words: tuple[bytes, ...]) -> Iterator[tuple[int, int]]:
         for place in _every(data, word):
             if place >= end:
                 end = place + 120
-                yield max(0, place - 60), min(len(data), place + 240)
+                yield _around_place(data, place)
+
+
+def _around_place(data: bytes, place: int) -> tuple[int, int]:
+    return max(0, place - 60), min(len(data), place + 240)
 
 
 def _joints(data: bytes) -> Iterator[tuple[int, int]]:

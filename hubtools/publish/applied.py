@@ -36,7 +36,7 @@ def apply_rules(
     asked = (*of_file.select, *ignored, *of_file.left_out)
     PUBLISH_RULES.check_prefixes(p for p in asked if not any(_begins(b, p) for b in books))
     own, compared = (_kept(book, of_file.select, ignore) for book in books[:2])
-    judged = [p for p in ignored if _begins(DATASET_RULES, p)]
+    judged = _of_dataset(ignored)
     found = PUBLISH_RULES.run(release, select=own)
     found += COMPARISON_RULES.run(comparison, select=compared)
     by_file = set(map(id, without_ignored(found, of_file.per_file_ignores)))
@@ -46,6 +46,11 @@ def apply_rules(
         found += findings(comparison, choice, judged)
         rules += chosen(choice, judged)
     return found, rules
+
+
+def judges_pictures(release: Release, ignored: Sequence[str], choice: RuleChoice) -> bool:
+    """Whether `apply_rules` will ask what the pictures of a release are."""
+    return release.repo_type == "dataset" and bool(chosen(choice, _of_dataset(ignored)))
 
 
 def may_be_known(finding: Finding) -> bool:
@@ -63,6 +68,10 @@ def _kept(book: Any, select: Sequence[str], ignore: Sequence[str]) -> list[str]:
         if rule.id in PROTECTED
         or ((not wanted or rule.id.startswith(wanted)) and not rule.id.startswith(dropped))
     ]
+
+
+def _of_dataset(prefixes: Sequence[str]) -> list[str]:
+    return [prefix for prefix in prefixes if _begins(DATASET_RULES, prefix)]
 
 
 def _begins(book: Any, prefix: str) -> bool:

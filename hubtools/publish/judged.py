@@ -8,15 +8,18 @@ good enough to train on is for whoever trains; only errors stop a push.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.pictures.scan_cache import place_of
+from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.scan.scanning import scan_source
 from hubtools.dataset.sources.local import pictures_of
 from hubtools.dataset.sources.model import Contents, Read, Source
 from hubtools.dataset.sources.opening import shards_of
@@ -25,6 +28,7 @@ from hubtools.findings import Finding, Rule, Severity
 from hubtools.limits import STREAMED
 from hubtools.project import Project
 from hubtools.publish.commit_tree import Comparison
+from hubtools.publish.release import Decoded
 from hubtools.settings import DatasetSettings
 
 _JUDGED = ("D1", "D2", "D301", "D302", "D602", "D605", "D705", "D8")
@@ -137,6 +141,16 @@ class _SentStore:
             return file.read()
 
 
+def _look(
+    decoded: Decoded | None, source: Source, begun_ns: int, **options: Any
+) -> tuple[Contents, PictureTable]:
+    """`scan_source`, but for what was decoded before."""
+    if decoded is None:
+        return scan_source(source, begun_ns, **options)
+    # what changed since is not what was decoded, and must not be remembered as it
+    return scan_source(source, decoded.begun_ns, seen=decoded.facts, **options)
+
+
 def chosen(choice: RuleChoice, ignore: Sequence[str] = ()) -> tuple[Rule, ...]:
     """The rules of `validate` that a dataset must pass to be pushed. `ignore`: id prefixes."""
     wanted = set(DATASET_RULES.chosen(choice.select, (*choice.ignore, *ignore)))
@@ -164,5 +178,6 @@ def findings(
         select=rules,
         per_file_ignores=choice.per_file_ignores,
         baseline=choice.baseline,
+        look=partial(_look, comparison.release.decoded),
     )
     return [finding for finding in report.findings if finding.severity is Severity.ERROR]

@@ -29,13 +29,14 @@ from hubtools.hub.collections import Collection, find
 from hubtools.hub.commit import Repository
 from hubtools.hub.download import fetched
 from hubtools.hub.names import repository_named
-from hubtools.publish.applied import apply_rules, may_be_known
+from hubtools.publish.applied import apply_rules, judges_pictures, may_be_known
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.comparison import Comparison, fresh_card
 from hubtools.publish.content import Content
 from hubtools.publish.judged import RuleChoice
 from hubtools.publish.ledger import NAME, Sent, read_ledger
 from hubtools.publish.options import PushOptions
+from hubtools.publish.passing import decoded_in_passing
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
 from hubtools.publish.words import refuse_secrets
 from hubtools.reporting.baseline import known_aside
@@ -198,7 +199,8 @@ def make_plan(
             sent, notes = _sent_before(
                 root, release, remote, ledger_key(repo, repo_type), repo, trust_state
             )
-        release = release.looked_at(root)
+        judged = judges_pictures(release, options.ignore, options.rules)
+        release = decoded_in_passing(release, root) if judged else release.looked_at(root)
         looks = [file.look for file in release.files if file.look is not None]
         files = [
             _planned(file, seen.content, remote.files)

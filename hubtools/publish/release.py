@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 from hubtools.dataset.folder.listing import Entry, walk
+from hubtools.dataset.pictures.table import PictureTable
 from hubtools.errors import HubtoolsError
 from hubtools.frontmatter import Card, parse_card
 from hubtools.layout import CARD, METADATA_NAMES, RUN_MANIFEST
@@ -56,6 +57,14 @@ class ReleaseFile:
         return None if self.look is None else self.look.content.sha256
 
 
+class Decoded(NamedTuple):
+    """Facts about pictures of a release that were decoded when they were hashed; that began at
+    `begun_ns`."""
+
+    facts: PictureTable
+    begun_ns: int
+
+
 @dataclass(frozen=True)
 class Release:
     """What would be in the repository. `excluded`: (name, reason)."""
@@ -70,6 +79,7 @@ class Release:
     allowed_secrets: tuple[AllowedSecret, ...] = ()
     adapters: tuple[str, ...] = ()  # further LoRA files that belong to the release
     opened: Root | None = field(default=None, compare=False, repr=False)  # while a plan is made
+    decoded: Decoded | None = field(default=None, compare=False, repr=False)
 
     def is_allowed(self, name: str) -> bool:
         """Whether somebody has asked for a file of this name by a pattern."""
@@ -89,14 +99,20 @@ class Release:
 
     def looked_at(self, root: Root) -> Release:
         """The same with its files hashed, and what is small of them read. Raises as `Look.at`."""
-        return replace(
-            self, opened=root, files=tuple(self._looked_at(root, file) for file in self.files)
-        )
+        files = tuple(file for file, _ in self.each_looked_at(root))
+        return replace(self, opened=root, files=files)
 
-    def _looked_at(self, root: Root, file: ReleaseFile) -> ReleaseFile:
-        seen, data = Look.at(root, file.source)
-        file = replace(file, bytes=seen.content.bytes, look=seen)
-        return file if data is None else replace(file, reading=self._read(file, io.BytesIO(data)))
+    def each_looked_at(self, root: Root) -> Iterator[tuple[ReleaseFile, bytes | None]]:
+        """Each file, hashed and read, and its bytes, None if they are too many to be held. Raises
+        as `Look.at`."""
+        for file in self.files:
+            seen, data = Look.at(root, file.source)
+            size = seen.content.bytes
+            at = ReleaseFile(file.name, file.source, size, seen, file.others)
+            yield (at if data is None else self._with_reading(at, data)), data
+
+    def _with_reading(self, file: ReleaseFile, data: bytes) -> ReleaseFile:
+        return replace(file, reading=self._read(file, io.BytesIO(data)))
 
     @cached_property
     def readings(self) -> tuple[tuple[ReleaseFile, Reading], ...]:

@@ -116,6 +116,12 @@ class Entry:
         return self.name.rpartition("/")[2]
 
     @property
+    def is_picture(self) -> bool:
+        """True for what the loader takes for a picture by its ending; not for junk and what is
+        hidden."""
+        return self.ending in PICTURE_ENDINGS and not self.hidden and not self.junk
+
+    @property
     def hidden(self) -> bool:
         """True if the loader's globs pass it by: a dot or double-underscore part in its path."""
         folder, _, base = self.name.rpartition("/")
@@ -196,11 +202,7 @@ class Listing:
     @cached_property
     def pictures(self) -> tuple[Entry, ...]:
         """What the loader takes for pictures by their ending, junk and hidden ones left out."""
-        return tuple(
-            entry
-            for entry in self.entries
-            if entry.ending in PICTURE_ENDINGS and not entry.hidden and not entry.junk
-        )
+        return tuple(entry for entry in self.entries if entry.is_picture)
 
     @cached_property
     def metadata(self) -> tuple[Entry, ...]:

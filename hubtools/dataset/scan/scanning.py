@@ -135,14 +135,16 @@ def scan_source(
     on_picture: Progress | None = None,
     previews: dict[str, bytes] | None = None,
     engine: Engine | None = None,
+    seen: PictureTable | None = None,
 ) -> tuple[Contents, PictureTable]:
-    """What a source holds, and the facts about those of its pictures that are `wanted`."""
-    seen = None
+    """What a source holds, and the facts about those of its pictures that are `wanted`. What was
+    `seen` before, under the names of the source, is not looked at again."""
     passing = source.first()
     if passing is not None and wanted is None and engine is None:
-        seen = scan_stream(source, passing, on_picture=on_picture)
+        memory = ScanCache.load(source.memory_place)
+        seen = scan_stream(memory, passing, on_picture=on_picture)
     contents = source.look()
-    if seen is not None:
+    if seen is not None and passing is not None:
         seen.cut(contents.top)
     pictures = [entry for entry in contents.pictures if wanted is None or wanted(entry)]
     table = scan(
@@ -159,15 +161,15 @@ def scan_source(
 
 
 def scan_stream(
-    source: Source,
+    memory: ScanCache,
     stream: Iterable[Read],
     *,
     on_picture: Progress | None = None,
     workers: int | None = None,
 ) -> PictureTable:
-    """Facts about pictures as they pass by, of a source that cannot be listed before (see
-    `Source.first`)."""
-    memory = ScanCache.load(source.memory_place)
+    """Facts about pictures as they pass by: of a source that cannot be listed before (see
+    `Source.first`), or that are read for something else as well. `memory` knows them by their
+    bytes. While workers decode what has passed, the stream goes on."""
     seen = PictureTable()
     told = _Told(on_picture, 0)
     if workers is None:
