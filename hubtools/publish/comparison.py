@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hubtools import frontmatter
 from hubtools.dataset.folder.names import fold
 from hubtools.findings import Problem, Severity
+from hubtools.patterns import regex
 from hubtools.publish import alone as alone
 from hubtools.publish.commit_tree import COMPARISON_RULES as COMPARISON_RULES
 from hubtools.publish.commit_tree import Comparison as Comparison
@@ -183,13 +184,16 @@ def unusual_name(comparison: Comparison) -> Iterator[Problem]:
     yield from at_most(found, "names")
 
 
+_CONTROL = regex("[\\x00-\\x1f\\x7f]")
+
+
 def name_fault(name: str) -> str | None:
     """Why the Hub or its client refuses a file name; None if they take it."""
     try:
         encoded = name.encode()
     except UnicodeEncodeError:
         return "it is not UTF-8"
-    if any(ord(mark) < 32 or ord(mark) == 127 for mark in name):
+    if _CONTROL.search(name):
         return "it holds a control character"
     if "\\" in name:
         return "it holds a backslash"

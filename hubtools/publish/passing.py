@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.scan_cache import ScanCache, place_of
@@ -21,7 +22,8 @@ from hubtools.rooted import Root
 def decoded_in_passing(release: Release, root: Root) -> Release:
     """`release.looked_at(root)`, with the facts of those pictures that were held in memory and that
     no earlier scan knows. Raises as `Look.at`."""
-    if sum(Entry(file.name, 0, 0).is_picture for file in release.files) < POOL_FILES:
+    pictures_there = (file for file in release.files if Entry(file.name, 0, 0).is_picture)
+    if sum(1 for _ in islice(pictures_there, POOL_FILES)) < POOL_FILES:
         return release.looked_at(root)
     begun_ns = time.time_ns()
     memory = ScanCache.load(place_of(release.root))

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
-from hubtools.dataset.folder.listing import Entry, walk
+from hubtools.dataset.folder.listing import Entry, Listing, walk
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.errors import HubtoolsError
 from hubtools.frontmatter import Card, parse_card
@@ -107,12 +107,13 @@ class Release:
         as `Look.at`."""
         for file in self.files:
             seen, data = Look.at(root, file.source)
-            size = seen.content.bytes
-            at = ReleaseFile(file.name, file.source, size, seen, file.others)
-            yield (at if data is None else self._with_reading(at, data)), data
-
-    def _with_reading(self, file: ReleaseFile, data: bytes) -> ReleaseFile:
-        return replace(file, reading=self._read(file, io.BytesIO(data)))
+            told, content = None, seen.content
+            if data is not None:
+                told = self._read(file, content.bytes, content.sha256, io.BytesIO(data))
+            yield (
+                ReleaseFile(file.name, file.source, content.bytes, seen, file.others, told),
+                data,
+            )
 
     @cached_property
     def readings(self) -> tuple[tuple[ReleaseFile, Reading], ...]:
@@ -122,11 +123,11 @@ class Release:
 
     def _reading(self, file: ReleaseFile) -> Reading:
         with self.open(file) as opened:
-            return self._read(file, opened)
+            return self._read(file, file.bytes, file.sha256, opened)
 
-    def _read(self, file: ReleaseFile, opened: BinaryIO) -> Reading:
+    def _read(self, file: ReleaseFile, size: int, sha256: str | None, opened: BinaryIO) -> Reading:
         stored = file.source.name
-        return read(file.names, stored, file.bytes, file.sha256, self.repo_type, opened)
+        return read(file.names, stored, size, sha256, self.repo_type, opened)
 
     @cached_property
     def leaks(self) -> tuple[Leak, ...]:
@@ -202,12 +203,13 @@ def collect(
     their places), less what a pattern of `drop` fits. What a `.gitignore` in the folder names stays
     out, unless a pattern of `keep` fits it. Patterns of `keep` and `allow` are the word that P116
     asks for, those of `allow` P117 too; `allowed_secrets` are let through by P101 and P113."""
+    listing = walk(folder)
     if repo_type != "model":
-        release = _dataset(folder, drop, (*keep, *allow), resolve_links)
+        release = _dataset(folder, listing, drop, (*keep, *allow), resolve_links)
         release = replace(release, repo_type=repo_type)
     else:
         release = _model(folder, keep_checkpoints, keep, drop, adapters)
-    release = _without_ignored(release, keep)
+    release = _without_ignored(release, listing, keep)
     return replace(
         release,
         allow=(*keep, *allow),
@@ -242,8 +244,8 @@ def _model(
     )
 
 
-def _without_ignored(release: Release, keep: Sequence[str]) -> Release:
-    listed = {entry.name for entry in walk(release.root).entries}
+def _without_ignored(release: Release, listing: Listing, keep: Sequence[str]) -> Release:
+    listed = {entry.name for entry in listing.entries}
     led_to = {n for file in release.files for n in file.others if not n.startswith("../")}
     said = {
         name: line
@@ -277,10 +279,13 @@ def _without_ignored(release: Release, keep: Sequence[str]) -> Release:
 
 
 def _dataset(
-    folder: Path, drop: Sequence[str], asked: Sequence[str], resolve_links: bool
+    folder: Path,
+    listing: Listing,
+    drop: Sequence[str],
+    asked: Sequence[str],
+    resolve_links: bool,
 ) -> Release:
     files, excluded, links = [], [], []
-    listing = walk(folder)
     for entry in listing.entries:
         if reason := _unwanted(entry, drop):
             excluded.append((entry.name, reason))

@@ -102,8 +102,12 @@ class Entry:
     @property
     def ending(self) -> str:
         """Lower-case suffix with its dot."""
-        base, dot, suffix = self.name.rpartition("/")[2].rpartition(".")
-        return f".{suffix.lower()}" if dot and base.strip(".") else ""
+        stem, dot, suffix = self.name.rpartition(".")
+        if not dot or "/" in suffix:
+            return ""
+        if stem[-1:] in "./":  # all of it may be points
+            stem = stem.rpartition("/")[2].strip(".")
+        return f".{suffix.lower()}" if stem else ""
 
     @property
     def folder(self) -> str:

@@ -21,6 +21,8 @@ _ENDING_AND_MORE = regex(rf"(?i)(.+)\.({_KNOWN})(?:[^a-z0-9.].*)?")
 
 def fold(name: str) -> str:
     """Equal for names that Windows or macOS take for the same."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

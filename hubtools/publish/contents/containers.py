@@ -49,6 +49,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 
 
+_MAGICS = tuple(magic for magic, _ in _MAGIC)  # to be asked for at once
 # Those that are letters only.
 _WORDS = (b"BZh", b"PAR1", b"PARE", b"MSCF", b"Salted__")
 
@@ -56,7 +57,7 @@ _WORDS = (b"BZh", b"PAR1", b"PARE", b"MSCF", b"Salted__")
 def packing(head: bytes) -> str | None:
     """What kind of container begins so; None if it is none. What cannot be opened has an article
     in its name."""
-    for magic, kind in _MAGIC:
+    for magic, kind in _MAGIC if head.startswith(_MAGICS) else ():
         if head.startswith(magic):
             if kind == "lzma" and not _is_lzma(head):
                 continue

@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -73,7 +74,7 @@ def scan(name: str, file: BinaryIO, size: int) -> Iterator[Leak]:
 def _told(shown: str, leaks: Iterator[Leak]) -> Iterator[Leak]:
     """Every secret once for each place, up to `MOST` of them; the others together as one more,
     whose fingerprint is made of them all. Of paths and of what was not read one for each place."""
-    told: dict[Kind, set[tuple[str, str, bool]]] = {kind: set() for kind in Kind}
+    told: defaultdict[Kind, set[tuple[str, str, bool]]] = defaultdict(set)
     rest, more, inside = hashlib.sha256(), 0, True
     for leak in leaks:
         known = told[leak.kind]

@@ -87,7 +87,7 @@ class Stream(NamedTuple):
 
 def streams(data: bytes) -> Iterator[Stream]:
     """Every gzip, bzip2, xz and zlib stream in `data`."""
-    return streams_of(io.BytesIO(data), 0)
+    return streams_of(io.BytesIO(data), 0) if _START.search(data) else iter(())
 
 
 def streams_of(

@@ -76,7 +76,7 @@ def besides(entries: Iterable[Entry], open: Open, *, near: bool = True) -> Itera
 
 def _by_name(entry: Entry) -> str | None:
     base, ending = entry.base.lower(), entry.ending
-    if _ZONE.search(base):
+    if "zone" in base and _ZONE.search(base):
         return "Windows' note of the address it was downloaded from"
     if base in _PICASA:
         return "Picasa's list of faces and names"

@@ -37,10 +37,10 @@ def look(data: bytes, work: Work) -> None:
     bytes hold: damaged blocks are passed over."""
     if _is_nothing(data):
         return
-    with contextlib.suppress(*DAMAGES):
-        _run(data, work)
-        return
-    look_for_strays(data, work)
+    try:
+        _blanked(data, work)
+    except DAMAGES:
+        look_for_strays(data, work)
 
 
 def look_for_strays(data: bytes, work: Work) -> None:
@@ -87,6 +87,10 @@ DAMAGES = (Damaged, struct.error, zlib.error, IndexError, ValueError, OverflowEr
 
 
 def _run(data: bytes, work: Work) -> tuple[bytes, tuple[Found, ...]]:
+    return bytes(_blanked(data, work)), tuple(dict.fromkeys(work.removed))
+
+
+def _blanked(data: bytes, work: Work) -> bytearray:
     buffer = bytearray(data)
     rest = 0  # what follows has not been read block by block
     try:
@@ -107,7 +111,7 @@ def _run(data: bytes, work: Work) -> tuple[bytes, tuple[Found, ...]]:
         raise Damaged(f"its metadata cannot be read: {error}") from None
     if work.strays:
         blank_strays(buffer, rest, work)
-    return bytes(buffer), tuple(dict.fromkeys(work.removed))
+    return buffer
 
 
 # --- JPEG ----------------------------------------------------------------------------------------
@@ -202,12 +206,15 @@ def _photoshop(data: bytearray, place: int, end: int, work: Work) -> None:
 # --- PNG -----------------------------------------------------------------------------------------
 
 
+_CHUNK_HEAD = struct.Struct(">I4s")
+
+
 def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """(kind, content) of all chunks up to IEND. Raises `Damaged` if one is cut off."""
     chunks: list[tuple[bytes, bytes]] = []
     place = len(PNG)
     while place < len(data):
-        length, kind = struct.unpack(">I4s", data[place : place + 8])
+        length, kind = _CHUNK_HEAD.unpack_from(data, place)
         end = place + 12 + length
         if end > len(data):
             raise Damaged("it is cut off")
@@ -230,7 +237,9 @@ def png_file(chunks: list[tuple[bytes, bytes]]) -> bytes:
 def _png(data: bytes, work: Work) -> tuple[bytearray, int]:
     """The file, and where it ends: whatever follows IEND stays."""
     before = png_chunks(data)
-    end = len(PNG) + sum(12 + len(content) for _, content in before)
+    end = len(PNG) + 12 * len(before) + sum([len(content) for _, content in before])
+    if _OTHERS.issuperset([kind for kind, _ in before]):
+        return bytearray(data), end
     chunks = [
         (kind, _chunk(kind, content, work))
         for kind, content in before

@@ -104,6 +104,14 @@ _FILM_HINTS = (b"\xa9xyz", b"location.ISO6709", b"LOCATION")
 def blank_strays(data: bytearray, rest: int, work: Work) -> None:
     """EXIF, XMP and positions of films from `rest` on, wherever they lie. What only looks like one
     is left as it is."""
+    if rest < len(data):
+        _blank_from(data, rest, work)
+    # content credentials and others of which nothing can be taken away
+    if data.find(b"GPSLatitude") >= 0:
+        work.stuck.append(_STUCK)
+
+
+def _blank_from(data: bytearray, rest: int, work: Work) -> None:
     for magic, skip in _TIFFS:
         place, seen = data.find(magic, rest), 0
         while place >= 0 and seen < _MOST_STRAYS:
@@ -142,6 +150,3 @@ def blank_strays(data: bytearray, rest: int, work: Work) -> None:
         for start, end in samples:
             data[start:end] = bytes(end - start)
         work.removed.append(_IN_FILM)
-    # content credentials and others of which nothing can be taken away
-    if data.find(b"GPSLatitude") >= 0:
-        work.stuck.append(_STUCK)
