@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from hubtools.leaks import stream
 from hubtools.leaks.stream import search
 from hubtools.leaks.text import secrets
 from hubtools.publish.contents import scan
@@ -32,6 +33,30 @@ def test_megabytes_of_random_bytes_hold_no_secret() -> None:
     for _ in range(3):
         data = chance.randbytes(4 << 20)
         assert [found.secret for found in search(io.BytesIO(data)) if found.secret] == []
+
+
+def test_small_files_are_read_where_long_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance, read = random.Random(3), list[str]()
+    monkeypatch.setattr(stream, "_in_region", lambda text, *_: read.append(text) or ())
+    bare = 0
+    for number in range(600):
+        data = bytearray(chance.randbytes(chance.choice((0, 7, 8, 9, 24, 131))))
+        place = chance.randrange(len(data) + 1)
+        run = bytes(chance.choices(b"abcXYZ019_=:/", k=chance.randrange(20)))
+        if number % 3 == 0:
+            run = b"".join(bytes((one,)) + bytes(chance.choice((0, 1, 3))) for one in run)
+        elif number % 3 == 1:
+            run = chance.choice((run, chance.choice(stream._UNUSUAL)))
+        data[place:place] = run
+        told = []
+        for whole in (1 << 14, -1):  # as a small file, and as a long one
+            monkeypatch.setattr(stream, "_WHOLE", whole)
+            read.clear()
+            assert not list(stream._in_window(bytes(data), False, None))
+            told.append(list(read))
+        assert told[0] == told[1]
+        bare += not told[0]
+    assert 100 < bare < 500
 
 
 @pytest.mark.parametrize(
