@@ -22,7 +22,7 @@ from hubtools.leaks import hide, without_password
 from hubtools.limits import FINDINGS, SAID
 from hubtools.notebooks import table
 from hubtools.patterns import regex
-from hubtools.printable import printable, visible
+from hubtools.printable import as_json, printable, visible
 
 if TYPE_CHECKING:
     from hubtools.exhibits import Exhibits
@@ -344,14 +344,14 @@ def report_schema() -> dict[str, Any]:
 
 def to_json(report: Report) -> str:
     """`to_dict`, as text; data/report.schema.json describes it."""
-    return printable(json.dumps(to_dict(report), indent=2, ensure_ascii=False))
+    return printable(as_json(to_dict(report), indent=2))
 
 
 def to_jsonl(report: Report) -> str:
     """One finding a line, worst first; what a baseline hides comes last, as `suppressed`."""
     lines = [finding_dict(finding) | {"suppressed": False} for finding in report.sorted()]
     lines += [finding_dict(finding) | {"suppressed": True} for finding in in_order(report.known)]
-    return printable("\n".join(json.dumps(line, ensure_ascii=False) for line in lines))
+    return printable("\n".join(map(as_json, lines)))
 
 
 Style = Literal["bold", "dim", "good"]

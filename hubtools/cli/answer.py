@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import math
 import os
 import sys
@@ -21,6 +20,7 @@ from hubtools.addresses import without_password
 from hubtools.cli.joblog import tame_json
 from hubtools.errors import HubtoolsError
 from hubtools.leaks import masked
+from hubtools.printable import as_json
 
 if TYPE_CHECKING:
     from hubtools.findings import Report
@@ -78,7 +78,7 @@ class Answer:
         if error is not None or not self._exact:
             document = _clean(document)
         indent = self._indent if error is None else 2
-        _write(json.dumps(document, ensure_ascii=False, indent=indent, default=str), self.stream)
+        _write(as_json(document, indent=indent), self.stream)
 
     def _parts(self, reports: list[dict[str, Any]]) -> dict[str, Any]:
         parts: dict[str, Any] = {} if self._value is None else {"answer": self._value}

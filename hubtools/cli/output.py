@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
-from hubtools.addresses import without_password
 from hubtools.cli.answer import Answer
 from hubtools.cli.joblog import tame_json
 from hubtools.printable import printable, visible
@@ -326,7 +325,6 @@ class Output:
 
     def diff_line(self, line: str) -> None:
         """A line of a diff, coloured as `git diff` does."""
-        line = without_password(line)
         if not _can_print(line, sys.stdout):
             line = line.encode("ascii", "backslashreplace").decode("ascii")
         colours = {"+": "32", "-": "31", "@": "36"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
@@ -13,7 +12,7 @@ from urllib.parse import quote
 
 from hubtools.addresses import placed_in
 from hubtools.findings import Finding, Report, Rule, Severity, in_order, shortened
-from hubtools.printable import printable
+from hubtools.printable import as_json, printable
 from hubtools.version import __version__
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
@@ -28,7 +27,7 @@ def to_sarif(report: Report, prefix: str = "") -> str:
     absolute one becomes the base that they are relative to. Findings that a baseline hides are
     there with a suppression.
     """
-    return printable(json.dumps(_log(report, prefix), indent=2, ensure_ascii=False))
+    return printable(as_json(_log(report, prefix), indent=2))
 
 
 def _log(report: Report, prefix: str) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from hubtools.files import StrPath
 from hubtools.frontmatter import parse_card, with_key
 from hubtools.layout import CARD
 from hubtools.limits import RECORD_COST
+from hubtools.printable import visible
 from hubtools.settings import DatasetSettings
 
 MACHINE = "machine-generated"
@@ -346,4 +347,5 @@ def _listed(table: Table, record: Record, key: str) -> Iterator[str]:
 
 
 def _printable(text: str) -> str:
+    text = visible(text)
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)

@@ -17,6 +17,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding
 from hubtools.layout import WORK_DIR
 from hubtools.plans import SavedPlan, root_of, state_of
+from hubtools.printable import visible
 from hubtools.rooted import Root
 
 
@@ -79,12 +80,13 @@ class FixPlan:
 
     def diff(self, limit: int | None = None) -> Iterator[str]:
         """Lines to read: unified diffs of texts (at most `limit` lines each), a line for every
-        other file. Control characters are spelt out: they could speak to the terminal."""
+        other file. Control characters are spelt out: they could speak to the terminal. Secrets are
+        left out."""
         for op in self.operations:
-            yield _printable(op.line)
+            yield visible(op.line, tabs=True)
             if op.action is Action.WRITE:
                 lines = list(self._text_diff(op))
-                yield from map(_printable, lines[:limit])
+                yield from (visible(line, tabs=True) for line in lines[:limit])
                 if limit is not None and len(lines) > limit:
                     yield f"... {len(lines) - limit} more lines; --dry-run shows all"
 
@@ -182,15 +184,6 @@ def check_name(name: object) -> str:
     if os.name == "nt" and (":" in name or "\\" in name):
         raise bad
     return name
-
-
-def _printable(line: str) -> str:
-    return "".join(
-        mark
-        if mark == "\t" or unicodedata.category(mark) not in ("Cc", "Cs")
-        else ascii(mark)[1:-1]
-        for mark in line
-    )
 
 
 def _quoted(name: str) -> str:

@@ -1,0 +1,59 @@
+"""What is shown of files of others: no secret, and nothing that speaks to a terminal."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from hubtools.commands.edits import caption, fix
+from hubtools.findings import Finding, Report, Severity, to_json, to_jsonl
+from hubtools.printable import as_json, visible
+from hubtools.reporting.sarif import to_sarif
+from tests.security.secrets_corpus import LINES, SECRETS, picture
+
+TOKEN = "h" + "f_" + "QwErTyUiOpAsDfGhJkLzXcVbNmQwErTyUi"
+# Command sequences of a terminal by one letter, by two, and what turns the direction of writing.
+SPEAKS = "\x9b2J\x1b]52;c;x\x07\u202egnp.exe\u2028\u2066"
+_SPEAKS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "0.png").write_bytes(picture())
+    (tmp_path / "0.txt").write_text(f"  a man,, {TOKEN}  in a  room{SPEAKS} \n\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_the_diff_of_a_fix(folder: Path) -> None:
+    lines = list(fix(folder, dry_run=True).plan.diff())
+    assert any(line.startswith("+") and "***" in line for line in lines)
+    assert not [line for line in lines if TOKEN in line or _SPEAKS.search(line)]
+
+
+def test_the_diff_of_captions(folder: Path) -> None:
+    said = {"file_name": "0.png", "text": (folder / "0.txt").read_text(encoding="utf-8")}
+    (folder / "metadata.jsonl").write_text(json.dumps(said), encoding="utf-8")
+    plan = caption(folder, replace=["man=woman"], dry_run=True).plan
+    lines = list(plan.diff())
+    assert any(line.startswith("+") and "woman" in line for line in lines)
+    assert not [line for line in lines if TOKEN in line or _SPEAKS.search(line)]
+
+
+def test_no_kind_of_secret_is_visible() -> None:
+    for kind in SECRETS.keys() - set(LINES):
+        said = SECRETS[kind](random.Random(4))
+        shown = visible(f"-a note: {said}\t1", tabs=True)
+        assert "***" in shown, kind
+        assert said not in shown, kind
+
+
+def test_json_says_the_same_and_does_nothing_to_a_terminal() -> None:
+    report = Report(SPEAKS, (Finding("D101", Severity.ERROR, SPEAKS, "fix", SPEAKS),))
+    for text in (as_json({SPEAKS: [SPEAKS]}), to_json(report), to_jsonl(report), to_sarif(report)):
+        assert not _SPEAKS.search(text)
+        assert json.loads(text)
+    assert json.loads(as_json({SPEAKS: [SPEAKS]})) == {SPEAKS: [SPEAKS]}
