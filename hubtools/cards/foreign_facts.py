@@ -209,7 +209,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
     drawn = _drawn(found) if not records else []
     example = found.trigger or next((one.prompt for one in drawn if one.prompt), None)
     license = of_foreign(project, base.id, base.place, found.own)
-    faults = faults_of(held, target)
+    faults = faults_of(held, target, place=str(found.weights), base_id=base.id)
     support = target.support if target is not None else None
     first = records[0] if records else None
     measured = evaluation_card(folder, files[0].sha256)
@@ -260,9 +260,15 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
         resolution=found.told.resolution,
         download=hub_file(repo, found.name) if repo else None,
         citation=citation(repo, shown_title, "") if repo else None,
-        notes=(f"The base model is {base.id}, as {base.source} says.",)
-        if base.id and base.source not in ("the command line", "hubtools.toml")
-        else (),
+        notes=(
+            *(
+                (f"The base model is {base.id}, as {base.source} says.",)
+                if base.id and base.source not in ("the command line", "hubtools.toml")
+                else ()
+            ),
+            *(f"{found.weights}: {fault.text}." for fault in faults),
+        ),
+        command=next((fault.command for fault in faults if fault.command), None),
         trained_here=False,
         kind=words_for(held.header),
         fault=faults[0].text if faults else None,

@@ -92,6 +92,7 @@ class ModelCard:
     trained_here: bool = True
     kind: str = "LoRA"  # or LoHa, DoRA, ...
     fault: str | None = None  # why diffusers would not load it as it is
+    command: str | None = None  # what mends that, as it is typed
     heading: bool = True  # False where the author's own words have one
     gallery: bool = False
     notes: tuple[str, ...] = ()  # for whoever has it written

@@ -51,6 +51,7 @@ class CardResult:
     diff: str
     images: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # sentences for whoever has it written
+    command: str | None = None  # what mends the LoRA itself, as it is typed
 
     @property
     def changed(self) -> bool:
@@ -85,7 +86,7 @@ def write_model_card(
         _write_images(run_dir, shown)
         if card.license is not None and card.license.id == "other":
             _write_notice(run_dir, card, card.license)
-    return CardResult(result.path, result.text, result.diff, images, card.notes)
+    return CardResult(result.path, result.text, result.diff, images, card.notes, card.command)
 
 
 def write_dataset_card(

@@ -78,7 +78,10 @@ def command(
         one=bool(out.report_files) or out.format in ("sarif", "html"),
         on_card=tell,
     )
-    if out.human and not (check or dry_run) and done[-1].ok:
+    mends = [one.written.command for one in done if one.written and one.written.command]
+    if out.human and mends and not check:
+        out.hint(f"next: {mends[0]}")
+    elif out.human and not (check or dry_run) and done[-1].ok:
         tell_push(out, done[-1].folder, done[-1].kind, project)
     if dry_run and not check:
         _show_drafts(done, out)

@@ -120,12 +120,13 @@ def _weights(found: WeightInspection, out: Output) -> int:
             strengths = " to ".join(
                 f"{s:g}" for s in sorted({*took["strengths"][:1], *took["strengths"][-1:]})
             )
-            facts[reader] = f"{took['tensors']} of {facts['tensors']} tensors, strength {strengths}"
+            much = f"{took['tensors']} of {facts['tensors']} tensors"
+            facts[reader] = f"{much}, strength {strengths}" if strengths else much
     wrong, tells = facts.pop("wrong"), facts.pop("tells")
     lines = [
         (key.replace("_", " "), _plain(value))
         for key, value in facts.items()
-        if value not in ([], {}, None, False)
+        if value not in ([], [""], {}, None, False)
     ]
     out.table(("", ""), lines)
     for text in tells:
@@ -141,12 +142,18 @@ _CONVERTED = ("kohya", "native", "peft", "bare")  # what `convert` makes files o
 
 
 def _tell_next(found: WeightInspection, out: Output) -> None:
+    from hubtools.lorafile.faults import convert_command, faults_of
+    from hubtools.weights import Holds
+
     held, place = found.weights, found.path
-    if held.format in _CONVERTED:
+    faults = faults_of(held, place=str(place))
+    mends = any(one.command for one in faults)
+    if mends or (held.header.holds is Holds.LORA and held.format in _CONVERTED):
         out.hint("`hubtools convert` makes a folder to publish of it, with the names of diffusers")
-        base = "" if len(held.families) == 1 else f" --base-model {BASE}"
-        out.hint(f"next: hubtools convert {quote(str(place))}{base}")
-    elif not found.wrong:
+        out.hint(f"next: {convert_command(held, str(place))}")
+    elif faults:
+        out.hint(faults[0].hint)
+    else:
         like = f" --base-model {BASE}"
         out.hint(f'next: hubtools generate "a photo of ..." --lora {quote(str(place))}{like}')
 

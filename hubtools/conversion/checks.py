@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,14 +30,14 @@ def check_kind(path: Path, weights: Weights) -> None:
     if holds is Holds.LORA and any(part.role == "mid" for part in weights.parts):
         raise HubtoolsError(
             f"{path} is a LoRA in three parts a layer (Tucker's, lora_mid), not in two halves.",
-            hint="`hubtools inspect` tells who reads it",
+            hint=f"`hubtools inspect {shlex.quote(str(path))}` tells who reads it",
             code="not-supported",
         )
     if holds is not Holds.LORA:
         what = words_for(weights.header) if weights.is_adapter else weights.kind
         raise HubtoolsError(
             f"{path} is a {what}, and no LoRA: it cannot be put as two halves a layer.",
-            hint="`hubtools inspect` tells what it is and who reads it",
+            hint=f"`hubtools inspect {shlex.quote(str(path))}` tells what it is and who reads it",
             code="not-supported",
         )
     if weights.values is not None and weights.values.broken:

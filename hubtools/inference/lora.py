@@ -159,7 +159,8 @@ def check_loras(loras: Sequence[WeightedLora], base: str, note: Callable[[str], 
     target = target_of(base)
     for lora in loras:
         path = lora.file.path
-        for fault in faults_of(look(partial(open_regular, path), path.stat().st_size), target):
+        held = look(partial(open_regular, path), path.stat().st_size)
+        for fault in faults_of(held, target, place=str(path), base_id=base):
             said = f"The LoRA {lora.file.source} is not drawn with as it is meant: {fault.text}."
             if fault.kind in ("zero", "part"):
                 note(said)
@@ -284,6 +285,13 @@ def _file(path: Path, source: str, step: int | None, base: str | None) -> LoraFi
             f"{path} is not a safetensors file.",
             hint="it may be cut off; fetch it again",
             code="file-damaged",
+        )
+    if header.holds is Holds.LYCORIS:
+        raise HubtoolsError(
+            f"{path} is no LoRA but one of its relatives (LoHa, LoKr, OFT), and hubtools draws with"
+            " LoRAs.",
+            hint=f"`hubtools inspect {shlex.quote(str(path))}` tells what reads it",
+            code="wrong-kind",
         )
     if header.rank is None:
         raise HubtoolsError(

@@ -81,8 +81,8 @@ def license_of_lora(
         if reason is None:
             raise HubtoolsError(
                 f"The LoRA cannot be licensed {chosen}: {problem}.",
-                hint="leave model.license out to take the base's; if you were given the right, say"
-                " how in model.license_reason",
+                hint="leave --license (model.license) out to take the base's; if you were given the"
+                " right, say how in model.license_reason",
                 code="license-unclear",
             )
     if chosen == "other" and base is not None and base.id == "other":

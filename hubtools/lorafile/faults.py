@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from shlex import quote
 from typing import Literal
 
 from hubtools.lorafile.look import DENOISER_PREFIXES, Weights, family_words, stem_of, words_for
@@ -18,26 +19,42 @@ FaultKind = Literal[
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong (a clause without its subject), and what to do."""
+    """What is wrong (a clause without its subject), and what to do. `command`: what mends the
+    file, typed as it is."""
 
     kind: FaultKind
     text: str
     hint: str
+    command: str | None = None
 
 
-_MENDED = "`hubtools convert FILE` writes it as diffusers reads it"
+_AS_IT_IS = (
+    "train a LoRA for diffusers; or publish it for ComfyUI as it is, say so on its card, and add"
+    " --ignore P147"
+)
 _AGAIN = "write it with save_lora_weights of the pipeline"
+_LYCORIS = ("loha", "lokr", "oft")
 
 
-def faults_of(weights: Weights, base: Target | None = None) -> tuple[Fault, ...]:
+def faults_of(
+    weights: Weights, base: Target | None = None, *, place: str = "FILE", base_id: str | None = None
+) -> tuple[Fault, ...]:
     """What is wrong with an adapter file for `base`, or for the family that its names tell; none
-    for another file. The gravest stands first."""
+    for another file. The gravest stands first. `place`: the file as a command names it here;
+    `base_id`: the base as one."""
     if not weights.is_adapter:
         return ()
-    return tuple(_found(weights, base))
+    return tuple(_found(weights, base, convert_command(weights, place, base_id)))
 
 
-def _found(weights: Weights, base: Target | None) -> Iterator[Fault]:
+def convert_command(weights: Weights, place: str, base_id: str | None = None) -> str:
+    """What writes the LoRA at `place` as diffusers reads it; `base_id` is named where the file does
+    not tell its family."""
+    base = "" if len(weights.families) == 1 else f" --base-model {quote(base_id or 'OWNER/NAME')}"
+    return f"hubtools convert {quote(place)}{base}"
+
+
+def _found(weights: Weights, base: Target | None, command: str) -> Iterator[Fault]:
     values = weights.values
     if values is not None and values.broken:
         first, more = values.broken[0], len(values.broken)
@@ -69,10 +86,10 @@ def _found(weights: Weights, base: Target | None) -> Iterator[Fault]:
             "it was saved before the first step, or nothing was trained; take a later checkpoint",
         )
     if not other:  # whoever takes it is not known
-        yield from _names(weights, base)
+        yield from _names(weights, base, command)
 
 
-def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:
+def _names(weights: Weights, base: Target | None, command: str) -> Iterator[Fault]:
     taken = weights.taken(base)
     alone = set(weights.halved)
     lost = [
@@ -82,12 +99,14 @@ def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:
     ]
     if not lost:
         return
+    mended = f"`{command}` writes it as diffusers reads it"
     much = "nothing" if not taken else f"{len(taken)} of {len(weights.header.tensors)} tensors"
     if any(part.wrapped for part in weights.parts):
         yield Fault(
             "peft-names",
             f"its tensors have peft's names ({WRAPPED}...): diffusers would load {much}",
-            _MENDED,
+            mended,
+            command,
         )
     elif any(part.adapter for part in weights.parts):
         name = next(part.adapter for part in weights.parts if part.adapter)
@@ -95,7 +114,8 @@ def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:
             "adapter-keys",
             f"an adapter's name stands in its tensors' ({_short('.' + name + '.weight')}):"
             f" diffusers would load {much}",
-            _MENDED,
+            mended,
+            command,
         )
     elif weights.format == "bare":
         known = DENOISER_PREFIXES if base is None else (f"{base.denoiser}.",)
@@ -103,17 +123,24 @@ def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:
         yield Fault(
             "lost-prefix",
             f"its tensors' names have lost their prefix ({prefix}): diffusers would load {much}",
-            _MENDED,
+            mended,
+            command,
         )
     else:
         why = _why(weights, lost)
-        mends = all(part.role == "magnitude" for part in lost)
-        yield Fault("part", f"{why}: diffusers would load {much}", _MENDED if mends else _AGAIN)
+        text = f"{why}: diffusers would load {much}"
+        styles = {part.style for part in weights.parts}
+        if styles & {*_LYCORIS}:
+            yield Fault("part", text, _AS_IT_IS)
+        elif any(part.role == "mid" for part in weights.parts):
+            yield Fault("part", text, _AGAIN)
+        else:
+            yield Fault("part", text, mended, command)
 
 
 def _why(weights: Weights, lost: list[Part]) -> str:
     styles = {part.style for part in weights.parts}
-    if styles & {"loha", "lokr", "oft"}:
+    if styles & {*_LYCORIS}:
         return f"it is a {words_for(weights.header)}, which ComfyUI reads"
     if all(part.role == "magnitude" for part in lost):
         return "diffusers leaves out the magnitudes of this DoRA (dora_scale)"

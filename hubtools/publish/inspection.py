@@ -9,7 +9,7 @@ from typing import Any
 
 from hubtools.dataset.folder.listing import walk
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, open_regular
+from hubtools.files import StrPath, leads_out, open_regular
 from hubtools.inference.lora import resolve_lora
 from hubtools.layout import LORA_WEIGHTS, PROJECT_FILE, RUN_MANIFEST
 from hubtools.leaks import hide
@@ -99,7 +99,9 @@ def inspect_weights(source: StrPath) -> WeightInspection:
                 f"{path} holds {len(files)} weight files.",
                 hint=f"look at one: hubtools inspect {shlex.quote(str(files[0]))}",
             )
-    if not str(source).endswith(SAFE) and not is_pickled(str(source)):
+        if files and not leads_out(path, files[0].name):
+            path = files[0]  # whatever it is
+    if not str(path).endswith(SAFE) and not is_pickled(str(path)):
         path = resolve_lora(str(source)).path
     if is_pickled(path.name):
         raise HubtoolsError(

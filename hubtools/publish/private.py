@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.pictures.private.texts import NAMES_OF_PEOPLE
 from hubtools.findings import Problem, Severity, plural, shortened
+from hubtools.lorafile.faults import convert_command, faults_of
+from hubtools.lorafile.look import Weights
 from hubtools.publish.book import PUBLISH_RULES
 from hubtools.publish.contents import Kind
 from hubtools.publish.release import Release
+from hubtools.weights import Holds
 
 _FIX = "`hubtools fix` blanks it, and touches no pixel"
 _FIX_MODEL = (
@@ -89,10 +93,16 @@ def header(release: Release) -> Iterator[Problem]:
         if said:
             yield Problem(
                 f"its header tells {'; '.join(text for text, _ in said)}",
-                "write it again without, if that is not meant to be read",
+                f"{_without(held, file.source)}, if that is not meant to be read",
                 file.name,
                 severity=None if grave else Severity.INFO,
             )
+
+
+def _without(held: Weights, place: Path) -> str:
+    if held.header.holds is not Holds.LORA or faults_of(held):  # a fault says its own
+        return "write it again without"
+    return f"`{convert_command(held, str(place))}` writes it without"
 
 
 def told_by_header(metadata: dict[str, str]) -> Iterator[tuple[str, bool]]:

@@ -13,17 +13,19 @@ from hubtools.publish.book import PUBLISH_RULES
 from hubtools.publish.release import Release
 
 
-def _base(release: Release, held: Weights) -> Target | None:
-    """The base that the card names; of several one that the file fits. None if nothing tells."""
+def _base(release: Release, held: Weights) -> tuple[str | None, Target | None]:
+    """The base that the card names; of several one that the file fits. Nothing if nothing tells."""
     named = release.front.data.get("base_model") if release.front is not None else None
     ids = [named] if isinstance(named, str) else named if isinstance(named, list) else []
-    found = [target for id in ids if isinstance(id, str) and (target := target_of(id))]
-    return next((target for target in found if held.fits(target)), found[0] if found else None)
+    found = [(id, target) for id in ids if isinstance(id, str) and (target := target_of(id))]
+    fits = (one for one in found if held.fits(one[1]))
+    return next(fits, found[0] if found else (None, None))
 
 
 def _of(release: Release, kind: FaultKind) -> Iterator[Problem]:
     for file, held in release.weights:
-        found: tuple[Fault, ...] = faults_of(held, _base(release, held))
+        id, target = _base(release, held)
+        found: tuple[Fault, ...] = faults_of(held, target, place=str(file.source), base_id=id)
         for fault in found:
             if fault.kind == kind:
                 yield Problem(fault.text, fault.hint, file.name)
@@ -36,7 +38,8 @@ def peft_names(release: Release) -> Iterator[Problem]:
     (FLUX.2 is the exception: its loader takes the words off.)
 
     Example: base_model.model.down_blocks.0...to_q.lora_A.weight
-    Fix: write it with `save_lora_weights` of the pipeline, from `get_peft_model_state_dict`.
+    Fix: `hubtools convert FILE`; or write it with `save_lora_weights` of the pipeline, from
+    `get_peft_model_state_dict`.
     """
     return _of(release, "peft-names")
 
@@ -47,7 +50,7 @@ def lost_prefix(release: Release) -> Iterator[Problem]:
     log line only.
 
     Example: down_blocks.0.attentions.0...to_q.lora_A.weight
-    Fix: write it with `save_lora_weights` of the pipeline.
+    Fix: `hubtools convert FILE`; or write it with `save_lora_weights` of the pipeline.
     """
     return _of(release, "lost-prefix")
 
@@ -59,7 +62,8 @@ def adapter_keys(release: Release) -> Iterator[Problem]:
     keys.
 
     Example: unet.down_blocks.0...to_q.lora_A.default.weight
-    Fix: take the names from `get_peft_model_state_dict`, and write with `save_lora_weights`.
+    Fix: `hubtools convert FILE`; or take the names from `get_peft_model_state_dict`, and write with
+    `save_lora_weights`.
     """
     return _of(release, "adapter-keys")
 
@@ -111,7 +115,8 @@ def part_of_it(release: Release) -> Iterator[Problem]:
     and OFT, tensors of embeddings in the same file, old names and new ones mixed, `dora_scale`,
     names of ComfyUI where the family's loader converts none.
 
-    Fix: write it with `save_lora_weights` of the pipeline; embeddings go into a file of their own.
-    If it is meant for ComfyUI only, say so on the card and publish it with --ignore P147.
+    Fix: `hubtools convert FILE` of a LoRA or DoRA (it leaves out what is none of it); or write it
+    with `save_lora_weights` of the pipeline. Embeddings go into a file of their own. If it is meant
+    for ComfyUI only, say so on the card and publish it with --ignore P147.
     """
     return _of(release, "part")

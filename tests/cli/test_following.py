@@ -114,6 +114,8 @@ def test_after_a_short_run_what_is_next_works(tmp_path: Path, tiny_base: Path) -
     bare = typed("generate", "a face", "-o", "bare", cwd=project)
     assert "No LoRA: the bare base draws, as nothing is trained in runs/one yet" in bare.stderr
     assert "`hubtools train`" in bare.stderr
+    grid = typed("grid", "a face", "--x", "seed=0..1", "--dry-run", cwd=project)
+    assert "No LoRA: the bare base draws, as nothing is trained in runs/one yet" in grid.stderr
     (first,) = nexts(typed("validate", cwd=project).stderr)
     assert first == ["train", "--dry-run"]
     trained = typed("train", "--max-train-steps", "2", cwd=project)

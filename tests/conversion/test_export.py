@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from hubtools.cli.main import run
 from hubtools.commands.weights import convert, export
 from hubtools.conversion.adapter import Layer, read_adapter
 from hubtools.conversion.reduction import difference
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import open_regular
 from hubtools.layout import LORA_WEIGHTS
+from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
 from hubtools.manifest import BaseModelFacts
 from hubtools.models.registry import TARGETS
+from hubtools.publish.release import collect
+from hubtools.publish.rules import PUBLISH_RULES
+from tests import lorafiles
 from tests.typed import typed
 from tests.watched import manifest
 
@@ -358,6 +364,41 @@ def test_a_pickle_is_opened_when_that_is_asked_for(
     with pytest.raises(HubtoolsError, match="more than tensors"):
         convert(file, tmp_path / "other.safetensors", allow_pickle=True)
     assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("kind", ["peft-names", "lost-prefix", "adapter-keys", "part"])
+def test_the_advice_works_as_it_is_typed(
+    kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = lorafiles.save(tmp_path / "a lora.safetensors", lorafiles.BAD[kind][1])
+    (fault,) = faults_of(look(partial(open_regular, path), path.stat().st_size), place=str(path))
+    assert run(["inspect", str(path)]) == 0
+    assert f"next: {fault.command}" in capfd.readouterr().err
+    findings = PUBLISH_RULES.run(collect(tmp_path, "model", keep=("*",)))
+    fixes = [one.fix or "" for one in findings]
+    assert any(f"`{fault.command}`" in fix for fix in fixes)
+    words = ["card", str(tmp_path), "--base-model", lorafiles.BASE]
+    assert run(words) == 0
+    said = capfd.readouterr().err
+    assert fault.text.partition(" (")[0] in said
+    assert f"next: {fault.command}" in said
+    assert fault.command is not None
+    assert run(shlex.split(fault.command)[1:]) == 0
+    (made,) = tmp_path.glob("*/*.safetensors")
+    assert not faults_of(look(partial(open_regular, made), made.stat().st_size))
+
+
+def test_of_a_loha_nothing_impossible_is_advised(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = lorafiles.save(tmp_path / "one.safetensors", lorafiles.loha())
+    for place in (path, tmp_path):
+        assert run(["inspect", str(place)]) == 0
+        said = "".join(capfd.readouterr())
+        assert "hubtools convert" not in said
+        assert "--ignore P147" in said
+    assert run(["convert", str(path)]) == 1
+    assert f"`hubtools inspect {path}`" in capfd.readouterr().err
 
 
 def test_what_cannot_be_put_so_is_refused(pipelines: dict[str, Any], tmp_path: Path) -> None:

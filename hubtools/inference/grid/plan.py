@@ -14,7 +14,7 @@ from pathlib import Path
 from hubtools.errors import UsageError, require_extra
 from hubtools.files import StrPath
 from hubtools.inference.controls import controls_for, taken_by
-from hubtools.inference.generate import base_of, triggers
+from hubtools.inference.generate import base_of, tell_bare, triggers
 from hubtools.inference.grid.axes import ALL, NAMES, Axis, Value, parse_axis, step_value
 from hubtools.inference.lora import (
     WeightedLora,
@@ -159,6 +159,8 @@ def plan_grid(
         by_step[place.value] = resolve_loras(texts, weight_name=weight_name, step=chosen_step)
     first = next(iter(by_step.values()))
     base = base_of(project, first[0].file if first else None, note)
+    if not first:
+        tell_bare(project, note)
     for some in by_step.values():
         check_loras(some, base.path_or_id, note)
     if dtype is None or device is None:
