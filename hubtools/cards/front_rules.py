@@ -78,7 +78,7 @@ def pipeline_tag(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C103", "base_model is missing or no Hub id", Severity.WARNING)
 def base_model(view: CardView) -> Iterator[Problem]:
     """The page's code snippet, the licence and the model tree all hang on base_model. A local path
-    means nothing to anybody else.
+    means nothing to anybody else. A value that is no Hub id is an error, as the Hub refuses it.
 
     Fix: `hubtools card FOLDER --base-model owner/name`; `--base-model-repo` (the setting
     train.base_model_repo) if hubtools trained it from a local folder.
@@ -146,7 +146,7 @@ def trigger_of_foreign(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C104", "tags are no list, or repeat", Severity.WARNING)
 def tags(view: CardView) -> Iterator[Problem]:
     """A single text instead of a list is refused by the Hub; tags that repeat are left by scripts
-    that append on every run.
+    that append on every run. What is no list is an error.
 
     Fix: write a list with each tag once.
     """

@@ -19,7 +19,7 @@ _SETTINGS = 1_000_000  # bytes of hubtools.toml
 
 @CARD_RULES.rule("C301", "There is no licence", Severity.WARNING)
 def license_missing(view: CardView) -> Iterator[Problem]:
-    """Without a licence nobody may use it.
+    """Without a licence nobody may use it. Of a model that is an error.
 
     Fix: `hubtools card FOLDER --license ID`, of a dataset `--dataset-license ID`; or set
     model.license or dataset.license in hubtools.toml.
@@ -62,8 +62,9 @@ def license_other(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C304", "The licence promises more than the base model's", Severity.ERROR)
 def license_derived(view: CardView) -> Iterator[Problem]:
     """A LoRA is a derivative of its base: OpenRAIL use restrictions must travel, non-commercial and
-    community licences must be passed on by name. Who was given the right to another one says how
-    in license_details (the setting model.license_reason); then this is told and stops nothing.
+    community licences must be passed on by name. Who was given the right to another one says how in
+    license_details (the setting model.license_reason); then this is told and stops nothing. That is
+    a note.
 
     Fix: take the base's licence.
     """

@@ -35,7 +35,7 @@ def by_schema(view: CardView, rule: str) -> Iterator[Problem]:
 @CARD_RULES.rule("C116", "A tag is not a text", Severity.ERROR)
 def tag_text(view: CardView) -> Iterator[Problem]:
     """YAML reads 2024 as a number and on, no and yes as true or false; the Hub refuses tags that
-    are no text.
+    are no text. It is an error where the Hub refuses the card for it, else a warning.
 
     Example: tags: [lora, 2024]
     Fix: write the tag in quotes: "2024".
@@ -46,7 +46,7 @@ def tag_text(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C117", "A language is no ISO 639 code", Severity.ERROR)
 def language(view: CardView) -> Iterator[Problem]:
     """The Hub takes codes of two or three small letters; names and regions (English, en-US) are
-    refused.
+    refused. It is an error where the Hub refuses the card for it, else a warning.
 
     Example: language: English
     Fix: language: en; regions go into language_bcp47.
@@ -71,7 +71,8 @@ def no_value(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C119", "model-index is not of the Hub's form", Severity.ERROR)
 def model_index(view: CardView) -> Iterator[Problem]:
     """The Hub shows evaluation results from model-index and refuses a card in which it is not
-    complete: each result has a task, a dataset (type and name) and metrics (type and value).
+    complete: each result has a task, a dataset (type and name) and metrics (type and value). It is
+    an error where the Hub refuses the card for it, else a warning.
 
     Fix: complete it as hub-docs describe (modelcard.md), or remove it.
     """
@@ -118,7 +119,8 @@ def _cut_off(view: CardView) -> list[tuple[str, int]]:
 @CARD_RULES.rule("C122", "The thumbnail is no web address", Severity.WARNING)
 def thumbnail(view: CardView) -> Iterator[Problem]:
     """The picture that social networks show for a link to the page is fetched from an address; a
-    path of the repository shows none.
+    path of the repository shows none. It is an error where the Hub refuses the card for it, else a
+    warning.
 
     Fix: write https://huggingface.co/owner/name/resolve/main/picture.png
     """
@@ -128,7 +130,8 @@ def thumbnail(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C123", "The gate's form is not of the Hub's form", Severity.ERROR)
 def gate(view: CardView) -> Iterator[Problem]:
     """The form that people fill in to get access is made from the extra_gated_ keys. Fields are
-    names with a type: text, checkbox, date_picker, country, or select with options.
+    names with a type: text, checkbox, date_picker, country, or select with options. It is an error
+    where the Hub refuses the card for it, else a warning.
 
     Fix: extra_gated_fields: {Company: text, Country: country}
     """
@@ -137,7 +140,8 @@ def gate(view: CardView) -> Iterator[Problem]:
 
 @CARD_RULES.rule("C124", "base_model_relation is none of the Hub's", Severity.WARNING)
 def relation(view: CardView) -> Iterator[Problem]:
-    """The model tree puts a LoRA under its base as an adapter.
+    """The model tree puts a LoRA under its base as an adapter. It is an error where the Hub refuses
+    the card for it, else a warning.
 
     Fix: base_model_relation: adapter
     """
@@ -146,7 +150,8 @@ def relation(view: CardView) -> Iterator[Problem]:
 
 @CARD_RULES.rule("C125", "new_version is no Hub id", Severity.ERROR)
 def new_version(view: CardView) -> Iterator[Problem]:
-    """The page sends readers on to the newer repository.
+    """The page sends readers on to the newer repository. It is an error where the Hub refuses the
+    card for it, else a warning.
 
     Fix: new_version: owner/name
     """
@@ -156,7 +161,8 @@ def new_version(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C126", "configs are not of the Hub's form", Severity.ERROR)
 def configs(view: CardView) -> Iterator[Problem]:
     """Each entry of configs has a config_name of its own, and each of its data_files a split and a
-    path. Loading fails, or takes the last of two of one name.
+    path. Loading fails, or takes the last of two of one name. It is an error where the Hub refuses
+    the card for it, else a warning.
 
     Fix: `hubtools validate` shows what fits the folder.
     """
@@ -165,7 +171,8 @@ def configs(view: CardView) -> Iterator[Problem]:
 
 @CARD_RULES.rule("C127", "A value of the front matter is of the wrong type", Severity.ERROR)
 def wrong_type(view: CardView) -> Iterator[Problem]:
-    """The Hub refuses a number where it wants a text, or a text where it wants a list.
+    """The Hub refuses a number where it wants a text, or a text where it wants a list. It is an
+    error where the Hub refuses the card for it, else a warning.
 
     Example: pretty_name: 2024
     Fix: write texts in quotes, lists as lines that begin with - .
@@ -176,6 +183,7 @@ def wrong_type(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C128", "co2_eq_emissions is not of the Hub's form", Severity.WARNING)
 def emissions(view: CardView) -> Iterator[Problem]:
     """The page shows the grams of CO2 that a training took: a number, or emissions with a source.
+    It is an error where the Hub refuses the card for it, else a warning.
 
     Fix: co2_eq_emissions: {emissions: 120, source: ...}
     """
@@ -184,7 +192,8 @@ def emissions(view: CardView) -> Iterator[Problem]:
 
 @CARD_RULES.rule("C129", "inference is not of the Hub's form", Severity.WARNING)
 def inference(view: CardView) -> Iterator[Problem]:
-    """The page's widget takes its parameters from inference.
+    """The page's widget takes its parameters from inference. It is an error where the Hub refuses
+    the card for it, else a warning.
 
     Fix: inference: {parameters: {num_inference_steps: 25}}
     """
@@ -194,7 +203,8 @@ def inference(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C130", "dataset_info is not of the Hub's form", Severity.WARNING)
 def dataset_info(view: CardView) -> Iterator[Problem]:
     """The viewer and `load_dataset` take columns and sizes from dataset_info: features with a name
-    each, splits with a name and whole numbers.
+    each, splits with a name and whole numbers. It is an error where the Hub refuses the card for
+    it, else a warning.
 
     Fix: run `hubtools card --renew`, or remove it.
     """
@@ -203,7 +213,8 @@ def dataset_info(view: CardView) -> Iterator[Problem]:
 
 @CARD_RULES.rule("C131", "A switch is neither true nor false", Severity.WARNING)
 def switch(view: CardView) -> Iterator[Problem]:
-    """A text such as "no" counts as set.
+    """A text such as "no" counts as set. It is an error where the Hub refuses the card for it, else
+    a warning.
 
     Fix: write true or false without quotes.
     """
@@ -236,7 +247,8 @@ def not_first(view: CardView) -> Iterator[Problem]:
 
 @CARD_RULES.rule("C308", "The licence's name or link is not of the Hub's form", Severity.ERROR)
 def license_words(view: CardView) -> Iterator[Problem]:
-    """license_name is a name such as my-license-1.0, in small letters, and license_link a text.
+    """license_name is a name such as my-license-1.0, in small letters, and license_link a text. It
+    is an error where the Hub refuses the card for it, else a warning.
 
     Fix: write it like my-license-1.0.
     """

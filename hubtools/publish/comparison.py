@@ -154,7 +154,8 @@ def from_outside(comparison: Comparison) -> Iterator[Problem]:
 def unusual_name(comparison: Comparison) -> Iterator[Problem]:
     """The Hub refuses names with control characters, backslashes, parts such as `.git` or of more
     than 255 bytes; two files cannot have one name. Two names that differ in case only are one file
-    on Windows and macOS, so that whoever fetches the repository there gets one of them.
+    on Windows and macOS, so that whoever fetches the repository there gets one of them. That is a
+    warning.
 
     Fix: rename the file.
     """

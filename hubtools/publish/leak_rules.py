@@ -126,7 +126,8 @@ def unexpected_kind(release: Release) -> Iterator[Problem]:
 @PUBLISH_RULES.rule("P117", "A file could not be checked completely", Severity.ERROR)
 def unread(release: Release) -> Iterator[Problem]:
     """What is encrypted, damaged, in a form that cannot be opened here, or unpacks to far more than
-    the file, has not been searched for secrets to its end.
+    the file, has not been searched for secrets to its end. Of a file that push.allow names it is a
+    note.
 
     Fix: publish it unpacked, or in another form. A file that push.allow in hubtools.toml names is
     sent as it is, and that is told; --ignore and --keep do not let it through.

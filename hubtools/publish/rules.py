@@ -55,8 +55,9 @@ def no_lora(release: Release) -> Iterator[Problem]:
 
 @PUBLISH_RULES.rule("P105", "Several weight files at the top level", Severity.ERROR)
 def many_loras(release: Release) -> Iterator[Problem]:
-    """Without the usual name diffusers takes whichever comes first in the listing, and says so
-    only in a log line.
+    """Without the usual name diffusers takes whichever comes first in the listing, and says so only
+    in a log line. Where one has the usual name, or the others belong to the release, it is a
+    warning.
 
     Fix: publish one; others belong into a folder.
     """
@@ -108,7 +109,8 @@ def no_card(release: Release) -> Iterator[Problem]:
 
 @PUBLISH_RULES.rule("P108", "The card names no licence", Severity.WARNING)
 def no_license(release: Release) -> Iterator[Problem]:
-    """Without a licence nobody may use what you publish.
+    """Without a licence nobody may use what you publish. Front matter that cannot be read is an
+    error.
 
     Fix: `hubtools card FOLDER --license ID`, of a dataset `--dataset-license ID`; or set
     model.license or dataset.license in hubtools.toml.
@@ -134,7 +136,7 @@ def license_derived(release: Release) -> Iterator[Problem]:
     """A LoRA is a derivative of its base, whose licence says what may be made of it: OpenRAIL use
     restrictions must travel, others must be passed on by name. The same as C304 of a card. Who was
     given the right to another licence says how in license_details (the setting
-    model.license_reason); then this is told and stops nothing.
+    model.license_reason); then this is told and stops nothing. That is a note.
 
     Fix: `hubtools card FOLDER --license ID` with the base's licence.
     """
@@ -159,7 +161,8 @@ def lfs_pointer(release: Release) -> Iterator[Problem]:
 
 @PUBLISH_RULES.rule("P110", "A file is too large", Severity.ERROR)
 def too_large(release: Release) -> Iterator[Problem]:
-    """The Hub takes at most 500 GB a file and advises 200 GB.
+    """The Hub takes at most 500 GB a file and advises 200 GB. Of more than 200 GB it is a warning,
+    of more than 500 GB an error.
 
     Fix: split it.
     """

@@ -92,7 +92,8 @@ def enlarged(plan: TrainPlan) -> Iterator[Problem]:
     """Pictures are smaller than the training resolution.
 
     They are enlarged to fit, and the LoRA learns to draw their blur. Aspect ratio buckets train
-    them at a smaller size instead.
+    them at a smaller size instead. Where none is enlarged by more than a tenth it is a note.
+
     """
     resolution, buckets = plan.recipe.resolution, plan.recipe.buckets
     enlarged: dict[int, float] = {}

@@ -240,7 +240,8 @@ def outvoted(view: Dataset) -> Iterator[Problem]:
 @DATASET_RULES.rule("D208", "A picture's ending is not loaded", Severity.WARNING)
 def foreign(view: Dataset) -> Iterator[Problem]:
     """.heic, .avif, .jxl, .svg and raw files are pictures to you but not to the loader, which
-    passes them by. So it does with a picture that has no ending, or one such as .jpg?w=300.
+    passes them by. So it does with a picture that has no ending, or one such as .jpg?w=300. Of a
+    picture that a record names it is an error.
 
     Example: IMG_0042.HEIC
     Fix: export them as PNG or JPEG (`hubtools fix --unsafe convert`); give the others an ending.

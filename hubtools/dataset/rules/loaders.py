@@ -50,6 +50,7 @@ def columns_differ(view: Dataset) -> Iterator[Problem]:
     """The splits of a data set must have the same columns, of the same types: otherwise
     `load_dataset` fails. Within one split the columns of one metadata file are taken for all, and
     which one it is changes from run to run: the other's captions are then lost without a word.
+    Where all of them have the same columns after all, it is a note.
 
     Example: {"file_name": "a.png", "text": "..."} in train/, {"file_name": "b.png", "caption":
     "..."} in test/; or a column that is a number in one and only null in the other.
@@ -111,7 +112,8 @@ def bad_configs(view: Dataset) -> Iterator[Problem]:
 def fails(view: Dataset) -> Iterator[Problem]:
     """What is left of the reasons for which loading raises, after those that have a rule of their
     own: `::` in a name, splits that would be read by different modules, pictures in zip archives
-    with label folders, broken archives, and the like.
+    with label folders, broken archives, and the like. Where it may fail, and need not, it is a
+    warning.
 
     Fix: what the finding says; `hubtools validate --format json` has the whole answer of every
     loader under facts.loaders.

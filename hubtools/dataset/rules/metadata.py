@@ -164,7 +164,8 @@ def misnamed(view: Dataset) -> Iterator[Problem]:
 
     A file of any other name counts as metadata too if its records name the pictures of the folder
     and there is no other: labels.csv, metadata1000.jsonl. `metadata_filenames` of a config in the
-    card helps `load_dataset(path)` alone.
+    card helps `load_dataset(path)` alone. Where a metadata file that loaders read lies beside it,
+    it is a warning.
 
     Example: Metadata.jsonl, metadata.json, metadata.json1, captions.jsonl
     Fix: rename the file.
@@ -232,7 +233,8 @@ def _labels(view: Dataset) -> str:
 @DATASET_RULES.rule("D120", "There are no pictures, or they have no metadata", Severity.ERROR)
 def no_metadata(view: Dataset) -> Iterator[Problem]:
     """Without pictures there is nothing to train on. Without a metadata file they have no captions,
-    and a text-to-image trainer has nothing to learn words from.
+    and a text-to-image trainer has nothing to learn words from. Pictures in an archive that loads
+    are a note.
 
     Fix: put pictures into the folder, or let `hubtools init NAME --from PICTURES` make a project of
     them. Then write metadata.jsonl, one line a picture: {"file_name": "a.png", "text": "..."}.

@@ -114,7 +114,7 @@ def too_small(view: Dataset) -> Iterator[Problem]:
     """Training enlarges it, and the LoRA learns the blur: results look low-resolution. The size is
     `--resolution` or train.resolution if one of them is set, else what the model of dataset.target,
     or the base model, was made for. Training with aspect_ratio_buckets enlarges nothing: it trains
-    such a picture at the size that it has.
+    such a picture at the size that it has. One of less than 32 pixels is an error.
 
     Example: 300x200 where training is at 512: enlarged 2.6 times
     Fix: use a larger original, or train at a lower resolution or with --aspect-ratio-buckets.

@@ -100,8 +100,9 @@ def card_yaml(view: Dataset) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D606", "The card declares sizes that the loader will check", Severity.WARNING)
 def dataset_info(view: Dataset) -> Iterator[Problem]:
-    """A `dataset_info` with numbers of examples must match to the row: otherwise loading fails
-    with NonMatchingSplitsSizesError. hubtools writes the columns there, and no numbers.
+    """A `dataset_info` with numbers of examples must match to the row: otherwise loading fails with
+    NonMatchingSplitsSizesError. hubtools writes the columns there, and no numbers. Numbers that do
+    not match are an error.
 
     Fix: remove dataset_info from the card.
     """

@@ -48,7 +48,7 @@ def _card(view: Dataset) -> str | None:
 def shards_differ(view: Dataset) -> Iterator[Problem]:
     """The first shard decides the columns of all. One more in a later shard stops `load_dataset`
     with CastError, after everything before it was read; so does a column of another type. A column
-    that a later shard lacks is filled with nothing, and nothing says so.
+    that a later shard lacks is filled with nothing, and nothing says so. That is a warning.
 
     Example: `text` in train-00000-of-00002.parquet, `caption` in train-00001-of-00002.parquet
     Fix: `hubtools fix` writes the shards with the same columns.
@@ -184,7 +184,8 @@ _MOST = 100_000
 @DATASET_RULES.rule("D808", "A shard of a series is missing", Severity.ERROR)
 def missing_shard(view: Dataset) -> Iterator[Problem]:
     """The names say how many shards there are, and some are not there: an upload or a download
-    broke off. What is there loads, and nothing says that it is not all.
+    broke off. What is there loads, and nothing says that it is not all. Gaps in numbers, where no
+    name says how many there are, are a warning.
 
     Example: train-00000-of-00005.parquet alone
     Fix: fetch the missing shards, or write them again. If this is all, `hubtools unshard` and
@@ -276,7 +277,8 @@ _SAID = frozenset({DIFFER, DOTS, DAMAGED, "D605", "D606"})
 def unloaded(view: Dataset) -> Iterator[Problem]:
     """Why `load_dataset` fails on shards, where no other rule says it: samples of a WebDataset with
     different members, a text beside a picture that is not UTF-8, several configs without a default,
-    a shard without rows, other files that outnumber the shards.
+    a shard without rows, other files that outnumber the shards. Where loading may fail it is a
+    note.
 
     Fix: what the finding says; `hubtools unshard` and `hubtools shard` write them anew.
     """
