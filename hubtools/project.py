@@ -276,7 +276,7 @@ class Project(Section):
     @property
     def published(self) -> dict[str, Any]:
         """What of a run folder is published, as arguments of `publish.classify.classify`."""
-        return self.prune.model_dump() | {"adapters": self.model.adapters}
+        return self.prune.model_dump(exclude={"dtype"}) | {"adapters": self.model.adapters}
 
     @property
     def run_dir(self) -> Path:

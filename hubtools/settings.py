@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import typing
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
@@ -327,6 +327,11 @@ class PruneSettings(Section):
     )
     drop: list[str] = option(
         [], "Patterns of files not to publish, of a dataset on the command line only."
+    )
+    dtype: Literal["fp16", "bf16"] | None = option(
+        None,
+        "Numbers of 16 bits in the LoRA files that are published: `prune --apply` and `ship` write"
+        " them so and say how far their changes are from the trained ones; `push` refuses others.",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -71,7 +71,8 @@ def command(
 ) -> int:
     """Show what of a run folder is worth publishing, what is not, why, and how many bytes.
 
-    Nothing changes without --apply, which moves files to a trash that --undo brings back. Only
+    Nothing changes without --apply, which moves files to a trash that --undo brings back. --dtype
+    writes the LoRA in half precision; what that changes is measured. Only
     files that a trainer writes are moved: what hubtools does not know stays, unless --drop names
     it. --from-plan shows what a plan says, and does it with --apply. Exit code 3 if there are large
     files that no rule knows.
@@ -152,29 +153,54 @@ def _replay(
 
 def _applied(done: Pruned, out: Output) -> int:
     from hubtools.files import human_bytes
+    from hubtools.findings import plural
 
     plan = done.plan
+    said = [f"{plural(len(plan.moved), 'file')} ({human_bytes(plan.bytes_moved)}) moved aside"]
+    halved: dict[str, Any] = {}
+    if plan.halved:
+        said.append(f"{plural(len(plan.halved), 'LoRA file')} written in half precision")
+        halved["halved"] = _halved(plan, out)
     out.result(
-        f"{plural(len(plan.moved), 'file')} ({human_bytes(plan.bytes_moved)}) moved aside"
-        if done.trash
-        else "Nothing to move",
+        "; ".join(said) if done.trash else "Nothing to move",
         trash=str(done.trash) if done.trash else None,
         kept=len(plan.kept),
         stayed=len(plan.left),
+        **halved,
     )
     return ExitCode.DONE
+
+
+def _halved(plan: PrunePlan, out: Output) -> list[Any]:
+    """What was written in half precision: words for people, else figures."""
+    found: list[Any] = []
+    for item in plan.halved:
+        half, name = item.half, item.target or item.path
+        assert half is not None
+        if out.human:
+            found.append(f"{name} in {half.dtype}; {half.made_of.words}")
+        else:
+            figures: dict[str, Any] = {"whole": half.made_of.whole, "worst": half.made_of.worst}
+            figures["worst_layer"] = half.made_of.worst_layer
+            facts = {"path": name, "dtype": half.dtype, "bytes": half.bytes, "sha256": half.sha256}
+            found.append(facts | {"difference": figures})
+    return found
 
 
 def _show(plan: PrunePlan, out: Output, *, table: bool = True) -> int:
     from hubtools.files import human_bytes
 
     columns = ["path", "verdict", "bytes" if not out.human else "size", "why"]
+    halved = {item.path: one for item, one in zip(plan.halved, _halved(plan, out), strict=True)}
     facts = [(item.path, item.word, item.bytes, item.reason) for item in plan.items]
     facts = folded(facts, ("keep", "ask")) if out.human else facts
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (path, word, human_bytes(size) if out.human else size, reason)
         for path, word, size, reason in facts
     ]
+    if out.format == "json" and halved:
+        columns.append("half")
+        rows = [(*row, halved.get(row[0])) for row in rows]
     if table:
         out.table(columns, sorted(rows, key=lambda row: (row[1], row[0])), right=(2,))
     out.note(
@@ -210,8 +236,8 @@ def _tell_halves(plan: PrunePlan, out: Output) -> None:
     with Root(plan.root) as root:
         held = Weights(read_header(root.opened(plan.weights)), size, None)
     if held.kind is not None and held.dtypes == ("F32",):
-        place = quote(str(plan.root / plan.weights))
+        place = quote(str(plan.root))
         out.hint(
             f"in half precision {plan.weights} has {human_bytes(size // 2)}, and what that changes"
-            f" is measured: hubtools export {place} --as diffusers --dtype fp16"
+            f" is measured: hubtools prune {place} --dtype fp16"
         )

@@ -147,11 +147,13 @@ def prune(
     **settings: Any,
 ) -> Pruned:
     """Tell what of a run folder (default: the project's) is worth publishing. `apply` moves the
-    rest to a trash. `plan_file` is --plan: the plan is written there, and nothing is moved.
-    `from_plan`: tell, or with `apply` do, what the plan in this file says, or refuse."""
+    rest to a trash, and writes the LoRA in half precision if `dtype` asks for that. `plan_file` is
+    --plan: the plan is written there, and nothing is moved. `from_plan`: tell, or with `apply` do,
+    what the plan in this file says, or refuse."""
     from hubtools.plans import check_plan_file, state_of
     from hubtools.publish import trash
     from hubtools.publish.classify import classify
+    from hubtools.publish.halving import halved
     from hubtools.publish.prune_plan import save_plan
     from hubtools.runfolders.trainers import recognise
 
@@ -171,8 +173,10 @@ def prune(
     state = {} if file is None else state_of(root, file, git=True)
     options = project.published
     plan = classify(root, **options)
+    if (dtype := project.prune.dtype) is not None:
+        plan = halved(plan, dtype)
     if file is not None:
-        save_plan(plan, file, state, options)
+        save_plan(plan, file, state, options | {"dtype": dtype})
     return Pruned(plan, trash.apply(plan) if apply else None)
 
 

@@ -96,8 +96,7 @@ def read_adapter(
     if weights.others:
         first = shown(weights.others[0])
         mended += (f"{len(weights.others)} tensors that are none of a LoRA are left out ({first})",)
-    said = settings_beside(path)
-    layers = _layers(path, tensors, said.header_scale if said else weights.header_scale)
+    layers = layers_of(path, weights, tensors)
     known = tuple(f"{name}." for name in (target.denoiser, *target.components))
     lost = [name for name in layers if not name.startswith(known)]
     if lost or not layers:
@@ -109,6 +108,22 @@ def read_adapter(
             code="not-supported",
         )
     return Adapter(target, layers, weights.header.metadata, mended)
+
+
+def read_layers(path: Path) -> tuple[Weights, Tensors, dict[str, Layer]]:
+    """The LoRA in a .safetensors file under its own names, whatever base it is for. Raises
+    `HubtoolsError` as `read_adapter`."""
+    require_extra("train", "Writing a LoRA in half precision")
+    weights, tensors = _opened(path, False)
+    _check_names(path, weights, {})
+    return weights, tensors, layers_of(path, weights, tensors)
+
+
+def layers_of(path: Path, weights: Weights, tensors: Tensors) -> dict[str, Layer]:
+    """The layers in the tensors of the file `path`, with the scales that its header says, or the
+    configuration beside it."""
+    said = settings_beside(path)
+    return _layers(path, tensors, said.header_scale if said else weights.header_scale)
 
 
 def _opened(path: Path, allow_pickle: bool) -> tuple[Weights, Tensors]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,12 @@ from hubtools.conversion.reduction import (
     DTYPES,
     Difference,
     Precision,
+    check_finite,
     difference,
     in_precision,
     reduced,
 )
-from hubtools.errors import HubtoolsError, UsageError
+from hubtools.errors import UsageError
 from hubtools.files import StrPath, replacing, write_json
 from hubtools.models.rows import Target
 from hubtools.models.tensors import dump_tensors
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _LORA = "adapter_model.safetensors"
 _CONFIG = "adapter_config.json"
+_FOLDED = " with the alpha in the weights"
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,11 @@ def export(
     _check_free(place, source, format, overwrite)
     before = read_adapter(source, base, family=family, allow_pickle=allow_pickle)
     now: Adapter = folded(before)
-    _check_finite(source, now, "fp32")
+    check_finite(source, _numbers(now), "fp32", _FOLDED)
     if rank is not None:
         now = reduced(now, rank)
     now = in_precision(now, precision or _precision_of(before))
-    _check_finite(source, now, precision or _precision_of(before))
+    check_finite(source, _numbers(now), precision or _precision_of(before), _FOLDED)
     size = _write_folder(now, place) if format == "peft" else _write_file(now, place, format)
     after = _read_back(place, now.target, format)
     return Exported(
@@ -88,16 +91,9 @@ def export(
     )
 
 
-def _check_finite(source: Path, adapter: Adapter, precision: Precision) -> None:
-    """Raise `HubtoolsError`, before anything is written, for numbers that grew too large."""
+def _numbers(adapter: Adapter) -> Iterator[tuple[str, Tensor]]:
     for name, layer in adapter.layers.items():
-        if not (layer.up.isfinite().all() and layer.down.isfinite().all()):
-            raise HubtoolsError(
-                f"{source}: {name[:120]} has numbers that are too large for {precision} with the"
-                " alpha in the weights.",
-                hint="--dtype bf16, or an earlier checkpoint",
-                code="not-supported",
-            )
+        yield from ((name, half) for half in (layer.up, layer.down))
 
 
 def _check_free(place: Path, source: Path, format: Format, overwrite: bool) -> None:

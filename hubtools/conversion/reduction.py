@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hubtools.conversion.adapter import Adapter, Layer
@@ -74,6 +75,19 @@ def in_precision(adapter: Adapter, precision: Precision) -> Adapter:
         for name, layer in adapter.layers.items()
     }
     return replace(adapter, layers=layers)
+
+
+def check_finite(
+    source: Path, tensors: Iterable[tuple[str, Tensor]], precision: Precision, how: str = ""
+) -> None:
+    """Raise `HubtoolsError`, before anything is written, for numbers that grew too large."""
+    for name, tensor in tensors:
+        if not tensor.isfinite().all():
+            raise HubtoolsError(
+                f"{source}: {name[:120]} has numbers that are too large for {precision}{how}.",
+                hint="--dtype bf16, or an earlier checkpoint",
+                code="not-supported",
+            )
 
 
 def difference(before: Mapping[str, Layer], after: Mapping[str, Layer]) -> Difference:

@@ -34,6 +34,7 @@ from hubtools.layout import (
 )
 from hubtools.lorafile.companions import companions
 from hubtools.lorafile.look import words_for
+from hubtools.lorafile.made_of import MadeOf
 from hubtools.models.registry import COMPONENTS
 from hubtools.rooted import Root
 from hubtools.runfolders.checkpoints import chosen, steps_of
@@ -60,9 +61,20 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
+class Half:
+    """What `apply` writes in place of a LoRA of full precision: in `dtype` (fp16, bf16)."""
+
+    dtype: str
+    bytes: int
+    sha256: str
+    made_of: MadeOf
+
+
+@dataclass(frozen=True)
 class Item:
     """A file of the run folder with its verdict. `target` differs from `path` where a checkpoint's
-    LoRA is published as the run's."""
+    LoRA is published as the run's; with `half` it is written in half precision there, and the
+    file itself goes to the trash."""
 
     path: str  # relative, with /
     bytes: int
@@ -71,6 +83,12 @@ class Item:
     target: str | None = None
     # whether the trainer is known to write such a file there, or the user named it (--drop)
     known: bool = False
+    half: Half | None = None
+
+    @property
+    def bytes_sent(self) -> int:
+        """Of what goes to the Hub."""
+        return self.bytes if self.half is None else self.half.bytes
 
     @property
     def word(self) -> str:
@@ -121,9 +139,14 @@ class PrunePlan:
         return self.of(Verdict.ASK)
 
     @property
+    def halved(self) -> tuple[Item, ...]:
+        """What `apply` writes in half precision."""
+        return tuple(item for item in self.kept if item.half is not None)
+
+    @property
     def bytes_kept(self) -> int:
         """Bytes that go to the Hub."""
-        return sum(item.bytes for item in self.kept)
+        return sum(item.bytes_sent for item in self.kept)
 
     @property
     def bytes_moved(self) -> int:
@@ -166,9 +189,16 @@ def classify(
         steps = steps_of(opened, headers)
         weights, target = the_lora(opened, headers, steps, drop, adapters)
         shown = _referenced(opened)
-        hashed = sha256 or (lambda name: sha256_of(path / name))
         beside = {one.file for one in companions(headers, weights, adapters)}
-        asked = chosen(opened, keep_checkpoints, steps, weights, hashed)
+
+        def is_it(name: str, digest: str) -> bool:
+            """Whether a LoRA is the one with this hash, or was made of it."""
+            made_of = MadeOf.of(headers[name].metadata)
+            if made_of is not None and made_of.sha256 == digest:
+                return True
+            return (sha256(name) if sha256 else sha256_of(path / name)) == digest
+
+        asked = chosen(opened, keep_checkpoints, steps, weights, is_it)
     items = []
     for name, facts in files:
         size = facts.st_size if stat.S_ISREG(facts.st_mode) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 from hubtools.files import StrPath
 from hubtools.findings import plural
-from hubtools.layout import WORK_DIR
+from hubtools.layout import RUN_MANIFEST, WORK_DIR
+from hubtools.lorafile.made_of import SHA256, MadeOf
 from hubtools.plans import SavedPlan, no_plan, read_plan, root_of, state_of
 from hubtools.plans.fields import number, only, optional, text
-from hubtools.publish.classify import Item, PrunePlan, Verdict
+from hubtools.publish.classify import Half, Item, PrunePlan, Verdict
 from hubtools.rooted import LeadsOut, parts_of
 
 _KEYS = ("action", "path", "target", "bytes", "why")
@@ -44,12 +46,28 @@ def save_plan(
             "target": item.target,
             "bytes": item.bytes,
             "why": item.reason,
+            **({"half": _half_of(item.half)} if item.half else {}),
         }
         for item in plan.items
         if item.path in made_from  # all but the plan itself, and what came since
     )
     root, name = root_of(plan.root, path), plan.root.resolve().name
     SavedPlan("prune", root, name, None, made_from, options, operations).save(path)
+
+
+def _half_of(half: Half) -> dict[str, Any]:
+    made_of = half.made_of
+    return {
+        "dtype": half.dtype,
+        "bytes": half.bytes,
+        "sha256": half.sha256,
+        "made_of": {
+            "sha256": made_of.sha256,
+            "whole": made_of.whole,
+            "worst": made_of.worst,
+            "worst_layer": made_of.worst_layer,
+        },
+    }
 
 
 def load_plan(root: Path, plan: StrPath | SavedPlan) -> Replay:
@@ -80,7 +98,7 @@ def items_of(saved: SavedPlan) -> tuple[Item, ...]:
 
 
 def _item(operation: Mapping[str, Any]) -> Item:
-    only(operation, _KEYS)
+    only(operation, (*_KEYS, "half") if "half" in operation else _KEYS)
     action, path = text(operation, "action"), text(operation, "path")
     if action not in _ACTIONS:
         raise ValueError(f"{action!a:.80} is no action")
@@ -92,7 +110,21 @@ def _item(operation: Mapping[str, Any]) -> Item:
     if target is not None and verdict is not Verdict.KEEP:
         raise ValueError(f"{path!r} is not kept, and has a target")
     size, why = number(operation, "bytes"), text(operation, "why")
-    return Item(path, size, verdict, why, target, known)
+    half = _half(operation["half"]) if "half" in operation else None
+    if half is not None and verdict is not Verdict.KEEP:
+        raise ValueError(f"{path!r} is not kept, and is written in half precision")
+    return Item(path, size, verdict, why, target, known, half)
+
+
+def _half(value: Any) -> Half:
+    if not isinstance(value, dict) or not isinstance(value.get("made_of"), dict):
+        raise ValueError("half is no description of a file")
+    only(value, ("dtype", "bytes", "sha256", "made_of"))
+    made_of = MadeOf(**value["made_of"])
+    if not made_of.is_sound:
+        raise ValueError("made_of is no description of a file")
+    dtype = text(value, "dtype", re.compile("fp16|bf16"))
+    return Half(dtype, number(value, "bytes"), text(value, "sha256", SHA256), made_of)
 
 
 def _check_closed(items: tuple[Item, ...], made_from: Mapping[str, str]) -> None:
@@ -124,18 +156,28 @@ def _is_done(saved: SavedPlan, root: Path, plan: PrunePlan) -> bool:
     for item in plan.kept:
         if item.target is not None:
             after[item.target] = after.pop(item.path)
-    return plan.moved != () and state_of(root, saved.path, git=True) == after
+        if item.half is not None:
+            after[item.target or item.path] = item.half.sha256
+    now = state_of(root, saved.path, git=True)
+    if plan.halved and RUN_MANIFEST in now and RUN_MANIFEST in after:
+        after[RUN_MANIFEST] = now[RUN_MANIFEST]  # it tells of the new LoRA
+    return (plan.moved != () or plan.halved != ()) and now == after
 
 
 def would(saved: SavedPlan) -> str:
     """What a plan does, for the question whether it is to be trusted."""
-    return f"move {plural(sum(item.moves for item in items_of(saved)), 'file')} to the trash"
+    items = items_of(saved)
+    half = sum(item.half is not None for item in items)
+    more = f", and write {plural(half, 'LoRA file')} in half precision" if half else ""
+    return f"move {plural(sum(item.moves for item in items), 'file')} to the trash{more}"
 
 
 def lines_of(saved: SavedPlan) -> list[str]:
     """All that a plan does, to be read."""
     return [
-        f"{item.word:<4}  {item.path}" + (f" -> {item.target}" if item.target else "")
+        f"{item.word:<4}  {item.path}"
+        + (f" -> {item.target}" if item.target else "")
+        + (f" in {item.half.dtype}" if item.half else "")
         for item in items_of(saved)
-        if item.moves or item.target
+        if item.moves or item.target or item.half
     ]

@@ -3,11 +3,15 @@
 A trash is `.hubtools/trash/<time>/`: `files.json` says what was moved, and the modes and times of
 the folders it came from; below `files/` it lies under its old names. The list is written first and
 sealed (`hubtools.trust`): one that came with the folder is shown and acted on only if the user says
-so. All of it goes through `Root`: no link is followed and nothing outside the folder is touched.
+so. Of a LoRA that is written in half precision the file itself is moved like any other, and so is
+the `run.json` that told of it; the new ones are listed as `written`, and go on the way back. All of
+it goes through `Root`: no link is followed and nothing outside the folder is touched.
 """
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value
+from hubtools.files import json_value, sha256_of
 from hubtools.findings import plural
-from hubtools.layout import TRASH_DIR, WORK_DIR
+from hubtools.layout import RUN_MANIFEST, TRASH_DIR, WORK_DIR
 from hubtools.publish.classify import PrunePlan
+from hubtools.publish.halving import earlier_facts, new_facts, written
 from hubtools.rooted import LeadsOut, Root, parts_of
 from hubtools.runfolders.trainers import read_manifest, recognise
 from hubtools.trust import ForeignState, is_sealed, seal
@@ -46,6 +51,7 @@ class _Listed:
     moves: tuple[tuple[str, str], ...]
     folders: tuple[_Folder, ...]
     promoted: dict[str, str | None]  # name now -> SHA-256 it had
+    written: dict[str, tuple[str, str]]  # name it had -> (name now, SHA-256) of what took its place
     sealed: bool
 
 
@@ -67,43 +73,57 @@ def apply(plan: PrunePlan) -> Path | None:
             hint="decide with --keep PATTERN or --drop PATTERN",
             code="confirmation-needed",
         )
-    promoted = [(item.path, str(item.target)) for item in plan.kept if item.target]
-    if not plan.moved and not promoted:
+    promoted = [(i.path, str(i.target)) for i in plan.kept if i.target and not i.half]
+    if not plan.moved and not promoted and not plan.halved:
         return None
-    with Root(plan.root) as root:
+    with Root(plan.root) as root, written(plan) as halves:
         if (read_manifest(root) or {}).get("status") in ("running", "interrupted"):
             raise HubtoolsError(
                 f"The run in {plan.root} is not finished; pruning would take what it resumes from.",
                 hint="finish it with `hubtools train`, then prune",
                 code="unfinished-change",
             )
-        for _, target in promoted:
-            if root.exists(target):
-                raise _in_the_way(root, target, "move it aside")
+        for item in plan.kept:
+            if item.target and root.exists(item.target):
+                raise _in_the_way(root, item.target, "move it aside")
         _sweep(root)
-        left = sorted(
-            _folders_of([item.path for item in plan.moved] + [old for old, _ in promoted])
-        )
+        new = [(item.path, item.target or item.path) for item in plan.halved]
+        facts = new_facts(plan) if new else None
+        modes = {to: _mode(root, old) for old, to in (*new, (RUN_MANIFEST, RUN_MANIFEST))}
+        moved = [item.path for item in plan.moved] + [old for old, _ in new]
+        moved += [RUN_MANIFEST] if facts is not None else []
+        left = sorted(_folders_of(moved + [old for old, _ in promoted]))
         folders = [found for name in left if (found := _folder(root, name)) is not None]
         trash = root.new_folder(_ALL)
         name = f"{trash}/{_LIST}"
         content: dict[str, Any] = {
             "schema": 2,
-            "moves": [{"from": item.path, "to": item.path} for item in plan.moved],
+            "moves": [{"from": one, "to": one} for one in moved],
             "promoted": [
                 {"from": old, "to": new, "sha256": root.sha256(old)} for old, new in promoted
+            ],
+            "written": [
+                {"from": old, "to": to, "sha256": sha256_of(halves[to])} for old, to in new
             ],
             "folders": [
                 {"name": one.name, "mode": one.mode, "mtime_ns": one.mtime_ns} for one in folders
             ],
         }
+        if facts is not None:
+            digest = hashlib.sha256(facts).hexdigest()
+            content["written"].append({"from": RUN_MANIFEST, "to": RUN_MANIFEST, "sha256": digest})
         root.write_json(name, seal(plan.root, name, content))
-        for old, new in promoted:
-            root.rename(old, new)
-        for item in plan.moved:
-            if root.exists(item.path):  # gone since the look otherwise
-                root.rename(item.path, f"{trash}/{_FILES}/{item.path}", sync=False)
-        _sync(root, [f"{trash}/{_FILES}/{item.path}" for item in plan.moved])
+        for old, target in promoted:
+            root.rename(old, target)
+        for one in moved:
+            if root.exists(one):  # gone since the look otherwise
+                root.rename(one, f"{trash}/{_FILES}/{one}", sync=False)
+        _sync(root, [f"{trash}/{_FILES}/{one}" for one in moved])
+        for target, file in halves.items():
+            with root.replacing(target, mode=modes[target]) as out, file.open("rb") as made:
+                shutil.copyfileobj(made, out)
+        if facts is not None:
+            root.write(RUN_MANIFEST, facts, mode=modes[RUN_MANIFEST])
         _remove_empty(root, left)
         root.sync()
     return plan.root / trash
@@ -125,6 +145,11 @@ def _folder(root: Root, name: str) -> _Folder | None:
     if facts is None or not stat.S_ISDIR(facts.st_mode):
         return None
     return _Folder(name, stat.S_IMODE(facts.st_mode), facts.st_mtime_ns)
+
+
+def _mode(root: Root, name: str) -> int | None:
+    facts = root.stat(name)
+    return None if facts is None else stat.S_IMODE(facts.st_mode)
 
 
 def _remove_empty(root: Root, folders: Iterable[str]) -> None:
@@ -191,17 +216,23 @@ def undo(root: Path, *, trust: bool = False) -> int:
                 f"move {plural(len(pending), 'file')} back into the folder",
                 tuple(shown + more),
             )
-        copies = [(now, was) for now, was in pending if _blocked(opened, now, was)]
+        back = {was: _taken_back(opened, listed, now, was) for now, was in pending}
+        copies = [
+            (now, was)
+            for now, was in pending
+            if (back[was] or ("",))[0] != was and _blocked(opened, now, was)
+        ]
         for now, digest in listed.promoted.items():
             if digest is not None and opened.fingerprint(now) not in (None, digest):
-                raise HubtoolsError(
-                    f"{root / now} is another file now than the one that was moved there.",
-                    hint="move it aside and undo again",
-                    code="file-changed",
-                )
+                raise _changed(opened, now)
         for now, was in pending:
-            if (now, was) in copies:  # killed between copying it to another disk and removing it
-                opened.unlink(now)
+            new, facts = back[was] or ("", None)
+            if facts is not None:
+                opened.write(was, facts)
+            elif new:
+                opened.unlink(new)
+            if facts is not None or (now, was) in copies:
+                opened.unlink(now)  # of copies: killed between copying it to another disk and this
             else:
                 opened.rename(now, was, sync=False)
         _sync(opened, [was for _, was in pending])
@@ -209,6 +240,32 @@ def undo(root: Path, *, trust: bool = False) -> int:
         _remove_trash(opened, trash)
         _restore(opened, [folder for folder in listed.folders if not folder.name])
     return len(pending)
+
+
+def _taken_back(root: Root, listed: _Listed, now: str, was: str) -> tuple[str, bytes | None] | None:
+    """(what has taken the place of a file that comes back, and goes; its new content, of a
+    `run.json` that has changed since). None if nothing has. Raises `HubtoolsError` if that is
+    another file than the one that was written."""
+    new, digest = listed.written.get(was, ("", ""))
+    if not new or not root.exists(new):
+        return None
+    if root.is_file(new) and root.fingerprint(new) == digest:
+        return new, None
+    if root.is_file(new) and root.fingerprint(new) == root.fingerprint(now):
+        return None  # killed between copying it to another disk and removing it
+    if new == RUN_MANIFEST and root.is_file(new):
+        facts = earlier_facts(root, new, now, [sha256 for _, sha256 in listed.written.values()])
+        if facts is not None:
+            return new, facts
+    raise _changed(root, new)
+
+
+def _changed(root: Root, name: str) -> HubtoolsError:
+    return HubtoolsError(
+        f"{root.path / name} is another file now than the one that was moved there.",
+        hint="move it aside and undo again",
+        code="file-changed",
+    )
 
 
 def _blocked(root: Root, now: str, was: str) -> bool:
@@ -292,12 +349,14 @@ def _read(root: Root, trash: str) -> _Listed:
         promoted = [(m["to"], m["from"]) for m in content["promoted"]]
         moved = [(m["to"], m["from"]) for m in content["moves"]]
         digests = {m["to"]: m.get("sha256") for m in content["promoted"]}
+        written = {m["from"]: (m["to"], str(m["sha256"])) for m in content.get("written", [])}
         folders = [_Folder(f["name"], f["mode"], f["mtime_ns"]) for f in content.get("folders", [])]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise HubtoolsError(
             f"{root.path / name} is damaged; nothing was moved.", code="file-damaged"
         ) from None
     names = [one for pair in promoted + moved for one in pair] + [f.name for f in folders if f.name]
+    names += [one for was, (new, _) in written.items() for one in (was, new)]
     for one in names:
         _check(root, name, one)
     numbers = [number for folder in folders for number in (folder.mode, folder.mtime_ns)]
@@ -307,7 +366,8 @@ def _read(root: Root, trash: str) -> _Listed:
         )
     _check_apart(root, name, [was for _, was in promoted + moved])
     moves = [*promoted, *((f"{trash}/{_FILES}/{now}", was) for now, was in moved)]
-    return _Listed(tuple(moves), tuple(folders), digests, is_sealed(root.path, name, content))
+    sealed = is_sealed(root.path, name, content)
+    return _Listed(tuple(moves), tuple(folders), digests, written, sealed)
 
 
 def _check(root: Root, listed: str, name: object) -> None:

@@ -93,11 +93,12 @@ def chosen(
     keep: str,
     steps: Mapping[str, int | None],
     weights: str,
-    sha256: Callable[[str], str | None],
+    is_it: Callable[[str, str], bool],
 ) -> frozenset[str]:
     """The LoRA files of earlier steps that `keep` (none, last, best, all, a number) asks for.
-    `steps` are those of all adapters, `weights` is the one that is published anyway. Raises
-    `HubtoolsError` for `best` where the run recorded nothing that tells."""
+    `steps` are those of all adapters, `weights` is the one that is published anyway; `is_it` tells
+    whether a file is the LoRA with a hash. Raises `HubtoolsError` for `best` where the run recorded
+    nothing that tells."""
     earlier = sorted(
         (
             name
@@ -111,7 +112,7 @@ def chosen(
     if keep == "none" or not earlier:
         return frozenset()
     if keep == "best":
-        return frozenset({_best(root, steps, earlier, weights, sha256)} - {weights})
+        return frozenset({_best(root, steps, earlier, weights, is_it)} - {weights})
     count = len(earlier) if keep == "all" else 1 if keep == "last" else int(keep)
     return frozenset(earlier[-count:])
 
@@ -130,7 +131,7 @@ def _best(
     steps: Mapping[str, int | None],
     earlier: list[str],
     weights: str,
-    sha256: Callable[[str], str | None],
+    is_it: Callable[[str, str], bool],
 ) -> str:
     names = [weights, *reversed(earlier)]
     found = Evaluation.read(root.path)
@@ -144,7 +145,7 @@ def _best(
                 code="nothing-there",
             )
         for name in names:
-            if best.lora_sha256 is not None and sha256(name) == best.lora_sha256:
+            if best.lora_sha256 is not None and is_it(name, best.lora_sha256):
                 return name
         raise HubtoolsError(
             f"The best by {root.path / EVALUATION}, {best.label}, is not among the LoRA files.",

@@ -28,7 +28,7 @@ from hubtools.layout import (
     SNAPSHOTS_DIR,
     STATE_DIR,
 )
-from hubtools.manifest import RunManifest
+from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
@@ -113,6 +113,15 @@ def _finish(manifest: RunManifest) -> dict[str, Any]:
 def seal_finish(run_dir: Path, manifest: RunManifest) -> None:
     """Mark `manifest` as that of a run that this user has finished (see `trust`)."""
     manifest.seal = seal(run_dir, RUN_MANIFEST, _finish(manifest), anywhere=True)[SEAL]
+
+
+def with_lora(run_dir: Path, manifest: RunManifest, lora: LoraFacts) -> RunManifest:
+    """The same run with another file for its LoRA; one that this user has finished stays theirs."""
+    new = manifest.model_copy(update={"lora": lora})
+    sealed = _finish(manifest) | {SEAL: manifest.seal}
+    if is_sealed(run_dir, RUN_MANIFEST, sealed, anywhere=True):
+        seal_finish(run_dir, new)
+    return new
 
 
 def refuse_foreign_finish(run_dir: Path, manifest: RunManifest, trust_state: bool) -> None:
