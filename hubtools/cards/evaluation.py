@@ -54,13 +54,14 @@ class EvaluationCard:
     reading: tuple[tuple[str, str], ...] = ()  # (what, how to read it)
 
 
-def evaluation_card(run_dir: Path, lora_sha256: str) -> EvaluationCard | None:
+def evaluation_card(run_dir: Path, *sha256: str) -> EvaluationCard | None:
     """The run's evaluation at the recommended weight, else at the one nearest to 1; None if the
-    LoRA was not measured, or another one was. Raises `HubtoolsError` if the file is damaged."""
+    LoRA (with one of the hashes `sha256`) was not measured, or another one was. Raises
+    `HubtoolsError` if the file is damaged."""
     found = Evaluation.read(run_dir)
     if found is None or not found.candidates:
         return None
-    ours = [c for c in found.candidates if c.lora_sha256 == lora_sha256]
+    ours = [c for c in found.candidates if c.lora_sha256 in sha256]
     if not ours:
         return None
     base = found.candidates[0]

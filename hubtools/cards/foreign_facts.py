@@ -9,33 +9,26 @@ of the project, what hubtools wrote into the card, peft's configuration, the fil
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from hubtools.cards.escape import hub_file
-from hubtools.cards.evaluation import evaluation_card
 from hubtools.cards.foreign_pictures import Drawn, drawn_in
+from hubtools.cards.gathered import gathered
 from hubtools.cards.license import license_sentence_of, of_foreign
 from hubtools.cards.merge import Own, own_words
 from hubtools.cards.model_card import (
     ModelCard,
-    beside,
-    file_of,
     front_matter_of,
-    gallery,
     image_name,
-    sample_of,
 )
 from hubtools.cards.showing import (
-    Comparison,
     Shown,
-    base_image_name,
     citation,
     comfyui_of,
-    pairs,
-    sample_folders,
 )
 from hubtools.cards.snippet import snippet
 from hubtools.errors import HubtoolsError
@@ -44,7 +37,6 @@ from hubtools.layout import LORA_WEIGHTS
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, family_words, look, words_for
 from hubtools.lorafile.told import Told, hub_id, told_by
-from hubtools.manifest import SampleRecord, read_samples
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target
 from hubtools.models.targets import target_of
@@ -202,17 +194,13 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
     repo = project.model.repo
     title = repo.partition("/")[2] if repo else _name(found)
     shown_title = project.model.title or title
-    files = [file_of(found.weights, repo, found.name)]
-    companions = beside(folder, found.weights.name, project.model.adapters)
-    files += [file_of(folder / one.file, repo) for one in companions]
-    records, bare, folder_of = _records(found, files[0].sha256)
-    drawn = _drawn(found) if not records else []
+    shows = gathered(folder, found.weights, project, found.trigger, name=found.name)
+    first, measured = shows.first, shows.measured
+    drawn = [] if shows.records else _drawn(found)
     example = found.trigger or next((one.prompt for one in drawn if one.prompt), None)
     license = of_foreign(project, base.id, base.place, found.own)
     faults = faults_of(held, target, place=str(found.weights), base_id=base.id)
     support = target.support if target is not None else None
-    first = records[0] if records else None
-    measured = evaluation_card(folder, files[0].sha256)
     weight = float(measured.weight) if measured else 1.0
     datasets = found.own.data.get("datasets")
     dataset = hub_id(datasets[0]) if isinstance(datasets, list) and len(datasets) == 1 else None
@@ -233,30 +221,27 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
         steps=None,
         trigger=found.trigger,
         negative_prompt=first.negative_prompt if first else None,
-        samples=tuple(sample_of(record, index) for index, record in enumerate(records)),
+        samples=shows.samples,
         snippet=""
         if faults
-        else snippet(base.id, repo, found.name, first, example, support, companions),
-        files=tuple(files),
-        adapters=tuple(one.file for one in companions if one.kind == "adapter"),
-        words=tuple(dict.fromkeys(word for one in companions for word in one.words)),
+        else snippet(base.id, repo, found.name, first, example, support, shows.companions),
+        files=shows.files,
+        adapters=shows.adapters,
+        words=shows.words,
         training=(),
         dora=held.kind == "dora",
         weights=found.name,
         weights_bytes=held.bytes,
         weights_size=human_bytes(held.bytes),
-        weights_sha256=files[0].sha256,
+        weights_sha256=shows.files[0].sha256,
         license=license,
         license_sentence=license_sentence_of(license, base.id) if license else "",
         evaluation=measured,
-        comparisons=tuple(
-            Comparison(record.prompt, base_image_name(index), image_name(index))
-            for index, record in bare
-        ),
+        comparisons=shows.comparisons,
         comfyui=comfyui_of(
             held, found.name, repo, title, weight, support.name if support else None
         ),
-        summary=found.rows,
+        summary=(*found.rows, *shows.precision),
         resolution=found.told.resolution,
         download=hub_file(repo, found.name) if repo else None,
         citation=citation(repo, shown_title, "") if repo else None,
@@ -273,20 +258,18 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
         kind=words_for(held.header),
         fault=faults[0].text if faults else None,
         heading=not re.search(r"(?m)^# \S", found.own.text),
-        gallery=bool(records or drawn or _own_widget(found)) and "<Gallery" not in found.own.text,
+        gallery=bool(shows.records or drawn or _own_widget(found))
+        and "<Gallery" not in found.own.text,
     )
-    prompts = [(record.prompt, record.negative_prompt) for record in records]
     # where nobody knows a prompt the Hub's own cards have a dash
-    prompts = prompts or [(one.prompt or "-", None) for one in drawn]
+    prompts = shows.prompts or [(one.prompt or "-", None) for one in drawn]
     card.front_matter.update(front_matter_of(card, prompts))
-    named = [(image_name(index), record) for index, record in enumerate(records)]
-    named += [(base_image_name(index), record) for index, record in bare]
-    shown = [Shown(name, r.file, r, folder_of[id(r)]) for name, r in named]
-    shown += [
-        Shown(image_name(index), one.file, None, folder / one.folder)
-        for index, one in enumerate(drawn)
-    ]
-    return card, shown
+    return card, [*shows.shown, *_shown(drawn, folder)]
+
+
+def _shown(drawn: Sequence[Drawn], folder: Path) -> Iterator[Shown]:
+    for index, one in enumerate(drawn):
+        yield Shown(image_name(index), one.file, None, folder / one.folder)
 
 
 def said_by_settings(project: Project) -> frozenset[str]:
@@ -310,20 +293,6 @@ def _name(found: Foreign) -> str:
 
 def _own_widget(found: Foreign) -> bool:
     return "widget" in found.own.keys
-
-
-def _records(
-    found: Foreign, sha256: str
-) -> tuple[list[SampleRecord], list[tuple[int, SampleRecord]], dict[int, Path]]:
-    """Pictures that hubtools drew with this very LoRA, and the base's of the same noise."""
-    drawn = [
-        (record, one)
-        for one in sample_folders(found.folder, found.project)
-        for record in read_samples(one)
-    ]
-    every = [record for record, _ in drawn]
-    records = gallery(every, sha256, found.trigger)
-    return records, pairs(records, every), {id(record): folder for record, folder in drawn}
 
 
 def _drawn(found: Foreign) -> list[Drawn]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,14 +100,15 @@ class ModelCard:
 
 
 def gallery(
-    all_records: Iterable[SampleRecord], sha256: str | None, trigger: str | None
+    all_records: Iterable[SampleRecord], sha256: Collection[str], trigger: str | None
 ) -> list[SampleRecord]:
-    """The pictures worth showing: drawn with this LoRA and no other, not blanked; those whose
-    prompt has the trigger first (the Hub's page takes the first as its example prompt)."""
+    """The pictures worth showing: drawn with this LoRA (one of the hashes `sha256`) and no other,
+    not blanked; those whose prompt has the trigger first (the Hub's page takes the first as its
+    example prompt)."""
     records = [
         record
         for record in all_records
-        if not record.blanked and record.lora_weight and record.lora_sha256 == sha256
+        if not record.blanked and record.lora_weight and record.lora_sha256 in sha256
         if not any(lora.weight for lora in record.loras[1:])
     ]
     if trigger:

@@ -6,36 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.cards.escape import hub_file, is_inside
-from hubtools.cards.evaluation import evaluation_card
 from hubtools.cards.foreign_facts import foreign_facts
+from hubtools.cards.gathered import gathered
 from hubtools.cards.license import license_sentence_of, model_license
 from hubtools.cards.merge import own_words
 from hubtools.cards.model_card import (
     ModelCard,
-    beside,
-    file_of,
     front_matter_of,
-    gallery,
-    image_name,
-    sample_of,
 )
 from hubtools.cards.showing import (
-    Comparison,
     Shown,
-    base_image_name,
     citation,
     comfyui,
-    pairs,
-    sample_folders,
     summary,
 )
 from hubtools.cards.snippet import snippet
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import human_bytes, sha256_of
+from hubtools.files import human_bytes
 from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
 from hubtools.lorafile.told import hub_id
-from hubtools.manifest import RunManifest, read_samples
+from hubtools.manifest import RunManifest
 from hubtools.models.lookup import title_of
 from hubtools.models.registry import SUPPORTED
 from hubtools.project import Project
@@ -60,13 +51,9 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
             hint="finish the training: `hubtools train`",
             code="file-not-found",
         )
-    others = beside(run_dir, name, project.model.adapters)
-    names = [one.file for one in others]
-    drawn = [(r, one) for one in sample_folders(run_dir, project) for r in read_samples(one)]
-    all_records, folder_of = [r for r, _ in drawn], {id(r): folder for r, folder in drawn}
-    records = gallery(all_records, manifest.lora.sha256, manifest.dataset.trigger)
-    bare = pairs(records, all_records)
-    measured = evaluation_card(run_dir, manifest.lora.sha256)
+    found = gathered(
+        run_dir, weights, project, manifest.dataset.trigger, sha256=manifest.lora.sha256
+    )
     with Root(run_dir) as root:
         own = own_words(root)
     base_model = _base_of(run_dir, manifest, project) or hub_id(own.data.get("base_model"))
@@ -74,7 +61,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
     trigger = manifest.dataset.trigger
     repo = project.model.repo
     title = repo.partition("/")[2] if repo else manifest.name
-    first = records[0] if records else None
+    first, measured = found.first, found.measured
     card = ModelCard(
         title=project.model.title or title,
         repo=repo,
@@ -88,7 +75,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
         steps=manifest.steps_done,
         trigger=trigger,
         negative_prompt=first.negative_prompt if first else None,
-        samples=tuple(sample_of(record, index) for index, record in enumerate(records)),
+        samples=found.samples,
         snippet=snippet(
             base_model,
             repo,
@@ -96,24 +83,21 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
             first,
             trigger,
             SUPPORTED.get(manifest.base_model.family),
-            others,
+            found.companions,
         ),
-        files=tuple(file_of(run_dir / one, repo) for one in (weights.name, *names)),
-        adapters=tuple(one.file for one in others if one.kind == "adapter"),
-        words=tuple(dict.fromkeys(word for one in others for word in one.words)),
+        files=found.files,
+        adapters=found.adapters,
+        words=found.words,
         training=tuple(_training(manifest)),
         dora=bool(manifest.train.get("use_dora")),
         weights=weights.name,
-        weights_bytes=weights.stat().st_size,
-        weights_size=human_bytes(weights.stat().st_size),
-        weights_sha256=sha256_of(weights),
+        weights_bytes=found.files[0].bytes,
+        weights_size=human_bytes(found.files[0].bytes),
+        weights_sha256=found.files[0].sha256,
         license=license,
         license_sentence=license_sentence_of(license, base_model, manifest.started_from),
         evaluation=measured,
-        comparisons=tuple(
-            Comparison(record.prompt, base_image_name(index), image_name(index))
-            for index, record in bare
-        ),
+        comparisons=found.comparisons,
         comfyui=comfyui(
             weights,
             repo,
@@ -121,17 +105,14 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
             float(measured.weight) if measured else 1.0,
             manifest.base_model.family,
         ),
-        summary=tuple(summary(manifest)),
-        gallery=bool(records),
+        summary=(*summary(manifest), *found.precision),
+        gallery=bool(found.records),
         resolution=manifest.train.get("resolution"),
         download=hub_file(repo, weights.name) if repo else None,
         citation=citation(repo, project.model.title or title, manifest.started) if repo else None,
     )
-    prompts = [(record.prompt, record.negative_prompt) for record in records]
-    card.front_matter.update(front_matter_of(card, prompts))
-    named = [(image_name(index), record) for index, record in enumerate(records)]
-    named += [(base_image_name(index), record) for index, record in bare]
-    return card, [Shown(name, r.file, r, folder_of[id(r)]) for name, r in named]
+    card.front_matter.update(front_matter_of(card, found.prompts))
+    return card, found.shown
 
 
 def _base_of(run_dir: Path, manifest: RunManifest, project: Project) -> str | None:

@@ -153,7 +153,6 @@ def _replay(
 
 def _applied(done: Pruned, out: Output) -> int:
     from hubtools.files import human_bytes
-    from hubtools.findings import plural
 
     plan = done.plan
     said = [f"{plural(len(plan.moved), 'file')} ({human_bytes(plan.bytes_moved)}) moved aside"]

@@ -41,6 +41,8 @@ def run(
             code="confirmation-needed",
         )
     plan = plan_prune_remote(repo, project, type=kind)
+    if project.prune.dtype is not None:
+        out.note("prune.dtype is heeded in run folders only: no file of a repository is rewritten")
     _show(plan, out)
     if apply:
         if not plan.removed:

@@ -27,6 +27,11 @@ def plan_prune_remote(
     from hubtools.publish.remote import plan_remote
 
     project = project_of(plan_prune_remote, project, settings)
+    if "prune.dtype" in project.given:
+        raise UsageError(
+            "--remote judges what lies in a repository, and writes no file in half precision.",
+            hint="hubtools prune RUN --dtype fp16 --apply, hubtools card RUN, hubtools push RUN",
+        )
     return plan_remote(repo, type, **project.published)
 
 

@@ -52,16 +52,7 @@ class _Release:
 
     def look(self) -> Mapping[str, Path]:
         """The files by their names in the repository. Raises `HubtoolsError`."""
-        options = self.options
-        found = collect(
-            self.folder,
-            self.repo_type,
-            keep_checkpoints=options.keep_checkpoints,
-            keep=options.keep,
-            drop=options.drop,
-            allow=options.allow,
-            allowed_secrets=options.allowed_secrets,
-        )
+        found = collect(self.folder, self.repo_type, **self.options.of_release)
         self.last = {file.name: file.source for file in found.files}
         return self.last
 

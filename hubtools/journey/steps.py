@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from hubtools.cards.foreign_pictures import FOLDERS
 from hubtools.cards.render import write_dataset_card, write_model_card
 from hubtools.cards.rules import check_card
 from hubtools.dataset.validate import validate_project
@@ -15,22 +12,31 @@ from hubtools.errors import ChecksFailed
 from hubtools.evaluation.run import evaluate
 from hubtools.files import human_bytes
 from hubtools.findings import Report, plural
-from hubtools.hub.client import remote_head
 from hubtools.hub.collections import told
 from hubtools.inference.generate import generate_for_run
-from hubtools.journey.travel import Journey, Step, bar, files_below, is_done
+from hubtools.journey.inputs import (
+    drawn,
+    endpoint,
+    release_files,
+    remote_stands,
+    run_files,
+    train_inputs,
+    verdict_inputs,
+)
+from hubtools.journey.ledger import digest_of
+from hubtools.journey.travel import Journey, Step, bar, is_done, outputs_of
 from hubtools.layout import (
     CARD,
     EVALUATION,
-    EVALUATION_CHART,
     LORA_WEIGHTS,
     RUN_MANIFEST,
     SAMPLES_DIR,
-    STATE_DIR,
 )
 from hubtools.manifest import RunManifest
 from hubtools.project import Project
+from hubtools.publish import trash
 from hubtools.publish.classify import PrunePlan, classify
+from hubtools.publish.halving import halved, only_halves
 from hubtools.publish.options import PushOptions
 from hubtools.publish.push import Refused, plan_push, push
 from hubtools.training.train import train
@@ -142,6 +148,22 @@ def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
     return f"{plural(manifest.steps_done, 'step')}{seconds}", {"steps": manifest.steps_done}
 
 
+def _halve(journey: Journey) -> tuple[str, dict[str, Any]]:
+    dtype = journey.project.prune.dtype
+    assert dtype is not None  # `needed` has seen to it
+    plan = only_halves(halved(chosen_files(journey.project), dtype))
+    if not plan.items:
+        return f"the LoRA is in {dtype}", {}
+    step = next(step for step in STEPS if step.name == "train")
+    trained = is_done(journey, step)
+    trash.apply(plan)
+    if trained:  # it left what the LoRA was made of
+        inputs, outputs = digest_of(step.inputs(journey)), outputs_of(journey, step)
+        journey.ledger.finish(step.name, inputs, outputs, journey.results[step.name])
+    said = [f"{i.path} in {dtype}: {i.half.made_of.words}" for i in plan.items if i.half]
+    return "; ".join(said), {"files": [item.path for item in plan.items]}
+
+
 def _generate(journey: Journey) -> tuple[str, dict[str, Any]]:
     with bar(journey.narrator, "drawing") as on_step:
         records = generate_for_run(journey.project, note=journey.narrator.note, on_step=on_step)
@@ -211,76 +233,6 @@ def _push(journey: Journey) -> tuple[str, dict[str, Any]]:
     )
 
 
-# --- what they read and leave ------------------------------------------------------------------
-
-
-def _endpoint() -> str:
-    return os.environ.get("HF_ENDPOINT", "")
-
-
-def _remote_stands(journey: Journey, result: dict[str, Any]) -> bool:
-    """The repository still exists and still is where it was left."""
-    if not result.get("repo"):
-        return False
-    repo_type = "dataset" if "/datasets/" in str(result.get("url")) else "model"
-    return result.get("pr") is not None or remote_head(result["repo"], repo_type) == result.get(
-        "commit"
-    )
-
-
-def _run_files(journey: Journey) -> Iterator[Path]:
-    """The run folder's files that a card or a push reads; states and logs are neither."""
-    run_dir = journey.project.run_dir
-    for name in (RUN_MANIFEST, EVALUATION, EVALUATION_CHART):
-        yield run_dir / name
-    yield from sorted(run_dir.glob("*.safetensors"))
-    for folder in FOLDERS:
-        yield from sorted((run_dir / folder).glob("*"))
-
-
-def _drawn(journey: Journey) -> list[Path]:
-    """Pictures of the project, beside those of the run, that its card may show."""
-    place = journey.project.place_for(SAMPLES_DIR)
-    return [] if place.is_symlink() else sorted(place.glob("*.png"))
-
-
-def _release_files(journey: Journey) -> list[Path]:
-    """All of the run folder but hidden files and states for resuming."""
-    run_dir = journey.project.run_dir
-    return [
-        path for path in files_below(run_dir) if path.relative_to(run_dir).parts[0] != STATE_DIR
-    ]
-
-
-def _verdict_inputs(journey: Journey) -> dict[str, Any]:
-    """What else than the pictures decides on the verdict: settings, rules, size and base."""
-    judged = dict(journey.project.judged_by)
-    baseline = judged.pop("baseline")
-    known = journey.ledger.hash_file(baseline) if baseline and baseline.is_file() else None
-    return judged | {"settings": judged["settings"].model_dump(), "baseline": known}
-
-
-# Settings of [dataset] that say which pictures a step sees, with which words and how often.
-_OF_EXAMPLES = {
-    "other_caption_columns", "instance_prompt", "image_column", "control_columns", "mask_column",
-    "repeats_column", "picture_repeats", "picture_weights", "class_noun",
-}  # fmt: skip
-
-
-def _train_inputs(journey: Journey) -> dict[str, Any]:
-    project = journey.project
-    train = project.train.model_dump(exclude={"output_dir", "num_threads"})
-    always = {"caption_column", "trigger", "revision"}
-    told = project.dataset.model_dump(include=_OF_EXAMPLES, exclude_defaults=True)
-    return {
-        "pictures": journey.dataset_digest(card=False),
-        **journey.further_digests(),
-        "dataset": project.dataset.model_dump(include=always) | told,
-        "train": train | {"resolution": project.resolution},
-        "run": str(project.run_dir),
-    }
-
-
 STEPS: list[Step] = [
     Step(
         "validate",
@@ -288,7 +240,7 @@ STEPS: list[Step] = [
         inputs=lambda j: {
             "pictures": j.dataset_digest(card=False),
             **j.further_digests(),
-            **_verdict_inputs(j),
+            **verdict_inputs(j),
         },
         outputs=lambda j: [],
         run=_validate,
@@ -310,19 +262,27 @@ STEPS: list[Step] = [
             "files": j.dataset_digest(card=True),
             "repo": j.project.dataset.repo,
             "push": j.project.push.model_dump(exclude={"tag"}),
-            "endpoint": _endpoint(),
+            "endpoint": endpoint(),
         },
         outputs=lambda j: [],
         run=_push_dataset,
         needed=lambda j: None if j.project.dataset.repo else "dataset.repo is not set",
-        stands=_remote_stands,
+        stands=remote_stands,
     ),
     Step(
         "train",
         "train the LoRA",
-        inputs=_train_inputs,
+        inputs=train_inputs,
         outputs=lambda j: [j.project.run_dir / LORA_WEIGHTS],
         run=_train,
+    ),
+    Step(
+        "halve",
+        "write the LoRA in half precision",
+        inputs=lambda j: {"dtype": j.project.prune.dtype, "prune": j.project.published},
+        outputs=lambda j: [j.project.run_dir / LORA_WEIGHTS],
+        run=_halve,
+        needed=lambda j: None if j.project.prune.dtype else "prune.dtype is not set",
     ),
     Step(
         "generate",
@@ -359,9 +319,9 @@ STEPS: list[Step] = [
             "pushed": j.results["push-dataset"].get("commit"),
             "samples": j.ledger.hash_files(
                 j.project.run_dir,
-                [path for path in _run_files(j) if path.name != RUN_MANIFEST],
+                [path for path in run_files(j) if path.name != RUN_MANIFEST],
             ),
-            "drawn": j.ledger.hash_files(j.project.root, _drawn(j)),
+            "drawn": j.ledger.hash_files(j.project.root, drawn(j)),
         },
         outputs=lambda j: [j.project.run_dir / CARD, j.project.run_dir / RUN_MANIFEST],
         run=_card,
@@ -370,7 +330,7 @@ STEPS: list[Step] = [
         "prune",
         "choose what is worth publishing",
         inputs=lambda j: {
-            "files": j.ledger.hash_files(j.project.run_dir, _release_files(j)),
+            "files": j.ledger.hash_files(j.project.run_dir, release_files(j)),
             "prune": j.project.published,
         },
         outputs=lambda j: [],
@@ -380,14 +340,14 @@ STEPS: list[Step] = [
         "push",
         "publish the LoRA",
         inputs=lambda j: {
-            "files": j.ledger.hash_files(j.project.run_dir, _release_files(j)),
+            "files": j.ledger.hash_files(j.project.run_dir, release_files(j)),
             "repo": j.project.model.repo,
             "push": j.project.push.model_dump(),
             "prune": j.project.published,
-            "endpoint": _endpoint(),
+            "endpoint": endpoint(),
         },
         outputs=lambda j: [],
         run=_push,
-        stands=_remote_stands,
+        stands=remote_stands,
     ),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -11,6 +11,11 @@ from hubtools.project import Project
 from hubtools.publish.judged import RuleChoice
 from hubtools.publish.release import RepoType
 from hubtools.setting_types import AllowedSecret, KeepCheckpoints
+
+_OF_RELEASE = (
+    "keep_checkpoints", "keep", "drop", "resolve_links", "adapters", "dtype", "allow",
+    "allowed_secrets",
+)  # fmt: skip
 
 
 class PushOptions(BaseModel):
@@ -20,7 +25,7 @@ class PushOptions(BaseModel):
     repository that others changed are replaced. `resolve_links`: the files that links of a dataset
     folder lead to are sent. `ignore`: id prefixes of P and D rules to leave out, but for those on
     secrets. `collection`: OWNER/SLUG or a title, into which the repository is put after a push to
-    main. `rules`: which D rules a dataset must pass. The other six go to `release.collect`.
+    main. `rules`: which D rules a dataset must pass. `of_release` goes to `release.collect`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,8 +45,14 @@ class PushOptions(BaseModel):
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     adapters: tuple[str, ...] = ()
+    dtype: Literal["fp16", "bf16"] | None = None
     allow: tuple[str, ...] = ()
     allowed_secrets: tuple[AllowedSecret, ...] = ()
+
+    @property
+    def of_release(self) -> dict[str, Any]:
+        """What `release.collect` is asked for."""
+        return {name: getattr(self, name) for name in _OF_RELEASE}
 
     @classmethod
     def of(
@@ -71,6 +82,7 @@ class PushOptions(BaseModel):
             keep=patterns("keep", project.prune.keep),
             drop=patterns("drop", project.prune.drop),
             adapters=tuple(project.model.adapters) if repo_type == "model" else (),
+            dtype=project.prune.dtype if repo_type == "model" else None,
             allow=tuple(project.push.allow),
             allowed_secrets=tuple(project.push.allowed_secrets),
             **said,

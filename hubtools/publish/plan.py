@@ -181,17 +181,7 @@ def make_plan(
         check_access(repo, repo_type)
         remote = look(repo, repo_type)
         collection = collection_for(options, repo, repo_type, remote)
-    release = collect(
-        folder,
-        repo_type,
-        keep_checkpoints=options.keep_checkpoints,
-        keep=options.keep,
-        drop=options.drop,
-        resolve_links=options.resolve_links,
-        adapters=options.adapters,
-        allow=options.allow,
-        allowed_secrets=options.allowed_secrets,
-    )
+    release = collect(folder, repo_type, **options.of_release)
     release = pick(release)
     with Root(folder) as root:
         notes: tuple[str, ...] = ()

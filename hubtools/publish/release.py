@@ -78,6 +78,7 @@ class Release:
     vouched: tuple[str, ...] = ()  # those of push.allow: they may hold what cannot be read
     allowed_secrets: tuple[AllowedSecret, ...] = ()
     adapters: tuple[str, ...] = ()  # further LoRA files that belong to the release
+    dtype: str | None = None  # the half precision that its LoRA files are to be in
     opened: Root | None = field(default=None, compare=False, repr=False)  # while a plan is made
     decoded: Decoded | None = field(default=None, compare=False, repr=False)
 
@@ -197,12 +198,14 @@ def collect(
     allow: Sequence[str] = (),
     allowed_secrets: Sequence[AllowedSecret] = (),
     adapters: Sequence[str] = (),
+    dtype: str | None = None,
 ) -> Release:
     """The files of the release at `folder`: for a model what `prune` keeps, for all others
     everything but junk, hidden files and links (`resolve_links`: the files that they lead to take
     their places), less what a pattern of `drop` fits. What a `.gitignore` in the folder names stays
     out, unless a pattern of `keep` fits it. Patterns of `keep` and `allow` are the word that P116
-    asks for, those of `allow` P117 too; `allowed_secrets` are let through by P101 and P113."""
+    asks for, those of `allow` P117 too; `allowed_secrets` are let through by P101 and P113;
+    `dtype` is what P150 asks for."""
     listing = walk(folder)
     if repo_type != "model":
         release = _dataset(folder, listing, drop, (*keep, *allow), resolve_links)
@@ -215,6 +218,7 @@ def collect(
         allow=(*keep, *allow),
         vouched=tuple(allow),
         allowed_secrets=tuple(allowed_secrets),
+        dtype=dtype,
     )
 
 

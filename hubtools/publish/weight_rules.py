@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
+from hubtools.conversion.halving import is_full
 from hubtools.findings import Problem, Severity
+from hubtools.licensing.advice import card_command
 from hubtools.lorafile.faults import Fault, FaultKind, faults_of
 from hubtools.lorafile.look import Weights
 from hubtools.models.rows import Target
@@ -120,3 +123,22 @@ def part_of_it(release: Release) -> Iterator[Problem]:
     for ComfyUI only, say so on the card and publish it with --ignore P147.
     """
     return _of(release, "part")
+
+
+@PUBLISH_RULES.rule("P150", "A LoRA is in full precision", Severity.ERROR)
+def full_precision(release: Release) -> Iterator[Problem]:
+    """The settings ask for LoRA files in half precision (prune.dtype), and this one has numbers of
+    32 bits. `push` sends what lies in the folder, and changes nothing there.
+
+    Fix: `hubtools prune FOLDER --dtype fp16 --apply`, which says how far its changes are from the
+    trained ones, then `hubtools card FOLDER`. `ship` does both.
+    """
+    for file, held in release.weights:
+        if release.dtype and held.is_adapter and is_full(held.header):
+            place = quote(str(release.root))
+            yield Problem(
+                f"its numbers have 32 bits, and {release.dtype} is asked for (prune.dtype)",
+                f"`hubtools prune {place} --dtype {release.dtype} --apply`, then"
+                f" {card_command(release.root)}",
+                file.name,
+            )

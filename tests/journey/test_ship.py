@@ -64,7 +64,7 @@ def test_a_forecast_changes_nothing(make: Callable[..., Project], tmp_path: Path
     told = verbs(project)
     assert list(told) == [step.name for step in STEPS]
     assert told.pop("push-dataset") == "skip"  # no repository for it
-    assert told.pop("evaluate") == "skip"  # not asked for
+    assert told.pop("evaluate") == told.pop("halve") == "skip"  # not asked for
     # neither a base nor a repository is set
     assert told.pop("train") == told.pop("push") == "refuse"
     assert told.pop("validate") == told.pop("dataset-card") == "run"

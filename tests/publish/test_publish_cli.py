@@ -166,8 +166,8 @@ def test_prune_tells_how_a_lora_becomes_half_as_large(tmp_path: Path) -> None:
     save_file(state, run / LORA_WEIGHTS)
     shown = cli("prune", run)
     assert f"{LORA_WEIGHTS} has 6.56 MB" in shown.stderr
-    (words,) = re.findall("hubtools (export .*)", shown.stderr)
+    (words,) = re.findall("hubtools (prune .*)", shown.stderr)
     done = cli(*shlex.split(words), cwd=tmp_path)
-    assert "fp16, 6.57 MB; its changes differ by 0.0002" in done.stdout
+    assert "fp16 6.57 MB, its changes differ by 0.0002" in done.stdout
     save_file({name: tensor.half() for name, tensor in state.items()}, run / LORA_WEIGHTS)
     assert "half precision" not in cli("prune", run).stderr
