@@ -29,7 +29,7 @@ def test_prune_shows_applies_undoes_and_purges(run_dir: Path) -> None:
     applied = cli("prune", run_dir, "--apply")
     assert applied.returncode == 0, applied.stderr
     assert not (run_dir / "metrics.jsonl").exists()
-    assert "files are back" in cli("prune", run_dir, "--undo").stdout
+    assert "files back" in cli("prune", run_dir, "--undo").stdout
     assert (run_dir / "metrics.jsonl").exists()
     cli("prune", run_dir, "--apply")
     refused = cli("prune", run_dir, "--purge")
