@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -391,13 +391,3 @@ def _plain(part: Part) -> str:
 
 
 _OF_TEXTS = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
-
-
-def folded(adapter: Adapter) -> Adapter:
-    """The same change with every scale in the weights: it acts alike in programs that read no
-    alpha, such as ComfyUI of a file of diffusers."""
-    layers = {
-        name: layer if layer.scale == 1 else replace(layer, up=layer.up * layer.scale, scale=1.0)
-        for name, layer in adapter.layers.items()
-    }
-    return replace(adapter, layers=layers)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubtools.conversion.adapter import Adapter, folded, read_adapter, whole_name
+from hubtools.conversion.adapter import Adapter, read_adapter, whole_name
 from hubtools.conversion.formats import Format, peft_parts, tensors_for
 from hubtools.conversion.reduction import (
     DTYPES,
@@ -16,6 +16,7 @@ from hubtools.conversion.reduction import (
     Precision,
     check_finite,
     difference,
+    folded,
     in_precision,
     reduced,
 )

@@ -27,6 +27,16 @@ class Difference:
     worst_layer: str
 
 
+def folded(adapter: Adapter) -> Adapter:
+    """The same change with every scale in the weights: it acts alike in programs that read no
+    alpha, such as ComfyUI of a file of diffusers."""
+    layers = {
+        name: layer if layer.scale == 1 else replace(layer, up=layer.up * layer.scale, scale=1.0)
+        for name, layer in adapter.layers.items()
+    }
+    return replace(adapter, layers=layers)
+
+
 def reduced(adapter: Adapter, rank: int) -> Adapter:
     """The same LoRA in at most `rank` ranks a layer: of each change the best that there is, by
     singular values (Eckart and Young 1936). Scales are in the weights then. Raises `HubtoolsError`
