@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hubtools.errors import HubtoolsError
 from hubtools.models.families.batches import Conditions, Tensors, stacked
-from hubtools.models.families.noise import DDPM, DDPM_PREDICTIONS
+from hubtools.models.families.noise import DDPM, FLOW, Noised
 from hubtools.models.families.protocol import Model
 from hubtools.training.device import autocast
 from hubtools.training.draws import Chosen
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
+    from torch import Tensor
 
-# Near pure noise, where noise and velocity have least in common, but not where nothing is left.
-_MOMENTS = (0.85, 0.95)
+# Near pure noise, where noise and velocity have least in common, but not where nothing is left; and
+# in the middle, where a flow is more than the noise: near its end nobody sees the picture in it.
+_MOMENTS = ((0.85, 0.95), (0.5,))
 _PICTURES = 2
+_WORDS = {FLOW: "a flow"}
 # A base that has learned explains this much of its target there, and so much more than of another.
 _KNOWS, _MORE = 0.3, 0.25
 
@@ -28,15 +32,25 @@ _KNOWS, _MORE = 0.3, 0.25
 @dataclass(frozen=True)
 class Explained:
     """How much of each possible target the base's answers explain: 1 is all, 0 what answering
-    nothing would, below it worse than that. By the name of the prediction."""
+    nothing would, below it worse than that. By the name of the prediction: near pure noise, where
+    all are told apart, and in the `middle`, where a flow is told from the others."""
 
-    shares: dict[str, float]
+    shares: Mapping[str, float]
+    middle: Mapping[str, float]
 
     def contradicts(self, prediction: str) -> str | None:
         """What the base predicts if that is plainly not `prediction`; None if it may be."""
-        best = max(self.shares, key=lambda name: self.shares[name])
-        plain = self.shares[best] > max(_KNOWS, self.shares[prediction] + _MORE)
-        return best if plain else None
+        found = self.plainly_not(prediction)
+        return found[0] if found else None
+
+    def plainly_not(self, prediction: str) -> tuple[str, float, float] | None:
+        """What the base predicts, how much its answers explain of that, and how much of
+        `prediction`; None if it may predict that."""
+        far, near = self.shares, self.middle
+        for best, shares in ((max(far, key=lambda name: far[name]), far), (FLOW, near)):
+            if best in shares and shares[best] > max(_KNOWS, shares[prediction] + _MORE):
+                return best, shares[best], shares[prediction]
+        return None
 
 
 def explained(
@@ -55,39 +69,63 @@ def explained(
     if not isinstance(noise, DDPM):
         return None
     generator = torch.Generator("cpu").manual_seed(0)
-    missed, whole = dict.fromkeys(DDPM_PREDICTIONS, 0.0), dict.fromkeys(DDPM_PREDICTIONS, 0.0)
+    found: list[dict[str, float]] = []
     with at_rest(model), without_lora(model):
-        for index in range(min(count, _PICTURES)):
-            picture, caption = encoded(index, Chosen())
-            pictures, captions = (
-                {name: value.to(device) for name, value in batch.items()}
-                for batch in (stacked([picture]), model.collate([caption]))
-            )
-            for moment in _MOMENTS:  # one at a time, where no batch may fit
-                t = torch.tensor([moment], device=device)
-                shape = (1, *model.latent_shape(picture))
-                drawn = torch.randn(shape, generator=generator).to(device)
-                with torch.no_grad(), autocast(device, precision):
-                    latents = model.latents(pictures, torch.zeros_like(drawn))
-                    noised = model.noised(latents, drawn, t)
-                    answer = model.predict(noised, Conditions(pictures, captions)).float()
-                for name, target in noise.targets(latents.float(), drawn, t).items():
-                    missed[name] += float((answer - target).square().mean())
-                    whole[name] += float(target.square().mean())
-    return Explained({name: 1 - missed[name] / whole[name] for name in missed})
+        taken = [encoded(index, Chosen()) for index in range(min(count, _PICTURES))]
+        for moments in _MOMENTS:
+            missed: dict[str, float] = {}
+            whole: dict[str, float] = {}
+            for picture, caption in taken:
+                pictures, captions = (
+                    {name: value.to(device) for name, value in batch.items()}
+                    for batch in (stacked([picture]), model.collate([caption]))
+                )
+                for moment in moments:  # one at a time, where no batch may fit
+                    t = torch.tensor([moment], device=device)
+                    shape = (1, *model.latent_shape(picture))
+                    drawn = torch.randn(shape, generator=generator).to(device)
+                    with torch.no_grad(), autocast(device, precision):
+                        latents = model.latents(pictures, torch.zeros_like(drawn))
+                        conditions = Conditions(pictures, captions)
+                        noised = model.noised(latents, drawn, t)
+                        answer = model.predict(noised, conditions).float()
+                        flowing = _on_the_line(noised, latents, drawn, moment)
+                        flow = model.predict(flowing, conditions).float()
+                    told = {
+                        name: (answer, target)
+                        for name, target in noise.targets(latents.float(), drawn, t).items()
+                    }
+                    for name, (said, target) in (told | {FLOW: (flow, flowing.target)}).items():
+                        off = float((said - target).square().mean())
+                        missed[name] = missed.get(name, 0.0) + off
+                        whole[name] = whole.get(name, 0.0) + float(target.square().mean())
+            found.append({name: 1 - missed[name] / whole[name] for name in missed})
+    return Explained(*found)
+
+
+def _on_the_line(noised: Noised, latents: Tensor, noise: Tensor, s: float) -> Noised:
+    """Noised as a base of flow matching (arXiv:2209.03003) is: on the straight line from latents to
+    noise, at the same timestep."""
+    latents = latents.float()
+    line = ((1 - s) * latents + s * noise).to(noised.latents.dtype)
+    return replace(noised, latents=line, target=noise - latents)
 
 
 def check_prediction(found: Explained | None, prediction: str, *, set_by_user: bool) -> None:
     """Raise `HubtoolsError` if the base plainly predicts something else than `prediction`."""
-    other = found.contradicts(prediction) if found is not None else None
-    if found is None or other is None:
+    plain = found.plainly_not(prediction) if found is not None else None
+    if plain is None:
         return
-    assert set(found.shares) == set(DDPM_PREDICTIONS)
+    other, much, little = plain
     who = "prediction_type" if set_by_user else "its scheduler's configuration"
+    if other == FLOW:
+        hint = "train on the base that it was made from: a UNet of flow matching is not trained"
+    else:
+        hint = "leave prediction_type out" if set_by_user else f"--prediction-type {other}"
     raise HubtoolsError(
-        f"The base predicts {other}, but {who} says {prediction}: its answers to noised pictures"
-        f" explain {found.shares[other]:.0%} of the one and {found.shares[prediction]:.0%} of the"
-        " other. Trained so, it would unlearn what it knows.",
-        hint="leave prediction_type out" if set_by_user else f"--prediction-type {other}",
+        f"The base predicts {_WORDS.get(other, other)}, but {who} says {prediction}: its answers to"
+        f" noised pictures explain {much:.0%} of the one and {little:.0%} of the other. Trained so,"
+        " it would unlearn what it knows.",
+        hint=hint,
         code="bad-setting" if set_by_user else "file-damaged",
     )

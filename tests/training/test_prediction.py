@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ torch = pytest.importorskip("torch")
 
 from hubtools.errors import HubtoolsError  # noqa: E402
 from hubtools.journey.example import write_example  # noqa: E402
-from hubtools.models.families.noise import DDPM, EPSILON, V_PREDICTION, NoiseOptions  # noqa: E402
+from hubtools.models.families.noise import (  # noqa: E402
+    DDPM,
+    EPSILON,
+    FLOW,
+    V_PREDICTION,
+    NoiseOptions,
+)
+from hubtools.models.families.protocol import family_of  # noqa: E402
+from hubtools.models.families.stable_diffusion import StableDiffusionModel  # noqa: E402
 from hubtools.project import Project  # noqa: E402
 from hubtools.tinypeople import MODEL  # noqa: E402
 from hubtools.training.prediction import Explained, check_prediction, explained  # noqa: E402
@@ -38,23 +47,45 @@ def base_of(folder: Path, prediction: str) -> Path:
     return folder
 
 
+def flowing(model: Any, noised: Any, conditions: Any) -> Any:
+    """The velocity n - x, by a base that predicts noise: it is shown what lies on the straight line
+    at the scale and timestep that it knows so much noise from."""
+    s = (noised.timesteps.float() / 1000).view(-1, 1, 1, 1)
+    length = ((1 - s) ** 2 + s**2).sqrt()
+    alphas = model.noise.alphas
+    same = (alphas[None] - ((1 - s) / length).square().view(-1, 1)).abs().argmin(1)
+    alpha, seen = alphas[same].view(-1, 1, 1, 1), noised.latents.float() / length
+    noise = PREDICT(model, replace(noised, latents=seen, timesteps=same), conditions).float()
+    return noise - (seen - (1 - alpha).sqrt() * noise) / alpha.sqrt()
+
+
+PREDICT = StableDiffusionModel.predict
+FLOWS = r"The base predicts a flow, but its scheduler's configuration says "
+
+
 @pytest.mark.parametrize(
-    ("said", "asked", "words"),
+    ("truth", "said", "asked", "words"),
     [
-        (EPSILON, None, None),
-        (V_PREDICTION, None, "predicts epsilon, but its scheduler's configuration says v_pred"),
-        (V_PREDICTION, EPSILON, None),
-        (EPSILON, V_PREDICTION, "predicts epsilon, but prediction_type says v_prediction"),
+        (EPSILON, EPSILON, None, None),
+        (EPSILON, V_PREDICTION, None, "predicts epsilon, but its scheduler's configuration says v"),
+        (EPSILON, V_PREDICTION, EPSILON, None),
+        (EPSILON, EPSILON, V_PREDICTION, "predicts epsilon, but prediction_type says v_predict"),
+        (FLOW, EPSILON, None, FLOWS + EPSILON),
+        (FLOW, V_PREDICTION, None, FLOWS + V_PREDICTION),
     ],
 )
 def test_a_wrong_scheduler_file_stops_before_the_first_step(
     make_project: Callable[..., Project],
     people: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    truth: str,
     said: str,
     asked: str | None,
     words: str | None,
 ) -> None:
+    if truth == FLOW:
+        monkeypatch.setattr(StableDiffusionModel, "predict", flowing)
     project = make_project(
         data=people,
         pretrained_model_name_or_path=str(base_of(tmp_path / "base", said)),
@@ -69,9 +100,17 @@ def test_a_wrong_scheduler_file_stops_before_the_first_step(
         return
     with pytest.raises(HubtoolsError, match=words) as caught:
         train(project, skip_validation=True)
-    assert caught.value.hint == (
-        "leave prediction_type out" if asked else "--prediction-type epsilon"
-    )
+    hint = "leave prediction_type out" if asked else "--prediction-type epsilon"
+    assert str(caught.value.hint).startswith("train on the base" if truth == FLOW else hint)
+
+
+def test_a_scheduler_of_flow_matching_beside_a_unet_is_refused(tmp_path: Path) -> None:
+    base = base_of(tmp_path / "base", EPSILON)
+    said = json.loads((base / SCHEDULER).read_text())
+    said["_class_name"] = "FlowMatchEulerDiscreteScheduler"
+    (base / SCHEDULER).write_text(json.dumps(said))
+    with pytest.raises(HubtoolsError, match=r"a FlowMatchEulerDiscreteScheduler, but its UNet"):
+        family_of(base, "mine").info(base, EPSILON)
 
 
 class Told:
@@ -108,6 +147,8 @@ class Told:
         """The answer of one that knows the picture but for `blur` of it."""
         latents, _, t = self.asked
         guess = (1 - self.blur) * latents
+        if self.prediction == FLOW:
+            return (noised.latents - (1 - t) * guess) / t - guess
         alpha = self.noise.alphas[self.noise.timesteps(t)].view(-1, 1, 1, 1)
         left = (noised.latents - alpha.sqrt() * guess) / (1 - alpha).sqrt()
         return self.noise.targets(guess, left, t)[self.prediction]
@@ -116,7 +157,7 @@ class Told:
         return {"mean": self.clean[index]}, {}
 
 
-@pytest.mark.parametrize("truth", [EPSILON, V_PREDICTION])
+@pytest.mark.parametrize("truth", [EPSILON, V_PREDICTION, FLOW])
 @pytest.mark.parametrize("blur", [0.0, 0.5, 0.9])
 def test_noise_and_velocity_are_told_apart_by_models_that_know_half_of_a_picture(
     truth: str, blur: float
@@ -124,17 +165,17 @@ def test_noise_and_velocity_are_told_apart_by_models_that_know_half_of_a_picture
     model: Any = Told(truth, blur)
     found = explained(model, model.encoded, 3, precision="no", device=torch.device("cpu"))
     assert found is not None
-    other = V_PREDICTION if truth == EPSILON else EPSILON
-    assert found.contradicts(truth) is None
-    if truth == EPSILON or blur <= 0.5:  # who sees nothing in noise predicts no velocity
-        assert found.contradicts(other) == truth
-    check_prediction(found, truth, set_by_user=False)
+    # who sees nothing in noise predicts no velocity
+    if blur <= {EPSILON: 1.0, V_PREDICTION: 0.5, FLOW: 0.0}[truth]:
+        assert found.contradicts(V_PREDICTION if truth == EPSILON else EPSILON) == truth
+    if truth != FLOW:  # no configuration says that of these
+        check_prediction(found, truth, set_by_user=False)
 
 
 def test_what_knows_nothing_contradicts_nothing() -> None:
     for shares in ({EPSILON: -0.5, V_PREDICTION: 0.05}, {EPSILON: 0.4, V_PREDICTION: 0.6}):
         for prediction in shares:
-            assert Explained(shares).contradicts(prediction) is None
+            assert Explained(shares, shares).contradicts(prediction) is None
     check_prediction(None, EPSILON, set_by_user=True)
 
 

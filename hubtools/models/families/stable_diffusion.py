@@ -341,6 +341,14 @@ def _refuse_others(unet: dict[str, Any], vae: dict[str, Any], scheduler: dict[st
             code="not-supported",
         )
     kind = str(scheduler.get("_class_name", ""))
+    if kind.startswith("FlowMatch"):
+        raise HubtoolsError(
+            f"The base's scheduler is a {kind}, but its UNet is trained to predict"
+            f" {' or '.join(DDPM_PREDICTIONS)} only.",
+            hint="if scheduler_config.json is that of another model, put the one of the base that"
+            " this was made from in its place",
+            code="not-supported",
+        )
     if kind.startswith("EDM"):
         raise HubtoolsError(
             f"The base's scheduler is {kind}: it was trained by the formulas of EDM"
