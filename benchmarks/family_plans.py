@@ -171,6 +171,19 @@ def _flux2(pipeline: str, text: tuple[str, dict[str, Any]], **denoiser: Any) -> 
     )
 
 
+def _flux1(scheduler: dict[str, Any], **denoiser: Any) -> dict[str, Any]:
+    return _flow(
+        "FluxPipeline",
+        {
+            "transformer": ("FluxTransformer2DModel", denoiser),
+            "vae": ("AutoencoderKL", _VAE_16),
+            "text_encoder": ("CLIPTextModel", _CLIP_L),
+            "text_encoder_2": ("T5EncoderModel", _T5_XXL),
+        },
+        scheduler,
+    )
+
+
 def _sd3(**denoiser: Any) -> dict[str, Any]:
     width = 64 * denoiser["num_attention_heads"]
     return _flow(
@@ -240,15 +253,8 @@ BASES |= {
             "text_encoder": ("Qwen2_5_VLForConditionalGeneration", _QWEN_VL),
         },
     ),
-    "FLUX.1": _flow(
-        "FluxPipeline",
-        {
-            "transformer": ("FluxTransformer2DModel", {"guidance_embeds": True}),
-            "vae": ("AutoencoderKL", _VAE_16),
-            "text_encoder": ("CLIPTextModel", _CLIP_L),
-            "text_encoder_2": ("T5EncoderModel", _T5_XXL),
-        },
-    ),
+    "FLUX.1": _flux1(_SHIFTED, guidance_embeds=True),
+    "FLUX.1 schnell": _flux1(_SHIFTED | {"use_dynamic_shifting": False, "shift": 1.0}),
     "Stable Diffusion 3 medium": _sd3(
         num_layers=24, num_attention_heads=24, pos_embed_max_size=192,
     ),

@@ -119,7 +119,7 @@ def check_prediction(found: Explained | None, prediction: str, *, set_by_user: b
     other, much, little = plain
     who = "prediction_type" if set_by_user else "its scheduler's configuration"
     if other == FLOW:
-        hint = "train on the base that it was made from: of this kind only bases without a flow are trained"
+        hint = "train on the base that it was made from: of its family no flows are trained"
     else:
         hint = "leave prediction_type out" if set_by_user else f"--prediction-type {other}"
     raise HubtoolsError(
