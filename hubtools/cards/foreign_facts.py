@@ -228,6 +228,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
         files=shows.files,
         adapters=shows.adapters,
         words=shows.words,
+        from_pictures=bool(first and first.control_images),
         training=(),
         dora=held.kind == "dora",
         weights=found.name,

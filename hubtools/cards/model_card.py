@@ -88,6 +88,7 @@ class ModelCard:
     adapters: tuple[str, ...] = ()  # further LoRA files that belong to the release
     dora: bool = False
     words: tuple[str, ...] = ()  # that embeddings beside the LoRA bring
+    from_pictures: bool = False  # it makes pictures from others
     # of one that was not trained here some of the above is empty
     trained_here: bool = True
     kind: str = "LoRA"  # or LoHa, DoRA, ...
@@ -147,6 +148,7 @@ def beside(run_dir: Path, weights: str, adapters: Sequence[str]) -> tuple[Compan
 def front_matter_of(card: ModelCard, shown: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
     """The front matter. `shown`: (prompt, negative prompt) of the pictures of the gallery."""
     data: dict[str, Any] = {}
+    task = "image-to-image" if card.from_pictures else "text-to-image"
     if card.license is not None:
         data["license"] = card.license.id
         if card.license.id == "other":
@@ -155,13 +157,13 @@ def front_matter_of(card: ModelCard, shown: Sequence[tuple[str, str | None]]) ->
             data["license_details"] = card.license.reason
     if card.base_model:
         data |= {"base_model": card.base_model, "base_model_relation": "adapter"}
-    data |= {"library_name": "diffusers", "pipeline_tag": "text-to-image"}
+    data |= {"library_name": "diffusers", "pipeline_tag": task}
     if card.trigger:
         data["instance_prompt"] = card.trigger
     if card.dataset_repo:
         data["datasets"] = [card.dataset_repo]
     data["tags"] = [
-        "text-to-image",
+        task,
         "lora",
         *(["dora"] if card.dora else []),
         "diffusers",

@@ -40,6 +40,17 @@ def model(project: Project, **changes: Any) -> Project:
     return project.model_copy(update={"model": project.model.model_copy(update=changes)})
 
 
+def test_a_model_that_makes_pictures_from_others_is_said_to(
+    run_dir: Path, project: Project
+) -> None:
+    for path in (run_dir / "samples").glob("final_*.json"):
+        record = json.loads(path.read_text())
+        record["control_images"] = [{"file": "from.png", "sha256": "0" * 64}]
+        path.write_text(json.dumps(record))
+    data = front(write_model_card(run_dir, project).path)
+    assert data["pipeline_tag"] == data["tags"][0] == "image-to-image"
+
+
 def test_a_model_card_has_the_facts_and_no_finding(
     run_dir: Path, project: Project, local_hub: Hub
 ) -> None:

@@ -163,6 +163,27 @@ def test_cells_that_come_to_the_same_share_a_picture(project: Project, run_dir: 
     assert all(record["loras"] == [] for record in records)
 
 
+def test_a_picture_that_others_are_made_from_tells_cells_apart(
+    tiny_kontext: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "from.png"
+    (tmp_path / "hubtools.toml").write_text(
+        f"[train]\npretrained_model_name_or_path = '{tiny_kontext}'\nresolution = 64\n"
+        "[samples]\nvalidation_images = ['from.png']\n"
+    )
+    project = load_project(tmp_path / "hubtools.toml")
+
+    def files() -> set[str]:
+        return {cell.file for cell in plan_grid(project, "a dog", x="seed=1,2").cells}
+
+    Image.new("RGB", (32, 32), "red").save(picture)
+    red = files()
+    assert len(red) == 2
+    assert files() == red
+    Image.new("RGB", (32, 32), "blue").save(picture)
+    assert not red & files()
+
+
 def test_slow_things_change_least(project: Project, run_dir: str) -> None:
     axes = {"x": "step=2,4", "y": "seed=0..1", "z": "lora_weight=0,0.5,1"}
     plan = plan_grid(project, "a hat", lora=run_dir, **axes)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hubtools.errors import UsageError, require_extra
 from hubtools.files import StrPath
-from hubtools.inference.controls import controls_for, taken_by
+from hubtools.inference.controls import controls_for, taken_by, used
 from hubtools.inference.generate import base_of, tell_bare, triggers
 from hubtools.inference.grid.axes import ALL, NAMES, Axis, Value, parse_axis, step_value
 from hubtools.inference.lora import (
@@ -331,7 +331,7 @@ def _identity(base: Base, dtype: str) -> dict[str, object]:
 def _file(identity: dict[str, object], shot: Shot, loras: Sequence[WeightedLora]) -> str:
     content = {
         **identity,
-        "shot": asdict(shot),
+        "shot": asdict(shot) | {"controls": [one.sha256 for one in used(shot.controls)]},
         "loras": [[lora.file.sha256, lora.weight] for lora in loras],
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
