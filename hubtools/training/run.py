@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes, sha256_of
-from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR, step_name
+from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR
 from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.models.base import as_folder
 from hubtools.progress import Reporter, duration
@@ -219,10 +219,8 @@ class Run:
         forget_memory(self.group.device)
         agreement = StopAgreement(self.group, stop)
         with self.reporter.progress("training", total, start) as advance:
-            with log.pause():
-                if start == 0:
-                    self._sample(state, 0, stop)
-                self._validate(state, start)  # if the run was killed before it could
+            with log.pause():  # what the run was killed before it could make
+                self._made_of(state, start, stop, resumed=start > 0)
             for step in steps_that_fit(state, self.recipe, self.group, start, self.reporter.warn):
                 log.add(step)
                 advance(1, f"loss {log.loss_ema:.4f}" if log.loss_ema is not None else "")
@@ -243,26 +241,33 @@ class Run:
     def _between_steps(self, state: TrainState, done: int, stop: Stop, *, save: bool) -> None:
         """What is due after step `done`: a state, a snapshot, samples."""
         recipe = self.recipe
-        last = done == recipe.steps
-        due = done % recipe.checkpoint_every == 0
+        due = done == recipe.steps or done % recipe.checkpoint_every == 0
         if self.settings.checkpointing_steps is None:
             due = due or time.monotonic() - self.saved_at > STATE_SECONDS
-        snapshot = done % recipe.snapshot_every == 0
-        if save or due or last or snapshot:
+        if save or due or done % recipe.snapshot_every == 0:
             self.log.flush()
             refuse_non_finite(done, state.parameters, state.optimizer)
-        if save or due or last:
+        if save or due:
             self._save(state, done)
-        if self.group.main and snapshot:
-            slug = f"{slug_of(self.run_dir)}-{step_name(done).replace('-', '')}.safetensors"
+        self._made_of(state, done, stop, not save)
+
+    def _made_of(
+        self, state: TrainState, done: int, stop: Stop, look: bool = True, resumed: bool = False
+    ) -> None:
+        """What is due after step `done`: the snapshot, and with `look` samples and the loss of the
+        held-out pictures; if `resumed`, what of it is missing."""
+        recipe = self.recipe
+        name = f"{SNAPSHOTS_DIR}/{slug_of(self.run_dir)}-step{done:06d}.safetensors"
+        if self.group.main and done and done % recipe.snapshot_every == 0:
             with Root(self.run_dir) as root, state.published():
-                name = f"{SNAPSHOTS_DIR}/{slug}"
-                write_lora(root, name, state.model, self.settings, done)
-        if recipe.sample_every and (last or done % recipe.sample_every == 0) and not save:
-            self._sample(state, done, stop)
-            if stop and self.group.world_size == 1:
+                if not (resumed and root.is_file(name)):
+                    write_lora(root, name, state.model, self.settings, done)
+        every = recipe.sample_every
+        if look and every and (done == recipe.steps or done % every == 0):
+            self._sample(state, done, stop, resumed)
+            if done and stop and self.group.world_size == 1:
                 self._save(state, done)
-        if not save:
+        if look:
             self._validate(state, done)
 
     def _validate(self, state: TrainState, done: int) -> None:
@@ -320,7 +325,7 @@ class Run:
             with suppress(Exception):
                 self.said.encode(text.model, dtype_of(self.recipe.precision))
 
-    def _sample(self, state: TrainState, done: int, stop: Stop) -> None:
+    def _sample(self, state: TrainState, done: int, stop: Stop, resumed: bool) -> None:
         if self.group.main and self.recipe.sample_every:
             with state.published():
                 drawn = draw_samples(
@@ -332,6 +337,7 @@ class Run:
                     step=done,
                     warn=self.reporter.warn,
                     stopping=lambda: bool(stop),
+                    resumed=resumed,
                 )
             if drawn and self.trackers is not None:
                 self.log.flush()  # steps come in order

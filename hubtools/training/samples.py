@@ -78,8 +78,10 @@ def draw_samples(
     step: int,
     warn: Callable[[str], None],
     stopping: Callable[[], bool],
+    resumed: bool = False,
 ) -> int:
-    """Draw each prompt with the LoRA as it is after `step`; answers how many pictures there are.
+    """Draw each prompt with the LoRA as it is after `step`; answers how many pictures there are, 0
+    if a `resumed` run has drawn them all before.
 
     Before the first step the bare base is drawn. The VAE is opened for the while. Whatever goes
     wrong is a warning: hours of training are worth more than a picture.
@@ -94,6 +96,9 @@ def draw_samples(
 
     try:
         shots, names = said.shots(weight)
+        names = [f"step{step:06d}_{name}" for name in names]
+        if resumed and _are_there(run_dir, names):
+            return 0
         spoken = trained_texts(model) if step else {}
         if said.read is None or spoken:  # words are read anew by encoders that have learned
             with at_rest(model), stages.opened("text", spoken) as text:
@@ -111,7 +116,7 @@ def draw_samples(
                 pipeline,
                 shots,
                 folder,
-                names=[f"step{step:06d}_{name}" for name in names],
+                names=names,
                 base=base,
                 train_step=step,
                 on_step=stepped,
@@ -125,6 +130,12 @@ def draw_samples(
         why = sentence.message if sentence else f"{type(error).__name__}: {_line(error)}"
         warn(f"No samples at step {step:,}: {why} Training goes on.")
         return 0
+
+
+def _are_there(run_dir: Path, names: Sequence[str]) -> bool:
+    """Whether there is a record of each, which is written when its picture is whole."""
+    with Root(run_dir) as run:
+        return all(run.is_file(f"{SAMPLES_DIR}/{name}.json") for name in names)
 
 
 def _line(error: BaseException) -> str:

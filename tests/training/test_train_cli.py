@@ -80,6 +80,20 @@ def test_killed_twice_and_started_again_it_is_the_same_run(make_project: MakePro
     assert "torchvision" not in done.stderr
 
 
+def test_killed_between_a_state_and_what_is_due_with_it(make_project: MakeProject) -> None:
+    """Snapshot and samples of a step are written behind its state."""
+    project = make_project(
+        max_train_steps=4, checkpointing_steps=2, snapshot_steps=2, validation_steps=2
+    )
+    words = command(project, "--skip-validation")[3:]
+    doomed(MKDIR, "'snapshots'", *words)
+    assert (project.run_dir / "state/step-000002").is_dir()
+    assert call(project, "--skip-validation").returncode == 0
+    assert len([*(project.run_dir / "snapshots").iterdir()]) == 2
+    drawn = {path.name[:10] for path in (project.run_dir / "samples").glob("*.png")}
+    assert drawn == {"step000000", "step000002", "step000004"}
+
+
 def test_asked_to_stop_it_saves_first(make_project: MakeProject) -> None:
     project = make_project(**LONG | {"max_train_steps": 2000, "checkpointing_steps": 1500})
     process = start(project, 10, "--skip-validation")
