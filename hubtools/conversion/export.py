@@ -20,6 +20,7 @@ from hubtools.conversion.reduction import (
     in_precision,
     reduced,
 )
+from hubtools.dataset.folder.appearing import appearing
 from hubtools.errors import UsageError
 from hubtools.files import StrPath, replacing, write_json
 from hubtools.models.rows import Target
@@ -137,6 +138,14 @@ def _write_file(adapter: Adapter, place: Path, format: Format) -> int:
 
 
 def _write_folder(adapter: Adapter, place: Path) -> int:
+    """A new folder appears when it is whole, and the same again goes on after a kill."""
+    if place.is_dir() and any(place.iterdir()):
+        return _fill_folder(adapter, place)
+    with appearing(place.absolute(), "export") as made:
+        return _fill_folder(adapter, made.path)
+
+
+def _fill_folder(adapter: Adapter, place: Path) -> int:
     size = 0
     for number, (part, (tensors, config)) in enumerate(peft_parts(adapter).items()):
         folder = place / part if number else place

@@ -9,6 +9,7 @@ import pytest
 from hubtools.rooted import is_left_over
 from tests.doomed import MKDIR, RENAME, doomed
 from tests.drawing import write_pictures
+from tests.lorafiles import good, save
 from tests.typed import typed
 
 WORDS = {
@@ -49,3 +50,14 @@ def test_the_same_command_goes_on(things: Path, tmp_path: Path, kind: str, momen
         return
     assert again.returncode == 0, again.stderr
     assert names(tmp_path) == {"ds", "packed", "new"}
+
+
+@pytest.mark.parametrize("name", [r"adapter_model\.safetensors", r"adapter_config\.json"])
+def test_a_lora_of_two_files(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("torch")
+    save(tmp_path / "lora.safetensors", good())
+    words = ("export", "lora.safetensors", "--as", "peft", "--to", "new")
+    doomed(RENAME, name, *words, cwd=tmp_path)
+    again = typed(*words, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert names(tmp_path) == {"lora.safetensors", "new"}
