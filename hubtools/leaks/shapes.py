@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hubtools.leaks.guesses import is_placeholder
+from hubtools.leaks.services import ROWS
 from hubtools.patterns import regex
 
 _LONG = r"[A-Za-z0-9_-]"
@@ -141,7 +142,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("a GitLab token", ("GR1348941",), r"GR1348941[A-Za-z0-9_-]{20,50}"),
     Shape("a Bitbucket token", ("ATBB", "ATCTT3"), r"ATBB[A-Za-z0-9]{32}(?![A-Za-z0-9])|ATCTT3[A-Za-z0-9_=.-]{60,250}"),
     Shape("an Atlassian token", ("ATATT3",), r"ATATT3[A-Za-z0-9_=.-]{60,250}"),
-    Shape("an AWS key", ("AKIA", "ASIA", "ABIA", "ACCA"), r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?![a-z])"),
+    Shape("an AWS key", ("AKIA", "ASIA", "ABIA", "ACCA"), r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?![a-z])", lambda v: len(set(v[4:])) > 6),
     Shape("a Google API key", ("AIza",), r"AIza[0-9A-Za-z_-]{35}"),
     Shape("a Google OAuth secret", ("GOCSPX-",), r"GOCSPX-[0-9A-Za-z_-]{28}"),
     Shape("a Google OAuth token", ("ya29.",), r"ya29\.[0-9A-Za-z_-]{30,400}"),
@@ -230,6 +231,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("an Azure DevOps token", ("AZDO",), r"(?<![A-Za-z0-9])[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}(?![A-Za-z0-9])"),
     Shape("a Google API key", ("AQ.Ab",), r"(?<![A-Za-z0-9])AQ\.Ab[A-Za-z0-9_-]{46,60}"),
     Shape("a password's hash", ("$6$", "$5$", "$y$", "$apr1$", "$2a$", "$2b$", "$2y$"), r":(\$(?:[56y]|apr1|2[aby])\$[./A-Za-z0-9$=,]{20,200})"),
+    *(Shape(row.what, row.needles, row.pattern, _is_mixed if row.careful else None) for row in ROWS),
 )  # fmt: skip
 _COMPILED: dict[str, re.Pattern[str]] = {}
 NEEDLES = tuple(dict.fromkeys(needle for shape in SHAPES for needle in shape.needles))
