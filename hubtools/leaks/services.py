@@ -84,7 +84,7 @@ ROWS: tuple[Row, ...] = (
     Row("a Typeform token", ("tfp_",), _ALONE + r"tfp_[A-Za-z0-9_.=-]{55,64}", True),
     Row("an E2B key", ("e2b_",), _ALONE + r"e2b_[0-9a-f]{40}(?![0-9a-f])"),
     Row("a Cursor key", ("crsr_",), _ALONE + r"crsr_[0-9a-f]{64}"),
-    Row("a LlamaCloud key", ("llx-",), _ALONE + r"llx-[A-Za-z0-9]{40,64}", True),
+    Row("a key of an index (llx)", ("llx-",), _ALONE + r"llx-[A-Za-z0-9]{40,64}", True),
     Row("a Neon key", ("napi_",), _ALONE + r"napi_[a-z0-9]{60,70}", True),
     Row("a PostHog key", ("phx_",), _ALONE + r"phx_[A-Za-z0-9]{40,48}", True),
     Row("a Logfire token", ("pylf_",), r"pylf_v\d_[a-z]{2,10}_[A-Za-z0-9]{40,60}"),

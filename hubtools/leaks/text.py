@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from hubtools.leaks.apart import apart
 from hubtools.leaks.commands import commanded
+from hubtools.leaks.cut import cut
 from hubtools.leaks.declared import declared
 from hubtools.leaks.hexdumps import dumped
 from hubtools.leaks.named import named, small, telling_words
@@ -102,6 +103,7 @@ _LONG = 8_000  # letters of a text that is looked through for all words at once
 def _plain(text: str) -> Iterator[Secret]:
     among = words_of(text) if len(text) >= _LONG else None
     yield from shaped(text, among)
+    yield from cut(text)
     lower = small(text)
     words = telling_words(lower, among)
     yield from named(text, lower, words, among)

@@ -36,6 +36,11 @@ _ESCAPE = regex(
     r"|(?:%(?:u00)?|&\#[xX]0{0,6})([2-7][0-9a-fA-F]|0?[9aAdD](?=;|(?<=%0.)));?|&\#0{0,6}(\d{1,3});?|&([A-Za-z]{2,12});"
 )
 _HINTS = ("\\", "%", "&")
+# What colours a terminal, or moves in it, as it is and as programs and JSON write it; a title.
+_COLOURS = regex(
+    r"(?:\x1b|\x9b|\\{1,4}(?:u00|x)1[bB]|\\{1,4}(?:033|e))(?:\[?[0-9;:?]{0,40}[A-Za-z]|\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\))"
+)
+_COLOUR_HINTS = ("\x1b", "\x9b", "1b[", "1B[", "033[", "\\e[")
 # Letters without a width, escaped.
 _UNSEEN = regex(
     r"(?i)%E2%80%8[B-F]|%EF%BB%BF|%C2%AD|\\u(?:200[b-f]|feff|00ad)|&(?:shy|zwj|zwnj|ZeroWidthSpace);"
@@ -107,6 +112,11 @@ def views(text: str) -> Iterator[View]:
     """`text` in every other way that it may be meant; only what differs from it."""
     if not text.isascii():  # wide letters, and such without a width between others
         plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).translate(_TAGS)
+        if plain != text:
+            yield View(plain)
+            text = plain
+    if any(hint in text for hint in _COLOUR_HINTS):
+        plain = _COLOURS.sub("", text)
         if plain != text:
             yield View(plain)
             text = plain
