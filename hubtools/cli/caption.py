@@ -154,6 +154,7 @@ def command(
     if trigger_rename:
         out.hint("set dataset.trigger in hubtools.toml to the new name")
     out.hint(f"`hubtools caption{typed_place()} --undo` puts everything back")
+    out.hint(f"next: hubtools validate{typed_place()}")
     return ExitCode.DONE
 
 

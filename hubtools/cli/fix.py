@@ -260,6 +260,7 @@ def _apply(plan: FixPlan, run: Callable[..., Fixed], out: Output) -> int:
     )
     _left(fixed.plan, out)
     out.hint(f"`hubtools fix{typed_place()} --undo` puts everything back")
+    out.hint(f"next: hubtools validate{typed_place()}")
     return ExitCode.DONE
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.following import project_words
+from hubtools.cli.following import base_words, project_words
 from hubtools.cli.options import SettingsCommand, drawing_options, project_options
 from hubtools.cli.output import Output, output_options
 
@@ -104,7 +104,9 @@ def command(
         drawn += f", {blanked} of them blanked by the safety checker" if blanked else ""
         out.result(f"{drawn}: {folder}", contact_sheet=sheet)
         if not loras and (project.run_dir / RUN_MANIFEST).is_file() and output is None:
-            out.hint(f"next: hubtools card{project_words(project)}")
+            # the card reads the licence of a base that lies here only
+            words = project_words(project) + base_words(project, known="of the run")
+            out.hint(f"next: hubtools card{words}")
     else:
         out.table(
             ["file", "seed", "prompt", "blanked"],

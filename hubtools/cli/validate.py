@@ -193,21 +193,23 @@ def _tell_next(
     """What to type now. `typed`: the folder that was given, behind a space."""
     here = source is None or Path(source).is_dir()
     found = [finding.rule for finding in report.sorted()]
+    trigger = project.dataset.trigger
+    like = quote(f"a photo of {trigger}" if trigger else "a photo")
     if here and _CAPTIONS.intersection(found):
-        trigger = project.dataset.trigger
-        like = f"a photo of {trigger}" if trigger else "a photo"
         out.hint(
             f"`hubtools review{typed}` is a page to write captions on; `hubtools caption{typed}"
             " --model MODEL` has a model write them,"
-            f" `hubtools caption{typed} --template {quote(like)}` writes one for all"
+            f" `hubtools caption{typed} --template {like}` writes one for all"
         )
     if not report.ok:
         safe = (report.facts.get("repairs") or {}).get("safe")
+        captions = here and found[0] in _CAPTIONS
         if not report.facts["pictures"] and here:
             place = shown_path(Path(source) if source else project.dataset_dir) or "this folder"
             out.hint(f"next: put pictures into {place}, and hubtools validate{typed} again")
         else:
-            out.hint(f"next: hubtools fix{typed}" if safe else f"next: hubtools explain {found[0]}")
+            then = f"caption{typed} --template {like}" if captions else f"explain {found[0]}"
+            out.hint(f"next: hubtools fix{typed}" if safe else f"next: hubtools {then}")
     elif project.file is not None and source is None:
         tell_training(out, project)
     elif here and source is not None and project.file is None:

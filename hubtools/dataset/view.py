@@ -24,7 +24,7 @@ from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.metadata.likely import likely_metadata
 from hubtools.dataset.metadata.sidecars import texts_beside
 from hubtools.dataset.pictures.facts import PictureFacts
-from hubtools.dataset.pictures.formats import picture_format
+from hubtools.dataset.pictures.formats import format_behind, picture_format
 from hubtools.dataset.pictures.private.besides import APART, besides, private_in
 from hubtools.dataset.pictures.reading import head_of
 from hubtools.dataset.pictures.table import PictureTable
@@ -186,11 +186,13 @@ class Dataset(Rows):
         found: dict[str, str] = {}
         # what lies elsewhere would have to be fetched for it
         for entry in self.listing.entries if self.listing.opener is None else ():
-            odd = entry.ending not in PICTURE_ENDINGS | FOREIGN_ENDINGS | NO_PICTURES
+            foreign = entry.ending in FOREIGN_ENDINGS
+            odd = foreign or entry.ending not in PICTURE_ENDINGS | NO_PICTURES
             if odd and not (
                 entry.hidden or entry.junk or entry.link or entry.name in self.pictures
             ):
-                format = picture_format(head_of(self.listing.place(entry.name), 16))
+                head = head_of(self.listing.place(entry.name), 16)
+                format = format_behind(entry.ending, head) if foreign else picture_format(head)
                 if format is not None:
                     found[entry.name] = format
         return found

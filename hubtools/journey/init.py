@@ -14,7 +14,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, write_text
 from hubtools.journey.copying import class_folder, copy_files, lay_out, refuse_to_mix, repeats_of
 from hubtools.journey.kohya import read_kohya
-from hubtools.journey.rolls import check_pictures, is_packed, left_sentences
+from hubtools.journey.rolls import check_pictures, foreign_pictures, is_packed, left_sentences
 from hubtools.journey.said import caption_column
 from hubtools.journey.taking import haul_of
 from hubtools.journey.trainers import everydream
@@ -239,10 +239,11 @@ def _copy_as_it_is(
     """Copy pictures and their metadata; give (pictures, caption column)."""
     listing = listing or walk(source)
     check_pictures(source, listing)
-    names = [one.name for one in (*listing.pictures, *listing.metadata)]
+    taken = [*(one.name for one in listing.pictures), *foreign_pictures(listing)]
+    names = [*taken, *(one.name for one in listing.metadata)]
     names += likely_metadata(listing)  # `fix` makes metadata of such a table
     copy_files({name: (source, name) for name in names}, target, None, force=force)
-    return len(listing.pictures), caption_column(source, list(listing.metadata))
+    return len(taken), caption_column(source, list(listing.metadata))
 
 
 def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:

@@ -6,7 +6,9 @@ from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
-from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, Listing
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, Entry, Listing
+from hubtools.dataset.pictures.formats import format_behind
+from hubtools.dataset.pictures.reading import head_of
 from hubtools.errors import HubtoolsError
 
 _PACKED = (".parquet", ".tar", ".tgz", ".tar.gz")
@@ -17,7 +19,7 @@ _SHOWN = 5
 
 def check_pictures(source: Path, listing: Listing) -> None:
     """Raises `HubtoolsError` for a folder without pictures."""
-    if listing.pictures:
+    if listing.pictures or foreign_pictures(listing):
         return
     foreign = sum(entry.ending in FOREIGN_ENDINGS for entry in listing.entries)
     raise HubtoolsError(
@@ -43,10 +45,21 @@ def foreign_pictures(listing: Listing) -> list[str]:
     return [
         entry.name
         for entry in listing.entries
-        if entry.ending in (".avif", *_NEEDS)
+        if entry.ending in FOREIGN_ENDINGS
         and not (entry.hidden or entry.junk or entry.link)
-        and (entry.ending not in _NEEDS or find_spec(_NEEDS[entry.ending]) is not None)
+        and (entry.ending in _readable() or _misnamed(listing, entry))
     ]
+
+
+def _readable() -> set[str]:
+    return {".avif", *(one for one, module in _NEEDS.items() if find_spec(module) is not None)}
+
+
+def _misnamed(listing: Listing, entry: Entry) -> bool:
+    """Whether its content is a picture that loaders take, as a JPEG called .HEIC is."""
+    if listing.opener is not None:  # it would have to be fetched
+        return False
+    return format_behind(entry.ending, head_of(listing.place(entry.name), 16)) is not None
 
 
 def left_sentences(source: Path, listing: Listing) -> list[str]:

@@ -55,7 +55,12 @@ def license_of_lora(
             raise HubtoolsError(
                 f"The licence of the base model {base_model or '(a local folder)'} is not"
                 f" known{known}.",
-                hint="read it, then say which the LoRA has: --license ID, or model.license in"
+                hint=(
+                    ""
+                    if base_model
+                    else "say where it lies, if its card tells: --base-model DIR; or "
+                )
+                + "read it, then say which the LoRA has: --license ID, or model.license in"
                 " hubtools.toml",
                 code="license-unclear",
             )

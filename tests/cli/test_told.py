@@ -55,4 +55,4 @@ def test_validate_says_what_to_type_next(tmp_path: Path) -> None:
     done = typed("validate", "small", cwd=tmp_path)
     assert "metadata.jsonl:1 (picture0.png): the caption is empty" in done.stdout
     assert "hubtools review small" in done.stderr
-    assert "next: hubtools explain D502" in done.stderr
+    assert "next: hubtools caption small --template 'a photo'" in done.stderr

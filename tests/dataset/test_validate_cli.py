@@ -7,7 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+import hubtools
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 
@@ -93,3 +96,20 @@ def test_mistakes_get_a_sentence(
     assert done.stderr.startswith("Error: ")
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 2
+
+
+def test_a_picture_called_otherwise_is_judged_by_its_content(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "a", 3)
+    (folder / "metadata.jsonl").unlink()
+    kinds = {"sent.HEIC": "JPEG", "own.dng": "TIFF", "b.avif": "PNG"}
+    for name, format in kinds.items():
+        Image.new("RGB", (64, 64), (9, 90, 10)).save(folder / name, format)
+    said = {one.path: one.message for one in hubtools.validate(folder).findings
+            if one.rule == "D208"}  # fmt: skip
+    assert said["sent.HEIC"].startswith("the content is JPEG")
+    assert said["b.avif"].startswith("the content is PNG")
+    assert said["own.dng"] == ".dng files are not loaded"
+    fixed = typed("fix", folder).stdout
+    assert "sent.HEIC -> sent.jpg" in fixed
+    assert "b.avif -> b.png" in fixed
+    assert "own.dng" not in fixed

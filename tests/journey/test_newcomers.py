@@ -47,6 +47,7 @@ def phone(folder: Path) -> None:
     for number, orientation in enumerate((1, 6, 3, 8)):
         (folder / f"IMG_{number}.JPG").write_bytes(jpeg(number, orientation))
     (folder / "IMG_0 (1).JPG").write_bytes(jpeg(0, 1))
+    (folder / "IMG_8.HEIC").write_bytes(jpeg(8, 1))  # sent as JPEG, under its old name
     (folder / "IMG_9.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     notes = {"title": "IMG_1.JPG", "geoData": {"latitude": 48.1, "longitude": 11.6},
              "people": [{"name": "Some Person"}]}  # fmt: skip
@@ -142,3 +143,4 @@ def test_the_tool_tells_the_way(kind: object, tmp_path: Path, tiny_base: Path) -
     if kind is phone:
         for path in (ours / "dataset").glob("*.JPG"):
             assert not Image.open(path).getexif().get_ifd(0x8825)
+        assert "IMG_8.jpg" in names

@@ -165,6 +165,8 @@ def encodings(draft: Draft) -> None:
             format = draft.facts[name].format if name in draft.facts else None
             disguised = format == "AVIF" and not foreign and draft.wants("D303")
             kept = draft.files[name].entry.junk
+            if name in draft.view.disguised or (foreign and format not in (None, "AVIF")):
+                continue  # its name is put right, and nothing encoded anew
             if (foreign or disguised or ending == ".webp") and not kept:
                 rule = "D208" if foreign else "D303" if disguised else ""
                 if not draft.acts_on(rule, name):

@@ -64,6 +64,14 @@ def picture_format(head: bytes) -> str | None:
     return "AVIF" if head[4:12] in (b"ftypavif", b"ftypavis") else None
 
 
+def format_behind(ending: str, head: bytes) -> str | None:
+    """The format of a picture with the ending of one that loaders pass by (.heic, .avif), if its
+    first 16 bytes are of one that they take; None if the name is right. Raw files of cameras begin
+    as TIFF does."""
+    format = picture_format(head)
+    return None if format in (None, "AVIF", "TIFF") or ending == ".svg" else format
+
+
 def kind_of(data: bytes) -> str | None:
     head = data[:64].lstrip()
     for magic, kind in _MAGIC:

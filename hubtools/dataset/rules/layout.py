@@ -249,8 +249,14 @@ def foreign(view: Dataset) -> Iterator[Problem]:
     named = view.mentioned
     for entry in view.listing.entries:
         if entry.ending in FOREIGN_ENDINGS and not entry.junk:
+            if entry.name in view.disguised:
+                continue  # it is said below
             if entry.name in named and entry.ending == ".avif":
                 continue  # decodes when a record names it
+            facts = view.pictures.get(entry.name)
+            other = facts is not None and facts.format and proper_ending(facts.format)
+            if other and other not in FOREIGN_ENDINGS:
+                continue  # D303 says what its content is
             yield Problem(
                 f"{entry.ending} files are not loaded",
                 "export it as PNG or JPEG",
