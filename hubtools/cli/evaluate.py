@@ -49,8 +49,8 @@ _COLUMNS = 3
 @click.command("evaluate", cls=SettingsCommand)
 @click.argument("lora", metavar="[RUN|FILE|REPO]", required=False)
 @click.option(
-    "--batch-size", type=click.IntRange(1), default=8, show_default=True,
-    help="Pictures in one batch.",
+    "--batch-size", type=click.IntRange(1),
+    help="Pictures at once  [default: up to 8, as memory allows]",
 )  # fmt: skip
 @click.option("--device", help="Device: cuda, mps or cpu  [default: the best available]")
 @click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]))
@@ -58,7 +58,7 @@ _COLUMNS = 3
 @output_options()
 def command(
     lora: str | None,
-    batch_size: int,
+    batch_size: int | None,
     device: str | None,
     dtype: str | None,
     project: Project,

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 @click.option(
     "--fuse/--no-fuse",
     default=None,
-    help="Add LoRAs into the base's weights: faster for many pictures at one weight; in bf16 and"
-    " fp16 details change.",
+    help="Add LoRAs into the base's weights: faster at one weight; in bf16 and fp16 details change"
+    "  [default: for one LoRA at one weight in float32]",
 )
 @project_options("samples", "train")
 @output_options()
@@ -50,7 +50,7 @@ def command(
     like: Path | None,
     weight_name: str | None,
     images: int,
-    batch_size: int,
+    batch_size: int | None,
     output: Path | None,
     sheet: Path | None,
     fuse: bool | None,

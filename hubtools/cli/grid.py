@@ -52,7 +52,7 @@ def command(
     weight_name: str | None,
     output: Path | None,
     cell_size: int,
-    batch_size: int,
+    batch_size: int | None,
     safety_checker: bool,
     device: str | None,
     dtype: str | None,

@@ -125,8 +125,8 @@ def drawing_options(function: F) -> F:
             "--weight-name", help="Weight file, where a folder or repository has several."
         ),
         click.option(
-            "--batch-size", type=click.IntRange(1), default=1, show_default=True,
-            help="Pictures in one batch.",
+            "--batch-size", type=click.IntRange(1),
+            help="Pictures at once  [default: up to 8, as memory allows]",
         ),
         click.option(
             "--safety-checker/--no-safety-checker",

@@ -76,7 +76,7 @@ def evaluate(
     lora: str | None = None,
     *,
     prompts: Sequence[str] = (),
-    batch_size: int = 8,
+    batch_size: int | None = None,
     device: str | None = None,
     dtype: str | None = None,
     note: Note = _silent,

@@ -12,6 +12,7 @@ from hubtools.evaluation.denoising import Encoded, captions_under, encode, losse
 from hubtools.evaluation.measures import Floats
 from hubtools.evaluation.plan import EvaluationPlan
 from hubtools.inference.adapters import apply_lora
+from hubtools.inference.at_once import fuses_unasked
 from hubtools.inference.embeddings import Said
 from hubtools.inference.lora import said_by
 from hubtools.inference.pipeline import draw
@@ -59,6 +60,8 @@ class Session:
     prompts: Prompts
     device: str
     dtype: str
+    fuse: bool
+    note: Note
 
     @classmethod
     def open(
@@ -99,7 +102,9 @@ class Session:
             captions.update(captions_under(opened.pop(), plan.wanted, plan.measured, info))
             pipeline.to(dtype=precision)
 
-        pipeline, prompts = open_staged(load, plan.wanted, with_text=with_text)
+        drawing = [one for one in plan.wanted if one.loras]
+        fuse = all(fuses_unasked(one.loras, one.shots, dtype) for one in drawing)
+        pipeline, prompts = open_staged(load, plan.wanted, fuse=fuse, with_text=with_text)
         model = opened.pop()
         # before it goes to half precision, as above
         bare = encode(family, model, plan.measured, captions[()], plan.project.resolution, info)
@@ -107,9 +112,11 @@ class Session:
             said: bare.with_captions(plan.measured, found, info) for said, found in captions.items()
         }
         pipeline.to(dtype=precision)
-        return cls(plan, model, encoded, prompts, device, dtype)
+        return cls(plan, model, encoded, prompts, device, dtype, fuse, note)
 
-    def draw_all(self, batch_size: int, on_step: Callable[[int, int], None] | None) -> list[Line]:
+    def draw_all(
+        self, batch_size: int | None, on_step: Callable[[int, int], None] | None
+    ) -> list[Line]:
         """Draw base and candidates, and take the loss of each while its LoRA is in."""
         plan = self.plan
         each = sum(shot.steps for shot in plan.shots)
@@ -123,7 +130,7 @@ class Session:
         folder: Root,
         each: int,
         lines: list[Line],
-        batch_size: int,
+        batch_size: int | None,
         on_step: Callable[[int, int], None] | None,
     ) -> None:
         plan, pipeline = self.plan, self.model.pipeline
@@ -144,9 +151,11 @@ class Session:
                 names=[f"{prefix}_{name}" for name in plan.names],
                 base=plan.base,
                 loras=wanted.loras,
+                fuse=self.fuse and choice is not None,
                 prompts=self.prompts,
                 batch_size=batch_size,
                 on_step=stepped,
+                note=self.note,
             )
             if choice:
                 apply_lora(pipeline, choice.lora, choice.weight)

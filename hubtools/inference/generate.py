@@ -13,6 +13,7 @@ from hubtools.dataset.rows import role_columns
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.files import StrPath
 from hubtools.findings import plural
+from hubtools.inference.at_once import fuses_unasked
 from hubtools.inference.controls import controls_for, taken_by
 from hubtools.inference.embeddings import Prompts, prompt_notes
 from hubtools.inference.lora import (
@@ -65,7 +66,7 @@ def generate(
     prompts: Sequence[str] = (),
     images: int = 1,
     output: StrPath | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     sheet: StrPath | None = None,
     step: int | None = None,
     weight_name: str | None = None,
@@ -85,8 +86,9 @@ def generate(
     `:weight`, one or several; None draws the bare base. The base is
     `train.pretrained_model_name_or_path`, else the one the first LoRA names. Pictures that are
     there already, with equal parameters, are kept; one of other parameters keeps its name, and the
-    new one gets a number behind it. `sheet` also writes a contact sheet. `fuse`
-    adds the LoRAs into the base's weights, which pays when many pictures share one weight.
+    new one gets a number behind it. `sheet` also writes a contact sheet. `batch_size`: pictures at
+    once, by default as many as memory has room for (at most `at_once.MOST`). `fuse`: add the LoRAs
+    into the base's weights, by default where one LoRA draws at one weight in float32.
 
     `like`: a PNG that hubtools drew; it is drawn again as `<name>_again.png` with all that it
     carries, except for what `prompts`, `lora` and `given` (names of settings, such as
@@ -129,8 +131,10 @@ def generate(
     for shot in shots:
         check_size(shot.width, shot.height, base.support.divisor)
     check_loras(loras, base.path_or_id, note)
+    if fuse is None:
+        fuse = fuses_unasked(loras, shots, dtype or best_dtype(checked_device(device)))
     pipeline, texts_read = open_drawing(
-        project, base, [LoraShots(shots, loras)], fuse=bool(fuse), device=device, dtype=dtype,
+        project, base, [LoraShots(shots, loras)], fuse=fuse, device=device, dtype=dtype,
         safety_checker=safety_checker, note=note,
     )  # fmt: skip
     if sheet is not None:
@@ -148,12 +152,13 @@ def generate(
             names=names,
             base=base,
             loras=loras,
-            fuse=bool(fuse),
+            fuse=fuse,
             batch_size=batch_size,
             on_step=on_step,
             on_picture=on_picture,
             prompts=texts_read,
             apart=again is None,
+            note=note,
         )
     tell_of_blanked(records, note)
     if again is not None and len(records) == 1:
@@ -328,10 +333,11 @@ def generate_for_run(
     )
     bare = [replace(shot, lora_weight=0.0) for shot in shots]
     wanted = [LoraShots(bare), LoraShots(shots, [WeightedLora(lora)])]
-    pipeline, texts = open_drawing(project, base, wanted, tell=note)
+    fuse = fuses_unasked(wanted[1].loras, shots, best_dtype(checked_device(None)))
+    pipeline, texts = open_drawing(project, base, wanted, fuse=fuse, tell=note)
     with Root(run_dir) as run, run.inside(SAMPLES_DIR, create=True) as folder:
         check_sheet(folder.path / COMPARISON)
-        records = _both(pipeline, texts, wanted, names, folder, base, on_step)
+        records = _both(pipeline, texts, wanted, names, folder, base, fuse, on_step, note)
         tell_of_blanked(records, note)
         write_sheet(records, folder.path, folder.path / COMPARISON)
     return records
@@ -344,7 +350,9 @@ def _both(
     names: Sequence[str],
     folder: Root,
     base: Base,
+    fuse: bool,
     on_step: Callable[[int, int], None] | None,
+    note: Note,
 ) -> list[SampleRecord]:
     """The shots without the LoRA, then with it."""
     each = [sum(shot.steps for shot in one.shots) for one in wanted]
@@ -361,7 +369,10 @@ def _both(
             names=[prefix + name for name in names],
             base=base,
             loras=one.loras,
+            fuse=fuse and bool(one.loras),
+            batch_size=None,
             prompts=texts,
+            note=note,
             on_step=stepped(sum(each[:place])),
         )
     return records

@@ -13,7 +13,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.errors import is_out_of_memory
 from hubtools.inference.adapters import apply_loras, remove_loras, unfuse
+from hubtools.inference.at_once import Batches, as_many_as_fit
 from hubtools.inference.controls import opened, used
 from hubtools.inference.embeddings import Prompts
 from hubtools.inference.lora import WeightedLora, said_by
@@ -25,6 +27,7 @@ from hubtools.inference.shots import Shot, check_size, no_rescale
 from hubtools.inference.writer import Writer
 from hubtools.manifest import LoraUse, SampleRecord, read_record_of
 from hubtools.models.base import Base
+from hubtools.models.device import let_go
 from hubtools.models.families.protocol import DrawsFromPictures, family_for
 from hubtools.models.loading import denoiser_of, dtypes_of
 from hubtools.rooted import Root
@@ -46,12 +49,13 @@ def draw(
     loras: Sequence[WeightedLora] = (),
     fuse: bool = False,
     train_step: int | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = 1,
     on_step: Callable[[int, int], None] | None = None,
     on_picture: Callable[[SampleRecord, bool], None] | None = None,
     seconds: dict[str, float] | None = None,
     prompts: Prompts | None = None,
     apart: bool = False,
+    note: Callable[[str], None] = lambda sentence: None,
 ) -> list[SampleRecord]:
     """Draw each shot to `folder/<name>.png` with its record beside it; give all records. A `Root`
     is a folder that came with others and is not left through links.
@@ -64,7 +68,9 @@ def draw(
     the scheduler as they were. `on_step(done, total)` is called after every denoising step,
     `on_picture(record, drawn)` once a picture and its record are on the disk, in the order in which
     they are drawn; `seconds` is filled with what each file took
-    (its share of its batch). `prompts`: what the shots say, encoded before (`Prompts.keep`), for a
+    (its share of its batch). `batch_size`: pictures in one call, None for as many as memory has
+    room for; where there is too little after all, half as many from there on, of which `note` is
+    told. `prompts`: what the shots say, encoded before (`Prompts.keep`), for a
     pipeline whose text encoder is closed. `apart`: another picture that has a shot's name stays,
     and the new one gets a number behind its name.
     """
@@ -73,7 +79,7 @@ def draw(
             return draw(
                 pipeline, shots, root, names=names, base=base, loras=loras, fuse=fuse,
                 train_step=train_step, batch_size=batch_size, on_step=on_step,
-                on_picture=on_picture, seconds=seconds, prompts=prompts, apart=apart,
+                on_picture=on_picture, seconds=seconds, prompts=prompts, apart=apart, note=note,
             )  # fmt: skip
     if not loras:
         remove_loras(pipeline)
@@ -91,13 +97,17 @@ def draw(
     todo = [index for index, record in enumerate(existing) if record is None]
     for index in todo:  # an hour before it would be written
         check_free(folder, wanted[index].file)
+    if batch_size is None:
+        batch_size = as_many_as_fit(pipeline, base, [shots[index] for index in todo])
+    batches = Batches(studio.groups(shots, todo), batch_size)
     total = sum(shots[index].steps for index in todo)
-    done = 0
+    batch: list[int] = []
+    done = limit = 0
     results = list(existing)
 
     def stepped(_pipe: Any, _index: int, _timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
         nonlocal done
-        done += 1
+        done = min(done + len(batch), limit)  # some schedulers tell of more steps than were asked
         if on_step:
             on_step(min(done, total), total)
         writer.look()
@@ -117,10 +127,24 @@ def draw(
         if fuse:
             stack.callback(unfuse, pipeline)
         writer = stack.enter_context(Writer(folder, saved))
-        for batch in studio.batches(shots, todo, batch_size):
-            started = time.perf_counter()
-            images, blanked = studio.call([shots[i] for i in batch], stepped)
-            done += shots[batch[0]].steps * (len(batch) - 1)
+        for batch in batches:
+            started, before, drawn = time.perf_counter(), done, None
+            limit = before + shots[batch[0]].steps * len(batch)
+            try:
+                drawn = studio.call([shots[i] for i in batch], stepped)
+            except Exception as error:
+                if not is_out_of_memory(error) or not batches.halve(batch):
+                    raise
+            if drawn is None:  # here, not above: the error holds on to what was computed
+                done = before
+                let_go(str(studio.denoiser.device))
+                note(
+                    f"{len(batch)} pictures at once did not fit into memory: from here on"
+                    f" {batches.size} at once."
+                )
+                continue
+            images, blanked = drawn
+            done = limit
             share = (time.perf_counter() - started) / len(batch)
             for index, image, blank in zip(batch, images, blanked, strict=True):
                 record = wanted[index].model_copy(update={"blanked": blank})
@@ -149,7 +173,7 @@ class PipelineSession:
         self.live = not loras and bool(getattr(self.denoiser, "peft_config", None))
         self.prompts = prompts or Prompts(pipeline)
 
-    def batches(self, shots: Sequence[Shot], todo: Sequence[int], size: int) -> Iterator[list[int]]:
+    def groups(self, shots: Sequence[Shot], todo: Sequence[int]) -> Iterator[list[int]]:
         """Indexes of shots that one call can draw: alike in all but prompt and seed."""
         groups: dict[tuple[Any, ...], list[int]] = {}
         for index in todo:
@@ -162,9 +186,7 @@ class PipelineSession:
             # what is made from others is drawn alone: a call takes them for all
             key += (index,) if shot.controls else ()
             groups.setdefault(key, []).append(index)
-        for group in groups.values():
-            for start in range(0, len(group), max(1, size)):
-                yield group[start : start + max(1, size)]
+        yield from groups.values()
 
     def call(
         self, shots: list[Shot], stepped: Callable[..., dict[str, Any]]
@@ -195,6 +217,7 @@ class PipelineSession:
                 stack.enter_context(torch.autocast(kind, dtype=self.denoiser.dtype))
                 if self.family.decodes_exactly(pipeline):
                     stack.enter_context(_decoding_exactly(pipeline.vae, kind))
+            stack.enter_context(_decoding_one_by_one(pipeline))
             stack.enter_context(same_noise(pipeline))
             result = pipeline(
                 **self._words(shots),
@@ -293,6 +316,20 @@ def _decoding_exactly(vae: Any, kind: str) -> Iterator[None]:
         yield
     finally:
         del vae.decode
+
+
+@contextmanager
+def _decoding_one_by_one(pipeline: Any) -> Iterator[None]:
+    """The VAE takes as much memory for many pictures as for one; on a CPU it is as fast."""
+    vae: Any = getattr(pipeline, "vae", None)
+    before = getattr(vae, "use_slicing", True)
+    if not before:
+        vae.use_slicing = True
+    try:
+        yield
+    finally:
+        if not before:
+            vae.use_slicing = False
 
 
 @functools.cache

@@ -103,13 +103,15 @@ class Again:
         difference = largest_difference(self.picture, folder / drawn.file)
         if difference == 0:
             note(f"{drawn.file} is {self.picture.name}, pixel for pixel.")
+        elif difference == 1:
+            note(f"{drawn.file} is {self.picture.name} but for rounding: at most 1 of 255.")
         elif difference is None:
             note(f"{drawn.file} has another size than {self.picture.name} says of itself.")
         else:
             note(
                 f"{drawn.file} differs from {self.picture.name} by up to {difference} of 255;"
-                " other library versions, another device or number of threads, another base in a"
-                " folder of the same name do that."
+                " other library versions, another device or number of threads, other pictures in"
+                " its batch, another base in a folder of the same name do that."
             )
 
 

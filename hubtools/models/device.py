@@ -6,8 +6,12 @@ import gc
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hubtools.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def best_device() -> str:
@@ -77,6 +81,25 @@ def let_go(device: str) -> None:
     gc.collect()
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that are free on a GPU; None where it is not counted."""
+    if device.type != "cuda":
+        return None
+    import torch
+
+    return torch.cuda.mem_get_info(device)[0]
+
+
+def memory_left(name: str) -> int:
+    """Bytes that are free for the device `name`: its own, or what the machine has left where it has
+    none of its own."""
+    import psutil  # type: ignore[import-untyped] # accelerate brings it
+    import torch
+
+    free = free_memory(torch.device(name))
+    return int(psutil.virtual_memory().available) if free is None else free
 
 
 def has_bf16() -> bool:

@@ -10,13 +10,39 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from hubtools.models.checkpointing import EveryNth
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+    from hubtools.models.families.protocol import BaseInfo
+
+# What is held beyond what is reckoned: as measured on an H100, see above; and what the driver keeps
+# for itself.
+_SHARE, _REST = 1.1, 700_000_000
+
+
+@runtime_checkable
+class Rehearses(Protocol):
+    """A family whose passes can be made without weights. Sizes (width, height) in pixels."""
+
+    def rehearse_denoiser(
+        self, denoiser: nn.Module, info: BaseInfo, size: tuple[int, int], count: int
+    ) -> None:
+        """A pass of the denoiser over `count` pictures, on its own device."""
+
+    def rehearse_vae(
+        self, vae: Any, info: BaseInfo, size: tuple[int, int], *, decode: bool
+    ) -> None:
+        """Encode or decode one picture."""
+
+
+def held(reckoned: int) -> int:
+    """What a GPU holds of what is reckoned."""
+    return round(reckoned * _SHARE) + _REST
 
 
 @dataclass(frozen=True)

@@ -219,12 +219,3 @@ def check_attention(settings: TrainSettings, device: torch.device) -> None:
             hint=without,
             code="not-supported",
         )
-
-
-def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on a GPU; None where it is not counted."""
-    if device.type != "cuda":
-        return None
-    import torch
-
-    return torch.cuda.mem_get_info(device)[0]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hubtools.errors import missing_modules
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Severity
-from hubtools.training.memory import held
+from hubtools.models.rehearsal import held
 from hubtools.training.plan import TRAIN_RULES, TrainPlan
 from hubtools.training.trackers.kinds import TITLES, chosen
 

@@ -12,7 +12,7 @@ from functools import partial
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.models.blank import blank_component, bytes_of
@@ -20,31 +20,12 @@ from hubtools.models.families.protocol import BaseInfo
 from hubtools.models.loading import left_out
 from hubtools.models.lookup import texts_of
 from hubtools.models.registry import SUPPORTED
-from hubtools.models.rehearsal import rehearse, rehearse_training
+from hubtools.models.rehearsal import Rehearses, held, rehearse, rehearse_training
 from hubtools.training.optimizer_kinds import bytes_remembered
 from hubtools.training.recipe import DTYPES, Recipe
 
 if TYPE_CHECKING:
     from torch import nn
-
-# What is held beyond what is reckoned: as measured on an H100, see `models.rehearsal`; and what the
-# driver keeps for itself.
-_SHARE, _REST = 1.1, 700_000_000
-
-
-@runtime_checkable
-class Rehearses(Protocol):
-    """A family whose passes can be made without weights. Sizes (width, height) in pixels."""
-
-    def rehearse_denoiser(
-        self, denoiser: nn.Module, info: BaseInfo, size: tuple[int, int], count: int
-    ) -> None:
-        """A pass of the denoiser over `count` pictures, on its own device."""
-
-    def rehearse_vae(
-        self, vae: Any, info: BaseInfo, size: tuple[int, int], *, decode: bool
-    ) -> None:
-        """Encode or decode one picture."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +57,6 @@ class Memory:
     def on_gpu(self) -> int:
         """What a GPU needs to have free."""
         return held(self.most)
-
-
-def held(reckoned: int) -> int:
-    """What a GPU holds of what is reckoned."""
-    return round(reckoned * _SHARE) + _REST
 
 
 # What was reckoned before in this process, by all that it hangs on: `ship` plans twice.

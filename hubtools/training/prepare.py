@@ -20,6 +20,7 @@ from hubtools.inference.shots import prompts_of, rescale_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import configs_of
 from hubtools.models.configs import check_configs
+from hubtools.models.device import free_memory
 from hubtools.models.families.clip import with_encoders
 from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
 from hubtools.models.registry import EXAMPLE_BASE, TRY_OFFLINE
@@ -30,11 +31,7 @@ from hubtools.settings import SampleSettings, TrainSettings
 from hubtools.training.buckets import make_buckets
 from hubtools.training.choices import completed
 from hubtools.training.compiler import check_compile
-from hubtools.training.device import (
-    check_attention,
-    free_memory,
-    precision_of,
-)
+from hubtools.training.device import check_attention, precision_of
 from hubtools.training.distributed import Distributed
 from hubtools.training.optimizer_kinds import bytes_remembered, kind_of
 from hubtools.training.outline import outline_of

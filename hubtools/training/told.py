@@ -9,9 +9,9 @@ from hubtools.files import human_bytes
 from hubtools.findings import plural, shortened
 from hubtools.models.families.noise import EPSILON, FLOW
 from hubtools.models.families.protocol import USUAL
+from hubtools.models.rehearsal import held
 from hubtools.settings import TrainSettings
 from hubtools.training.layers import share_words
-from hubtools.training.memory import held
 from hubtools.training.plan import TrainPlan
 from hubtools.training.rates_told import average_told, optimizer_told, rate_told, texts_told
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe

@@ -17,9 +17,11 @@ torch = pytest.importorskip("torch")
 
 from hubtools.cards.snippet import snippet  # noqa: E402
 from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
+from hubtools.inference import at_once  # noqa: E402
+from hubtools.inference.at_once import as_many_as_fit  # noqa: E402
 from hubtools.inference.lora import WeightedLora, resolve_lora  # noqa: E402
 from hubtools.inference.noise import same_noise  # noqa: E402
-from hubtools.inference.pipeline import draw  # noqa: E402
+from hubtools.inference.pipeline import PipelineSession, draw  # noqa: E402
 from hubtools.inference.png import read_record  # noqa: E402
 from hubtools.inference.shots import Shot, shots_of  # noqa: E402
 from hubtools.models.base import Base  # noqa: E402
@@ -137,6 +139,69 @@ def test_batches_change_nothing(pipeline: Any, base: Base, tmp_path: Path) -> No
         # the order of sums in a batched product may turn a value by one
         assert apart(tmp_path / f"single/{name}.png", tmp_path / f"batch/{name}.png") <= 1
     assert apart(tmp_path / "single/0.png", tmp_path / "single/1.png") > 8
+
+
+def test_as_many_are_drawn_at_once_as_memory_has_room_for(
+    pipeline: Any, base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 10**12
+    monkeypatch.setattr(at_once, "memory_left", lambda device: free)
+
+    def fitting(count: int, **changes: Any) -> int:
+        return as_many_as_fit(pipeline, base, [shot(seed=n, **changes) for n in range(count)])
+
+    assert (fitting(1), fitting(3), fitting(40)) == (1, 3, 8)
+    assert fitting(40, width=512, height=512) == 2, "a CPU is busy with that"
+    one = at_once._reckoned(base, torch.float32, (64, 64))
+    assert one is not None
+    free = at_once.held(5 * one[0])
+    assert fitting(40) == 5
+    free = 0
+    assert fitting(40) == 1, "one is always tried"
+
+
+def test_a_batch_that_does_not_fit_is_drawn_in_halves(
+    pipeline: Any, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, told, steps = [], [], []
+    right = PipelineSession.call
+
+    def call(self: PipelineSession, shots: list[Shot], stepped: Any) -> Any:
+        if len(shots) > 2:
+            stepped(None, 0, None, {})
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        drawn.append([one.seed for one in shots])
+        return right(self, shots, stepped)
+
+    monkeypatch.setattr(PipelineSession, "call", call)
+    shots = [shot(seed=seed) for seed in range(5)]
+    records = draw(
+        pipeline, shots, tmp_path, names=list("abcde"), base=base, batch_size=5, note=told.append,
+        on_step=lambda done, total: steps.append((done, total)),
+    )  # fmt: skip
+    assert drawn == [[0, 1], [2, 3], [4]]
+    assert [record.seed for record in records] == list(range(5))
+    assert told == ["5 pictures at once did not fit into memory: from here on 2 at once."]
+    assert steps[-1] == (10, 10)
+
+
+@pytest.mark.parametrize(
+    ("weights", "strengths", "dtype", "fused"),
+    [
+        ([1.0], [1.0, 1.0], "float32", True),
+        ([1.0], [1.0, 0.5], "float32", False),
+        ([1.0, 0.5], [1.0], "float32", False),
+        ([1.0], [0.0], "float32", False),
+        ([1.0], [1.0], "bfloat16", False),
+        ([], [1.0], "float32", False),
+    ],
+)
+def test_one_lora_at_one_weight_is_fused(
+    lora_file: Path, weights: list[float], strengths: list[float], dtype: str, fused: bool
+) -> None:
+    loras = [WeightedLora(resolve_lora(str(lora_file)), weight) for weight in weights]
+    shots = [shot(lora_weight=strength) for strength in strengths]
+    assert at_once.fuses_unasked(loras, shots, dtype) is fused
 
 
 @pytest.mark.parametrize("name", ["euler_a", "dpmpp_2m_sde", "dpmpp_sde", "lcm", "ddpm"])

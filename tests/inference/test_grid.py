@@ -114,10 +114,11 @@ def test_the_figures_of_the_tutorial(project: Project, run_dir: str) -> None:
 
 
 def test_a_cell_is_what_generate_draws(project: Project, run_dir: str) -> None:
-    result = grid(project, "a (red:1.3) hat", x="lora_weight=0,0.5", y="seed=3..4", lora=run_dir)
+    axes = {"x": "lora_weight=0,0.5", "y": "seed=3..4"}
+    result = grid(project, "a (red:1.3) hat", **axes, lora=run_dir, batch_size=1)
     project.samples.seed = 4
     project.samples.lora_weight = 0.5
-    (record,) = generate(project, prompts=["a (red:1.3) hat"], lora=run_dir)
+    (record,) = generate(project, prompts=["a (red:1.3) hat"], lora=run_dir, fuse=False)
     cell = next(cell for cell in result.plan.cells if cell.at == (1, 1))
     single = pixels(project.root / "samples" / record.file)
     assert np.array_equal(pixels(result.plan.folder / cell.file), single)
@@ -252,7 +253,8 @@ def test_a_scheduler_that_does_not_fit_is_told_before_anything_is_drawn(project:
 
 def test_interrupted_it_goes_on(project: Project, run_dir: str) -> None:
     """Ctrl-C in the middle: exit code 130, what is drawn stays, the rest follows."""
-    words = ["grid", "a hat", "--x", "seed=0..5", "--steps", "2", "--project", str(project.root)]
+    words = ["grid", "a hat", "--x", "seed=0..5", "--steps", "2", "--batch-size", "1"]
+    words += ["--project", str(project.root)]
     cells = project.root / "grids/a-hat_seed/cells"
     stopped = doomed(RENAME, r"\.png'", *words, nth=3, sent=signal.SIGINT)
     assert stopped.returncode == 130, stopped.stderr

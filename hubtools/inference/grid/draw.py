@@ -36,7 +36,7 @@ def grid(
     x: str,
     y: str | None = None,
     z: str | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     cell_size: int = 256,
     on_step: Callable[[int, int], None] | None = None,
     note: Callable[[str], None] = lambda sentence: None,
@@ -50,7 +50,7 @@ def grid(
 def draw_grid(
     plan: GridPlan,
     *,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     cell_size: int = 256,
     on_step: Callable[[int, int], None] | None = None,
     on_picture: Callable[[SampleRecord], None] | None = None,
@@ -99,7 +99,7 @@ def _draw(
     root: Root,
     todo: list[tuple[Any, list[Any]]],
     pictures: dict[str, Drawn],
-    batch_size: int,
+    batch_size: int | None,
     on_step: Callable[[int, int], None] | None,
     on_picture: Callable[[SampleRecord], None] | None,
     note: Callable[[str], None],
@@ -151,6 +151,7 @@ def _draw(
                 on_picture=seen,
                 seconds=seconds,
                 prompts=prompts,
+                note=note,
             )
             before += sum(cell.shot.steps for cell in group)
     return count
