@@ -61,6 +61,15 @@ class BaseModelFacts(_Manifest):
     random_weights: bool = Field(
         False, description="True for the demo's randomly initialised stand-in."
     )
+    bundled: str | None = Field(
+        None, description="Name of the base that comes with hubtools, if it is that one."
+    )
+
+    @property
+    def named(self) -> str | None:
+        """What --base-model calls it: its Hub id, or the name of the one that comes with
+        hubtools; None for a folder or file that has neither."""
+        return self.id or self.bundled
 
 
 class DatasetFacts(_Manifest):
@@ -226,7 +235,7 @@ class RunManifest(_Manifest):
         """As a notebook shows it."""
         rows: list[tuple[str, object]] = [
             ("status", self.status),
-            ("base", self.base_model.id or self.base_model.family),
+            ("base", self.base_model.named or self.base_model.family),
             ("pictures", self.dataset.images),
             ("steps", f"{self.steps_done} of {self.steps}"),
         ]

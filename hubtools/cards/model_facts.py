@@ -66,6 +66,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
         title=project.model.title or title,
         repo=repo,
         base_model=base_model,
+        bundled=manifest.base_model.bundled,
         random_base=manifest.base_model.random_weights,
         family=manifest.base_model.family,
         family_title=title_of(manifest.base_model.family),
@@ -133,7 +134,7 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
     train, lora = manifest.train, manifest.lora
     assert lora is not None
     rows: list[tuple[str, Any]] = [
-        ("base model", manifest.base_model.id),
+        ("base model", manifest.base_model.named),
         ("base revision", manifest.base_model.revision),
         ("prediction type", manifest.base_model.prediction_type),
         ("pictures", manifest.dataset.images),

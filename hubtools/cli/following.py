@@ -68,7 +68,7 @@ def tell_training(out: Output, project: Project) -> None:
     place = project.train.output_dir
     if (run / LORA_WEIGHTS).is_file():
         out.hint(f"the run in {place} is finished; `{anew}` plans another, and keeps this one")
-        out.hint(f"next: hubtools generate{where}{base_words(project, manifest.base_model.id)}")
+        out.hint(f"next: hubtools generate{where}{base_words(project, manifest.base_model.named)}")
     else:
         out.hint(
             f"the run in {place} has done {manifest.steps_done:,} of {manifest.steps:,} steps; the"

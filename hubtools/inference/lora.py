@@ -149,7 +149,7 @@ def _folder(folder: Path, source: str, weight_name: str | None, step: int | None
     found = replace(_file(path, source, step, None), name=folder.absolute().name)
     if manifest is None:
         return found
-    return replace(found, base_model=manifest.base_model.id, trigger=manifest.dataset.trigger)
+    return replace(found, base_model=manifest.base_model.named, trigger=manifest.dataset.trigger)
 
 
 def check_loras(loras: Sequence[WeightedLora], base: str, note: Callable[[str], None]) -> None:
@@ -199,7 +199,7 @@ def _in_run(file: LoraFile) -> LoraFile:
     run = run_of(file.path)
     if run is None:
         return file
-    return replace(file, base_model=run.base_model.id, trigger=run.dataset.trigger)
+    return replace(file, base_model=run.base_model.named, trigger=run.dataset.trigger)
 
 
 def run_of(file: Path) -> RunManifest | None:

@@ -14,8 +14,9 @@ from hubtools.inference.project_base import project_base
 from hubtools.journey.steps import NOT_PASSED, chosen_files, refuse_errors
 from hubtools.journey.travel import Journey
 from hubtools.layout import RUN_MANIFEST
+from hubtools.licensing.resolve import base_facts
 from hubtools.lorafile.told import hub_id
-from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
+from hubtools.manifest import DatasetFacts, RunManifest
 from hubtools.models.base import Base
 from hubtools.models.registry import TRY_OFFLINE
 from hubtools.progress import silent
@@ -97,12 +98,8 @@ def _licence_is_known(project: Project, trains: bool) -> None:
 
 def _begun(project: Project, base: Base) -> RunManifest:
     """A run on this base, as far as its licence asks."""
-    facts = BaseModelFacts(
-        id=base.id, revision=base.revision, family=base.family,
-        prediction_type=base.prediction_type, random_weights=base.random_weights,
-    )  # fmt: skip
     return RunManifest(
-        name=project.run_dir.name, status="running", started="", base_model=facts,
+        name=project.run_dir.name, status="running", started="", base_model=base_facts(base),
         dataset=DatasetFacts(fingerprint="", images=0, caption_column=""), train={}, steps=0,
         epochs=0, seed=0,
     )  # fmt: skip

@@ -19,8 +19,10 @@ from hubtools.licensing.ids import (
     name_of,
     suggest,
 )
-from hubtools.manifest import RunManifest
+from hubtools.manifest import BaseModelFacts, RunManifest
+from hubtools.models.base import Base
 from hubtools.settings import ModelSettings
+from hubtools.tinypeople import REPO_NAME, is_tiny_people
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,29 @@ def base_license(
     if known is not None or base_model is None:
         return known
     return _from_hub(base_model)
+
+
+def base_facts(base: Base) -> BaseModelFacts:
+    """What a run writes down of its base. Of one that lies on this disk also the licence that its
+    own card names, and whether it came with hubtools: who has the run only could not look there."""
+    facts = BaseModelFacts(
+        id=base.id,
+        revision=base.revision,
+        family=base.family,
+        prediction_type=base.prediction_type,
+        random_weights=base.random_weights,
+    )
+    folder = Path(base.path_or_id)
+    if not base.local:
+        return facts
+    known = license_of_base(base.id) if base.id is not None else None
+    own = read_card(folder / CARD).data if (folder / CARD).is_file() else {}
+    found = license_of_card(own, f"the card in {folder.name}")
+    said = {}
+    if known is None and found is not None and found.id is not None and is_license(found.id):
+        said = {"license": found.id, "license_name": found.name, "license_link": found.link}
+    bundled = REPO_NAME if is_tiny_people(folder) else None
+    return facts.model_copy(update=said | {"bundled": bundled})
 
 
 def _from_hub(base_model: str) -> BaseLicense | None:

@@ -323,7 +323,7 @@ def write_settings(
         {
             "dataset": project.dataset.model_dump(exclude={"path", "other_folders"})
             | {"repo": manifest.dataset.repo, "revision": manifest.dataset.revision},
-            "train": {"pretrained_model_name_or_path": manifest.base_model.id, **train},
+            "train": {"pretrained_model_name_or_path": manifest.base_model.named, **train},
             "samples": project.samples.model_dump() | {"prompts": list(prompts)},
             "evaluate": project.evaluate.model_dump(exclude={"held_out"}, exclude_defaults=True),
             "model": project.model.model_dump(),

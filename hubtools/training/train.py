@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from hubtools.errors import ChecksFailed, require_extra
 from hubtools.findings import plural
-from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
+from hubtools.licensing.resolve import base_facts
+from hubtools.manifest import DatasetFacts, RunManifest
 from hubtools.progress import PlainReporter, Reporter, silent
 from hubtools.project import Project
 from hubtools.quiet import hush
@@ -158,12 +159,8 @@ def _manifest(
         name=project.run_dir.name,
         status="running",
         started=runfolder.now(),
-        base_model=BaseModelFacts(
-            id=base.id,
-            revision=base.revision,
-            family=plan.base.family,
-            prediction_type=recipe.prediction_type,
-            random_weights=base.random_weights,
+        base_model=base_facts(base).model_copy(
+            update={"family": plan.base.family, "prediction_type": recipe.prediction_type}
         ),
         dataset=DatasetFacts(
             repo=source.repo,
