@@ -43,6 +43,7 @@ hypothesis_settings.load_profile("hubtools")
 
 
 hurry()
+gc.set_threshold(20_000, 20, 20)  # as the commands that compute nothing do
 # diffusers asks for that of peft ten times a training, and all of its description is parsed
 importlib.metadata.version = functools.cache(importlib.metadata.version)
 
