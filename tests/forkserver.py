@@ -8,6 +8,7 @@ one of those variables, or asks what is imported, it starts Python anew.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import json
@@ -18,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -235,11 +237,26 @@ def _become(request: dict[str, Any]) -> NoReturn:
         from tests.doomed import watch_for
 
         watch_for(**request["dies"])
-    if code:
-        main = types.ModuleType("__main__")
-        sys.modules["__main__"] = main
-        exec(compile(code, "<string>", "exec"), vars(main))  # noqa: S102
-        sys.exit()
-    from hubtools.cli.main import main as hubtools
+    try:
+        if code:
+            main = types.ModuleType("__main__")
+            sys.modules["__main__"] = main
+            exec(compile(code, "<string>", "exec"), vars(main))  # noqa: S102
+            sys.exit()
+        from hubtools.cli.main import main as hubtools
 
-    hubtools()
+        hubtools()
+    except SystemExit as left:
+        if not isinstance(left.code, int | None):
+            raise
+        _leave(left.code or 0)
+
+
+def _leave(code: int) -> NoReturn:
+    """End as Python ends, but for taking apart all that was imported: that writes to all memory
+    that is shared with the process that waits, and takes longer than most commands."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code & 0xFF)
