@@ -208,6 +208,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(sign in said for sign in _NO_MEMORY)
 
 
+def is_panic(error: BaseException) -> bool:
+    """True if a library that is written in Rust has stopped in the middle, which is told by an
+    exception that is no `Exception`."""
+    return type(error).__name__ == "PanicException"
+
+
 def of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:
     """The sentence for a library's error whose classes have these names; None for any other."""
     said = first_line(error)
@@ -241,6 +247,12 @@ def of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:
             f"The GPU failed: {said}",
             hint="`hubtools doctor` tells what it sees",
             code="device-failed",
+        )
+    if is_panic(error):
+        return HubtoolsError(
+            f"A library that reads the files of models stopped in the middle: {said}",
+            hint="fetch the base model anew, or take another --base-model",
+            code="file-damaged",
         )
     if "SafetensorError" in names:
         if "No space left" in said:

@@ -23,7 +23,7 @@ from hubtools.cli.following import TYPED
 from hubtools.cli.joblog import taming_job_log
 from hubtools.cli.output import say_error, say_warning
 from hubtools.cli.start import GROUPS, START
-from hubtools.errors import ExitCode, HubtoolsError, UsageError
+from hubtools.errors import ExitCode, HubtoolsError, UsageError, is_panic
 from hubtools.fences import same_folders
 from hubtools.interpreter import guard_children, leave_here
 from hubtools.version import __version__
@@ -264,7 +264,9 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
         sentence = UsageError(error.format_message(), hint=f"see `{where} --help`")
     except click.ClickException as error:
         sentence = HubtoolsError(error.format_message())
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if not isinstance(error, (Exception, SystemExit)) and not is_panic(error):
+            raise
         if isinstance(error, SystemExit):
             if _is_broken_pipe(error.__context__):
                 raise BrokenPipeError from None  # click's own end for it

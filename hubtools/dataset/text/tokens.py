@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import time
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hubtools.files import StrPath
 from hubtools.models.registry import CLIP
@@ -80,13 +84,76 @@ def _of_file(file: str) -> TokenCounter | None:
         # transformers keeps in the file how it was last called
         tokenizer.no_padding()
         tokenizer.no_truncation()
+        if not _is_bounded(tokenizer):
+            return None
     except Exception:  # not installed, or a file that it cannot read (it raises bare Exceptions)
         return None
-    return TokenCounter(
-        lambda text: len(tokenizer.encode(in_pieces(text), add_special_tokens=False).ids),
-        True,
-        "the base model's tokenizer",
-    )
+    return TokenCounter(_Bounded(tokenizer), True, "the base model's tokenizer")
+
+
+_PIECE = 2000  # letters that a tokenizer is given at once
+_SECONDS = 2.0  # of the processor, for one piece; a tokenizer needs milliseconds
+_GROWTH = 200  # letters that one may become: the signs of T5's 33, and its spaces twice as many
+_INSERTED = 100  # letters
+
+
+class _Bounded:
+    """Counts with a tokenizer that anybody may have made. Its patterns may take for ever, or make
+    the library stop in the middle; then, and from then on, the count is an estimate."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer: Any = tokenizer
+
+    def __call__(self, text: str) -> int:
+        text = in_pieces(text)
+        pieces = [text] if len(text) <= _PIECE else re.findall(rf"(?s).{{1,{_PIECE}}}(?!\S)", text)
+        count, begin = 0, time.thread_time()
+        for done, piece in enumerate(pieces, start=1):
+            if self._tokenizer is None:
+                return _estimate(text)
+            try:
+                count += len(self._tokenizer.encode(piece, add_special_tokens=False).ids)
+            except BaseException as error:
+                if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    raise
+                self._tokenizer = None
+            if time.thread_time() - begin > _SECONDS * done:
+                self._tokenizer = None
+        return _estimate(text) if self._tokenizer is None else count
+
+
+def _is_bounded(tokenizer: Any) -> bool:
+    """Whether a tokenizer makes no more than some letters of each."""
+    model = tokenizer.model
+    names = ("continuing_subword_prefix", "end_of_word_suffix")
+    around = [getattr(model, name, None) or "" for name in names]
+    if any(len(one) > _INSERTED for one in around):
+        return False
+    if tokenizer.normalizer is None:
+        return True
+    return _growth(json.loads(tokenizer.normalizer.__getstate__())) <= _GROWTH
+
+
+def _growth(normalizer: dict[str, Any]) -> float:
+    """Letters that a normalizer makes of one, at most; infinite if it inserts a long text."""
+    inner = normalizer.get("normalizers", ())
+    growth: float = math.prod(map(_growth, inner))
+    content = str(normalizer.get("content", ""))
+    if max(len(content), len(str(normalizer.get("prepend", "")))) > _INSERTED:
+        return math.inf
+    if content:
+        found = normalizer.get("pattern", {}).get("String", "")
+        growth *= max(1.0, len(content) / len(found)) if found else 1 + len(content)
+    if packed := normalizer.get("precompiled_charsmap"):
+        growth *= _longest(b64decode(packed))
+    return growth
+
+
+def _longest(charsmap: bytes) -> int:
+    """The longest text that a table of sentencepiece puts in the place of a sign, in bytes: behind
+    its index, whose length comes first, they stand with a NUL behind each."""
+    texts = charsmap[4 + int.from_bytes(charsmap[:4], "little") :]
+    return max(map(len, texts.split(b"\0")), default=1) or 1
 
 
 _WORD = 500  # letters; the longest that people write have some dozens
