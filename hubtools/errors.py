@@ -230,6 +230,12 @@ def of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:
             hint="write the whole path, or ./~NAME for what is called so",
             code="file-not-found",
         )
+    if isinstance(error, RuntimeError) and said.startswith("Symlink loop"):
+        return HubtoolsError(
+            f"A link leads back to itself: {said.removeprefix('Symlink loop from ')}",
+            hint="remove it",
+            code="link-refused",
+        )
     if isinstance(error, RuntimeError) and said.startswith("Data processing error"):
         return HubtoolsError(
             f"The Hub's storage could not be reached: {said}",

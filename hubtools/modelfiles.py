@@ -155,13 +155,20 @@ def check_model(
         config = read_json(folder / "config.json")
         if config.get("transformers_weights") is not None:
             _check_beside(shown, "config.json", str(config["transformers_weights"]))
-        for value in _fetched_kernels(config):
-            raise HubtoolsError(
-                f"{shown}/config.json asks for the attention code {value!r} of the Hub.",
-                hint="code that comes with a model is not run; remove the entry",
-                code="unsafe-file",
-            )
+        check_attention(config, shown)
         check_size(folder, config, shown, (SAFE, *PICKLED))
+
+
+def check_attention(config: dict[str, Any], shown: str) -> None:
+    """Raise `HubtoolsError` if the configuration of the model in the folder `shown` names code for
+    its attention: transformers fetches and runs it wherever a model is made, without weights
+    too."""
+    for value in _fetched_kernels(config):
+        raise HubtoolsError(
+            f"{shown}/config.json asks for the attention code {value!r} of the Hub.",
+            hint="code that comes with a model is not run; remove the entry",
+            code="unsafe-file",
+        )
 
 
 def _check_beside(shown: str, name: str, file: str) -> None:

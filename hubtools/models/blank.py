@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.errors import HubtoolsError
-from hubtools.modelfiles import read_json
+from hubtools.modelfiles import check_attention, read_json
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+# what the libraries raise at values that they did not expect
+_MISFITS = (
+    *(ArithmeticError, AssertionError, AttributeError, ImportError),
+    *(LookupError, RuntimeError, TypeError, ValueError),
+)
 
 
 def blank_component(folder: Path, name: str) -> nn.Module:
@@ -18,28 +27,39 @@ def blank_component(folder: Path, name: str) -> nn.Module:
     weights. Raises `HubtoolsError` if model_index.json names no class of diffusers or transformers
     for it, or if its configuration does not fit."""
     import diffusers
-    import torch
     import transformers
 
     said = read_json(folder / "model_index.json").get(name)
     library, kind = said if isinstance(said, list) and len(said) == 2 else (None, None)
+    config = read_json(folder / name / "config.json")
+    with making(folder, name):
+        if library == "diffusers" and issubclass(
+            found := getattr(diffusers, str(kind)), diffusers.ModelMixin
+        ):
+            blank: nn.Module = found.from_config(config)
+            return blank
+        if library == "transformers" and issubclass(
+            found := getattr(transformers, str(kind)), transformers.PreTrainedModel
+        ):
+            text: nn.Module = found(found.config_class.from_dict(config))
+            return text
+    raise _unknown(folder, name)
+
+
+@contextmanager
+def making(folder: Path, name: str) -> Iterator[None]:
+    """While it lasts the component `name` is made on the meta device. Raises `HubtoolsError` if its
+    configuration does not fit, and before if it names code to run."""
+    import torch
+
+    file = folder / name / "config.json"
+    if file.is_file():
+        check_attention(read_json(file), str(folder / name))
     try:
         with torch.device("meta"):
-            if library == "diffusers" and issubclass(
-                found := getattr(diffusers, str(kind)), diffusers.ModelMixin
-            ):
-                blank: nn.Module = found.from_config(read_json(folder / name / "config.json"))
-                return blank
-            if library == "transformers" and issubclass(
-                found := getattr(transformers, str(kind)), transformers.PreTrainedModel
-            ):
-                text: nn.Module = found(
-                    found.config_class.from_dict(read_json(folder / name / "config.json"))
-                )
-                return text
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            yield
+    except _MISFITS as error:
         raise _unknown(folder, name) from error
-    raise _unknown(folder, name)
 
 
 def _unknown(folder: Path, name: str) -> HubtoolsError:

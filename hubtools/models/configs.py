@@ -21,6 +21,7 @@ _KNOWN = {
 _MOST_STEPS = 100_000  # of the schedule that a base was trained with; usual are 1,000
 _MOST_CELLS = 8192  # along a side of the latents
 _MOST_LAYERS = 1000
+_LEAST_TOKENS = 3  # of a caption: one between its marks
 _COUNTED = (
     *("num_hidden_layers", "layers_per_block", "num_layers", "num_single_layers"),
     "transformer_layers_per_block",
@@ -168,6 +169,14 @@ def _with_denoiser(told: Denoiser, configs: _Configs) -> Iterator[str]:
 
 
 def _of_words(configs: _Configs) -> Iterator[str]:
+    for name in TEXT_ENCODERS:
+        file = f"{name.replace('text_encoder', 'tokenizer')}/tokenizer_config.json"
+        length = configs[file].get("model_max_length")
+        if length is not None and not _number(length, _LEAST_TOKENS, math.inf):
+            yield (
+                f"{file} has {_show(length)} as model_max_length, where {_LEAST_TOKENS} or more"
+                " can be"
+            )
     text = configs[_TEXT]
     reads, pads = text.get("max_position_embeddings"), configs[_TOKENIZER].get("model_max_length")
     clip = str(text.get("model_type", "")).startswith("clip")
@@ -186,7 +195,7 @@ def _whole(value: Any, least: int, most: int) -> TypeGuard[int]:
 def _number(value: Any, least: float, most: float) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return math.isfinite(value) and least <= value <= most
+    return (isinstance(value, int) or math.isfinite(value)) and least <= value <= most
 
 
 def _show(value: Any) -> str:

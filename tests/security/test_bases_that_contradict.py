@@ -59,11 +59,13 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any]]] = [
     (VAE, {"down_block_types": 4}),
     (VAE, {"scaling_factor": 0}),
     (VAE, {"scaling_factor": "x"}),
+    (VAE, {"scaling_factor": 10**400}),
     (VAE, {"latent_channels": 8}),
     (TEXT, {"hidden_size": 48}),
     (TEXT, {"max_position_embeddings": 20}),
     (TEXT, {"num_hidden_layers": 10**9}),
     (TOKENIZER, {"model_max_length": 300}),
+    (TOKENIZER, {"model_max_length": -5}),
 ]
 
 

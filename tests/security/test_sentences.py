@@ -130,6 +130,7 @@ def test_places_that_cannot_be_written(tiny_base: Path, pictures: Path, tmp_path
         (RuntimeError("CUDA error: device-side assert triggered"), "GPU failed"),
         (RuntimeError("MPS backend out of memory (8 GB)"), "ran out of memory"),
         (RuntimeError("Could not determine home directory."), "knows no such user"),
+        (RuntimeError("Symlink loop from '/x/o'"), "leads back to itself"),
         (RuntimeError("Data processing error: CAS service error"), "storage"),
         (ImportError("cannot import name x", name="torchvision"), "torchvision"),
     ],

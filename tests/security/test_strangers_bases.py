@@ -15,6 +15,8 @@ import pytest
 from hubtools.errors import HubtoolsError
 from hubtools.modelfiles import check_model
 from hubtools.models.base import fetch_base, resolve_base
+from hubtools.models.blank import blank_component
+from hubtools.models.families.protocol import family_of
 from hubtools.models.loading import load_pipeline
 from tests.typed import typed
 
@@ -187,3 +189,21 @@ def test_pipes_are_not_waited_for(base: Path, name: str) -> None:
     done = typed("generate", "a hat", "--base-model", base, "--size", "64", cwd=base.parent)
     assert done.returncode == 1
     assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize(("name", "values", "said"), [
+    ("text_encoder", {"_attn_implementation": "evil/kernel"}, "attention code 'evil/kernel'"),
+    ("text_encoder", {"text_config": {"attn_implementation": {"": "evil/kernel"}}}, "evil/kernel"),
+    ("text_encoder", {"hidden_act": "__import__"}, "cannot be made"),
+    ("unet", {"act_fn": "__import__"}, "cannot be made"),
+    ("unet", {"norm_num_groups": 0}, "cannot be made"),
+    ("unet", {"attention_head_dim": 0}, "cannot be made"),
+])  # fmt: skip
+def test_what_is_refused_where_a_plan_makes_it_without_weights(
+    base: Path, name: str, values: dict[str, Any], said: str
+) -> None:
+    """Transformers fetches and runs what an attention is called after, when it makes a model."""
+    change(base, f"{name}/config.json", **values)
+    make = family_of(base, "base").blank_denoiser if name == "unet" else None
+    with pytest.raises(HubtoolsError, match=said):
+        make(base) if make is not None else blank_component(base, name)

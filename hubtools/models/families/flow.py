@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.models.blank import making
 from hubtools.models.families.batches import MASK, Conditions, Tensors, padded, stacked
 from hubtools.models.families.configs import config, reading_sizes
 from hubtools.models.families.noise import Flow, Noised, NoiseOptions, Shift
@@ -249,9 +250,8 @@ class FlowFamily:
     def blank_denoiser(self, folder: Path) -> nn.Module:
         """The transformer on the meta device."""
         import diffusers
-        import torch
 
-        with torch.device("meta"):
+        with making(folder, self.prefix):
             blank: nn.Module = getattr(diffusers, self.denoiser).from_config(
                 config(folder, f"{self.prefix}/config.json")
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
+from hubtools.models.blank import making
 from hubtools.models.families.batches import Conditions, Tensors, stacked
 from hubtools.models.families.clip import TOKENS, clip_row, clip_tokens, padded_tokens
 from hubtools.models.families.configs import config, reading_sizes, vae_factor
@@ -157,10 +158,9 @@ class StableDiffusion:
 
     def blank_denoiser(self, folder: Path) -> nn.Module:
         """The UNet on the meta device."""
-        import torch
         from diffusers import UNet2DConditionModel
 
-        with torch.device("meta"):
+        with making(folder, "unet"):
             unet: nn.Module = UNet2DConditionModel.from_config(config(folder, "unet/config.json"))
         return unet
 
