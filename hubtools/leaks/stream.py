@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from hubtools.addresses import local_paths
+from hubtools.leaks.huffman import BLOCKS, JPEG, without_codes
 from hubtools.leaks.shapes import Secret, probed
 from hubtools.leaks.telling import words_in
 from hubtools.leaks.text import Nested, secrets
@@ -169,7 +170,8 @@ def is_text(head: bytes) -> bool:
 
 def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found]:
     classes = data.translate(_CLASS)
-    if not text and len(data) <= _WHOLE and _has_no_region(data, classes):
+    bare = without_codes(data, classes) if data.startswith(JPEG) and not text else classes
+    if not text and len(data) <= _WHOLE and _has_no_region(data, classes, bare):
         return
     import numpy
 
@@ -186,7 +188,7 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
         regions = _regions(data, numpy.union1d(numpy.flatnonzero(full[1:] & full[:-1]), single))
     else:
         # pixels, weights: whatever has 11 characters in a row, which they hardly ever have
-        half = numpy.frombuffer(classes, dtype="<u4", count=len(data) // 4) == _BLOCK & 0xFFFFFFFF
+        half = numpy.frombuffer(bare, dtype="<u4", count=len(data) // 4) == _BLOCK & 0xFFFFFFFF
         places = numpy.unique(numpy.flatnonzero(half[1:] & half[:-1]) // 2)
         places = numpy.union1d(places, single) if text else places
         spans = [*_spans(places, _BEFORE, _AFTER, len(data)), *_unusual(data)]
@@ -216,11 +218,14 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
 _RUN = re.compile(rb"\x01{8,}")
 
 
-def _has_no_region(data: bytes, classes: bytes) -> bool:
-    """True if nothing in bytes that are no text is worth reading as text. That is what the blocks
-    say; but of a file this small their arithmetic takes longer than all else."""
-    if b"\1" * 8 in classes and any(
-        -(-run.start() // 4) * 4 + 8 <= run.end() for run in _RUN.finditer(classes)
+def _has_no_region(data: bytes, classes: bytes, bare: bytes) -> bool:
+    """True if nothing in bytes that are no text is worth reading as text: what the blocks say, whose
+    arithmetic takes longer than all else of a small file. `bare`: the classes without a JPEG's
+    codes."""
+    if bare is not classes and len(data) < 8 * 20 * BLOCKS:
+        return False  # so many letters may make it one that is read otherwise
+    if b"\1" * 8 in bare and any(
+        -(-run.start() // 4) * 4 + 8 <= run.end() for run in _RUN.finditer(bare)
     ):
         return False  # two blocks of four in a row
     if b"\2" in classes and any(wide in classes for wide in _WIDE_BLOCKS):
@@ -293,11 +298,31 @@ def _by_chance(text: str, secret: Secret) -> bool:
     return clean is None or run.end() - start + len(before) < 2 * _NAMED
 
 
+# Texts that hold nothing: pictures of one program have the same tables in their headers.
+_EMPTY: set[tuple[str, bool, bool]] = set()
+_MOST_EMPTY, _LONGEST_EMPTY = 256, 1000
+
+
 def _in_region(text: str, nested: Nested | None, plain: bool = True) -> Iterator[Found]:
-    for secret in secrets(text, nested, plain=plain):
+    there, key = False, (text, plain, nested is None)
+    if key in _EMPTY:
+        return
+
+    def noted(data: bytes) -> Iterator[Secret]:
+        nonlocal there
+        there = True  # what is packed in it is somebody else's to judge
+        return nested(data) if nested else iter(())
+
+    for secret in secrets(text, nested and noted, plain=plain):
+        there = True
         yield Found(secret.start, None, secret)
     for path, offset in local_paths(text):
+        there = True
         yield Found(offset, None, None, path)
+    if not there and len(text) <= _LONGEST_EMPTY:
+        if len(_EMPTY) >= _MOST_EMPTY:
+            _EMPTY.clear()
+        _EMPTY.add(key)
 
 
 def _regions(data: bytes, places: object) -> Iterator[tuple[int, int]]:

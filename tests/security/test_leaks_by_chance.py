@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import random
+import re
 
 import pytest
+from PIL import Image
 
 from hubtools.leaks import stream
 from hubtools.leaks.stream import search
@@ -57,6 +60,46 @@ def test_small_files_are_read_where_long_ones_are(monkeypatch: pytest.MonkeyPatc
         assert told[0] == told[1]
         bare += not told[0]
     assert 100 < bare < 500
+
+
+def _jpeg(side: int) -> bytes:
+    pixels = random.Random(side).randbytes(768)
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (16, 16), pixels).resize((side, side)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_what_jpeg_files_have_in_common_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, read = _jpeg(200), list[str]()
+    real = stream.secrets
+    monkeypatch.setattr(stream, "_EMPTY", set())
+    monkeypatch.setattr(stream, "secrets", lambda text, *a, **b: read.append(text) or real(text))
+    assert not list(search(io.BytesIO(data)))
+    assert not any("cdefghij" in text for text in read)  # the codes
+    assert len(read) == 1  # the factors of this quality
+    assert not list(search(io.BytesIO(data)))
+    assert len(read) == 1
+
+
+def test_what_is_packed_is_asked_about_each_time() -> None:
+    text = b"\x00\xff\x80" + base64.b64encode(random.Random(5).randbytes(60)) + b"\x00\xfe\x90"
+    asked: list[bytes] = []
+    assert not list(search(io.BytesIO(text)))
+    for _ in range(2):
+        asked.clear()
+        list(search(io.BytesIO(text), nested=lambda data: asked.append(data) or iter(())))
+        assert asked
+
+
+@pytest.mark.parametrize("side", [8, 64, 200])  # of one, two and thirty thousand bytes
+@pytest.mark.parametrize("beside", ["first", "second", "behind"])
+def test_a_secret_beside_the_codes_of_a_jpeg_is_found(side: int, beside: str) -> None:
+    data = _jpeg(side)
+    tables = [at.start() for at in re.finditer(rb"\xff\xc4", data)]
+    place = {"first": tables[1], "second": tables[3], "behind": tables[3] + 183}[beside]
+    secret = b"api_key = 'q8ZtR2mW9xKc4VbN7yHd'"
+    found = search(io.BytesIO(data[:place] + secret + data[place:]))
+    assert {one.secret.value for one in found if one.secret} == {"q8ZtR2mW9xKc4VbN7yHd"}
 
 
 @pytest.mark.parametrize(
