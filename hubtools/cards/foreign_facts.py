@@ -227,6 +227,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
         else snippet(base.id, repo, found.name, first, example, support, shows.companions),
         files=shows.files,
         adapters=shows.adapters,
+        companions=shows.companions,
         words=shows.words,
         from_pictures=bool(first and first.control_images),
         training=(),

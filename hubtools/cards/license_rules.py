@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from hubtools.cards.escape import is_web_address
-from hubtools.cards.view import CARD_RULES, CardView, as_list, at, bytes_of, is_local
+from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, PROJECT_FILE
 from hubtools.licensing.advice import license_advice
-from hubtools.licensing.ids import class_of, problems_of_derived, suggest
+from hubtools.licensing.ids import license_of_pictures as license_of_run
+from hubtools.licensing.ids import problems_of_derived, problems_of_pictures, suggest
 from hubtools.rooted import LeadsOut
-from hubtools.tomltext import toml_value
 
 _SETTINGS = 1_000_000  # bytes of hubtools.toml
 
@@ -85,35 +84,13 @@ def license_of_pictures(view: CardView) -> Iterator[Problem]:
     """
     if view.kind != "model":
         return
-    pictures = _of_pictures(view)
-    for licence in as_list(view.data.get("license")):
-        if pictures is None or not isinstance(licence, str):
-            continue
-        if re.search(r"-nd(-|$)", pictures):
-            yield at(
-                view, "license", f"the pictures' licence {pictures} allows nothing made of them",
-                "ask those who made the pictures",
-            )  # fmt: skip
-        elif re.search(r"-nc(-|$)", pictures) and class_of(licence) in ("permissive", "openrail"):
-            yield at(
-                view, "license",
-                f"the pictures are under {pictures}, for non-commercial use; {licence} allows more",
-                f"write {pictures}, or ask those who made the pictures",
-            )  # fmt: skip
-
-
-def _of_pictures(view: CardView) -> str | None:
-    """`dataset.license` of the settings beside the card, in small letters."""
     with view.folder() as root:
-        if not root.is_file(PROJECT_FILE):
-            return None
         try:
-            data = toml_value(root.read(PROJECT_FILE, _SETTINGS).decode("utf-8"))
-        except (ValueError, LeadsOut):
-            return None
-    section = data.get("dataset")
-    value = section.get("license") if isinstance(section, dict) else None
-    return value.lower() if isinstance(value, str) else None
+            data = root.read(PROJECT_FILE, _SETTINGS) if root.is_file(PROJECT_FILE) else b""
+        except LeadsOut:
+            return
+    for problem, fix in problems_of_pictures(license_of_run(data), view.data):
+        yield at(view, "license", problem, fix)
 
 
 @CARD_RULES.rule("C305", "The licence's file does not exist", Severity.ERROR)

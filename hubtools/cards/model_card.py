@@ -89,6 +89,7 @@ class ModelCard:
     dora: bool = False
     words: tuple[str, ...] = ()  # that embeddings beside the LoRA bring
     from_pictures: bool = False  # it makes pictures from others
+    companions: tuple[Companion, ...] = ()  # what is loaded with the LoRA
     bundled: str | None = None  # name of the base, if it is the one that comes with hubtools
     # of one that was not trained here some of the above is empty
     trained_here: bool = True

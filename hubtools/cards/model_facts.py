@@ -88,6 +88,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
         ),
         files=found.files,
         adapters=found.adapters,
+        companions=found.companions,
         words=found.words,
         from_pictures=bool(first and first.control_images),
         training=tuple(_training(manifest)),

@@ -38,7 +38,7 @@ def snippet(
     named = "prompt=" if support is not None and support.denoiser == "transformer" else ""
     if given:
         lines.append("from diffusers.utils import load_image")
-    lines += _imports(beside, repo)
+    lines += imports_of(beside, repo)
     lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({python_literal(base)}{half})"]
     if scheduler is not None:
         lines.append(
@@ -47,7 +47,7 @@ def snippet(
         )
     lines.append('pipeline.to("cuda" if torch.cuda.is_available() else "cpu")')
     place, file = python_literal(repo or "."), python_literal(weights)
-    lines += _loaded(beside, place, file, weights)
+    lines += loading(beside, place, file, weights)
     if record is not None and record.prompt_weights:
         lines += [
             "# hubtools reads brackets as weights and long prompts to their end. Stock diffusers",
@@ -81,22 +81,31 @@ def rescaled(record: SampleRecord | None, indent: str) -> list[str]:
     return [f"{indent}guidance_rescale={record.guidance_rescale:g},"]
 
 
-def _imports(beside: Sequence[Companion], repo: str | None) -> list[str]:
+def imports_of(beside: Sequence[Companion], repo: str | None) -> list[str]:
+    """What `loading` needs beside diffusers."""
     if not any(None not in one.tokens for one in beside if one.kind == "embedding"):
         return []
     fetch = ["from huggingface_hub import hf_hub_download"] if repo else []
     return [*fetch, "from safetensors.torch import load_file"]
 
 
-def _loaded(beside: Sequence[Companion], place: str, file: str, weights: str) -> list[str]:
-    """Loading of the LoRA and of all that belongs to it."""
+def adapters_of(beside: Sequence[Companion], weights: str) -> list[str]:
+    """Names of all adapters of a release, that of the LoRA first."""
+    return [adapter_name(weights), *(one.name for one in beside if one.kind == "adapter")]
+
+
+def loading(
+    beside: Sequence[Companion], place: str, file: str, weights: str, *, named: bool = False
+) -> list[str]:
+    """Loading of the LoRA and of all that belongs to it; `named`: under the names of `adapters_of`
+    also where it is alone."""
     adapters = [one for one in beside if one.kind == "adapter"]
     first = f"pipeline.load_lora_weights({place}, weight_name={file}"
     lines = []
-    if not adapters:
+    if not adapters and not named:
         lines.append(f"{first})")
     else:  # each by a name, or the last one alone would act
-        names = [adapter_name(weights), *(one.name for one in adapters)]
+        names = adapters_of(beside, weights)
         lines.append(f"{first}, adapter_name={python_literal(names[0])})")
         lines += [
             f"pipeline.load_lora_weights({place}, weight_name={python_literal(one.file)},"

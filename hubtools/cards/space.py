@@ -12,7 +12,14 @@ import yaml
 from hubtools.cards.escape import code, hub_link, markdown, python_literal
 from hubtools.cards.model_card import ModelCard
 from hubtools.cards.model_facts import model_facts
-from hubtools.cards.snippet import precision, rescaled, scheduler_of
+from hubtools.cards.snippet import (
+    adapters_of,
+    imports_of,
+    loading,
+    precision,
+    rescaled,
+    scheduler_of,
+)
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import shortened
 from hubtools.layout import CARD, SPACE_DIR
@@ -165,6 +172,7 @@ def app(
     )  # fmt: skip
     first = card.samples[0].prompt if card.samples else (card.trigger or "")
     examples = [[sample.prompt] for sample in card.samples[:_EXAMPLES]]
+    adapters = adapters_of(card.companions, card.weights)
     lines = [
         f"# {MARK}",
         '"""Draws with a LoRA. On ZeroGPU each drawing asks for a GPU."""',
@@ -175,6 +183,7 @@ def app(
         "import spaces",
         "import torch",
         f"from diffusers import {classes}",
+        *imports_of(card.companions, card.repo),
         "",
         f"LORA = {python_literal(card.repo)}",
         "",
@@ -188,10 +197,7 @@ def app(
             if scheduler
             else []
         ),
-        (
-            f"pipeline.load_lora_weights(LORA, weight_name={python_literal(card.weights)},"
-            ' adapter_name="lora")'
-        ),
+        *loading(card.companions, "LORA", python_literal(card.weights), card.weights, named=True),
         'pipeline.to("cuda" if torch.cuda.is_available() else "cpu")',
         "",
         "",
@@ -199,7 +205,7 @@ def app(
         f"def draw({', '.join(names)}):",
         "    if seed is None or seed < 0:",
         "        seed = random.randrange(2**31)",
-        '    pipeline.set_adapters(["lora"], [float(weight)])',
+        f"    pipeline.set_adapters({python_literal(adapters)}, [float(weight)] * {len(adapters)})",
         "    image = pipeline(",
         "        prompt=prompt,",
         *(["        negative_prompt=negative_prompt or None,"] if negative else []),

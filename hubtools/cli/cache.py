@@ -12,6 +12,7 @@ import click
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 from hubtools.findings import plural
+from hubtools.shelves import KINDS
 
 if TYPE_CHECKING:
     from hubtools.shelves import Pruned
@@ -66,7 +67,7 @@ def ls(out: Output) -> int:
 @click.option(
     "--kind",
     multiple=True,
-    type=click.Choice(["latents", "text", "masks", "scans", "tars"]),
+    type=click.Choice(KINDS),
     help="Only of this kind; repeat for several.",
 )
 @click.option("--yes", is_flag=True, help="Delete without asking.")

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from hubtools.cardschema import licenses
 from hubtools.models.lookup import license_row
+from hubtools.tomltext import toml_value
 
 LicenseClass = Literal["permissive", "openrail", "restricted", "unknown"]
 
@@ -144,6 +145,31 @@ def problems_of_derived(front: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
         problem = check_derived(license_of_base(base), chosen, front.get("license_name"))
         if problem:
             yield problem, excused
+
+
+def problems_of_pictures(
+    pictures: str | None, front: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """What a model card's front matter promises beyond the licence of the pictures that the LoRA
+    was trained on, as sentences, each with what to do."""
+    said = (pictures or "").lower()
+    for licence in _texts(front.get("license")):
+        if re.search(r"-nd(-|$)", said):
+            text = f"the pictures' licence {said} allows nothing made of them"
+            yield text, "ask those who made the pictures"
+        elif re.search(r"-nc(-|$)", said) and class_of(licence) in ("permissive", "openrail"):
+            text = f"the pictures are under {said}, for non-commercial use; {licence} allows more"
+            yield text, f"write {said}, or ask those who made the pictures"
+
+
+def license_of_pictures(settings: bytes) -> str | None:
+    """`dataset.license` of the hubtools.toml of a run; None if it says none."""
+    try:
+        section = toml_value(settings.decode("utf-8")).get("dataset")
+    except ValueError:
+        return None
+    value = section.get("license") if isinstance(section, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _texts(value: object) -> list[str]:

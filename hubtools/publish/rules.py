@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubtools.findings import Problem, Severity
-from hubtools.layout import CARD, LORA_WEIGHTS
+from hubtools.layout import CARD, LORA_WEIGHTS, PROJECT_FILE
 from hubtools.licensing.advice import card_command, license_advice
-from hubtools.licensing.ids import problems_of_derived
+from hubtools.licensing.ids import (
+    license_of_pictures,
+    problems_of_derived,
+    problems_of_pictures,
+)
 from hubtools.limits import IN_FOLDER, IN_REPO, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
 from hubtools.publish import leak_rules as leak_rules
 from hubtools.publish import private as private
@@ -16,6 +20,7 @@ from hubtools.publish.book import PUBLISH_RULES as PUBLISH_RULES
 from hubtools.publish.release import Release, ReleaseFile
 from hubtools.weights import Holds
 
+_SETTINGS = 1_000_000  # bytes of hubtools.toml
 _PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
 
 
@@ -145,6 +150,25 @@ def license_derived(release: Release) -> Iterator[Problem]:
         for problem, excused in problems_of_derived(front.data):
             milder = Severity.INFO if excused else None
             yield Problem(problem, "take the base's licence", CARD, 1, severity=milder)
+
+
+@PUBLISH_RULES.rule("P151", "The licence promises more than the pictures'", Severity.WARNING)
+def license_pictures(release: Release) -> Iterator[Problem]:
+    """Pictures under a non-commercial licence make a LoRA that not everybody may use as they like,
+    and -nd licences allow nothing to be made of them. The same as C310 of a card: what the run's
+    hubtools.toml says of the dataset is compared with the card. (Policy, not legal advice.)
+
+    Fix: take a licence that is as strict as the pictures', or ask those who made them.
+    """
+    front = release.front
+    if release.repo_type != "model" or front is None or front.error:
+        return
+    for file in release.files:
+        if file.name == PROJECT_FILE:
+            with release.open(file) as opened:
+                pictures = license_of_pictures(opened.read(_SETTINGS))
+            for problem, fix in problems_of_pictures(pictures, front.data):
+                yield Problem(problem, fix, CARD, 1)
 
 
 @PUBLISH_RULES.rule("P109", "A file is a Git LFS pointer", Severity.ERROR)

@@ -122,6 +122,11 @@ def lora(tensors: lorafiles.Tensors, base: str = lorafiles.BASE) -> Spoil:
     return spoil
 
 
+def of_pictures(licence: str) -> Spoil:
+    """A run on pictures under this licence; its card says mit."""
+    return write("hubtools.toml", f'[dataset]\nlicense = "{licence}"\n')
+
+
 DERIVED = "---\nbase_model: stable-diffusion-v1-5/stable-diffusion-v1-5\nlicense: {}\n"
 BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P101", "dataset", write("notes.txt", f"a\nb {TOKEN}\n"), "notes.txt:2"),
@@ -139,6 +144,7 @@ BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P108", "dataset", write("README.md", "---\ntags: [a]\n---\n# A\n"), "README.md:1"),
     ("P108", "model", write("README.md", "---\nlicense: [\n---\n# A\n"), "README.md:2"),
     ("P149", "model", write("README.md", DERIVED.format("mit") + "---\n# A\n"), "README.md:1"),
+    ("P151", "model", of_pictures("cc-by-nc-4.0"), "README.md:1"),
     (
         "P109",
         "dataset",
@@ -207,6 +213,7 @@ GOOD: list[tuple[str, RepoType, Spoil]] = [
     ("P107", "dataset", write("README.md", "---\nlicense: mit\n---\n")),
     ("P108", "dataset", write("README.md", "---\nlicense: other\n---\n# A\n")),
     ("P149", "model", write("README.md", DERIVED.format("creativeml-openrail-m") + "---\n# A\n")),
+    ("P151", "model", of_pictures("cc-by-4.0")),
     ("P109", "dataset", write("notes.txt", "of " + POINTER)),
     ("P110", "model", sparse("big.dat", 200_000_000_000)),
     ("P111", "dataset", many_but_not_too_many),
