@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hubtools.commands.asked import Note, quiet
 from hubtools.errors import UsageError
+from hubtools.fences import fence
 from hubtools.files import StrPath
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.tinypeople import bundled
@@ -47,9 +48,11 @@ def export(
             hint="give a pipeline folder, or a Hub id of a known model",
         )
     name = Path(str(lora)).name.removesuffix(source.suffix) or source.stem
-    ending = "" if format == "peft" else ".safetensors"
+    place = Path(to) if to else Path(f"{name}-{format}{'' if format == 'peft' else '.safetensors'}")
+    if not to and format == "peft":
+        _keep_inside(place)
     return run(
-        source, to or f"{name}-{format}{ending}", format=format, precision=dtype, rank=rank,
+        source, place, format=format, precision=dtype, rank=rank,
         base=base, family=family, allow_pickle=allow_pickle, overwrite=overwrite,
     )  # fmt: skip
 
@@ -72,6 +75,7 @@ def convert(
             raise UsageError(
                 f"{folder} is no folder.", hint="give another place with --to", code="file-exists"
             )
+        _keep_inside(folder)
         made = not folder.is_dir()
         folder.mkdir(exist_ok=True)
         try:
@@ -88,6 +92,18 @@ def convert(
         lora, "diffusers", to, base_model=base_model, allow_pickle=allow_pickle,
         overwrite=overwrite,
     )  # fmt: skip
+
+
+def _keep_inside(folder: Path) -> None:
+    """Have a folder that nobody has named made and opened only where it lies, not through a link;
+    who has made what lies around it may have made one. Raises `UsageError` if there is one."""
+    if folder.is_symlink():
+        raise UsageError(
+            f"{folder} is a link; nothing is written through one that you have not named.",
+            hint="give a place with --to",
+            code="link-refused",
+        )
+    fence(folder, folder.parent)
 
 
 def _file_of(lora: StrPath) -> tuple[Path, str | None]:

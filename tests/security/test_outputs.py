@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from hubtools.conversion import export
 from hubtools.errors import HubtoolsError
 from hubtools.evaluation.run import evaluate
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.settings import DatasetSettings, EvaluateSettings, SampleSettings, TrainSettings
 from tests.drawing import write_pictures
+from tests.lorafiles import good, save
+from tests.security.pushing import before_call
 from tests.security.test_card_texts import LORA_WEIGHTS, write_manifest, write_sample
 from tests.typed import typed
 
@@ -172,3 +175,34 @@ def test_outputs_are_not_written_into_what_is_no_file(
         assert "bug" not in done.stderr
         assert (tmp_path / "victim/v").read_text() == "mine"
         assert os.path.lexists(folder / name)
+
+
+@pytest.mark.parametrize(("words", "name"), [
+    (["convert", "got/k.safetensors"], "got/k-diffusers"),
+    (["export", "got/k.safetensors", "--as", "peft"], "k-peft"),
+    (["export", "got/k.safetensors", "--as", "kohya"], "k-kohya.safetensors"),
+])  # fmt: skip
+@pytest.mark.parametrize("later", [False, True], ids=["at first", "meanwhile"])
+def test_a_place_that_nobody_named_is_no_way_out(
+    words: list[str], name: str, later: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was downloaded holds a link by the name that its LoRA is written under."""
+    here = tmp_path / "here"
+    save(here / "got" / "k.safetensors", good())
+    (tmp_path / "mine").mkdir()
+    for file in ("adapter_config.json", LORA_WEIGHTS):
+        (tmp_path / "mine" / file).write_text("mine")
+    link = here / name
+    to = tmp_path / "mine" if link.suffix == "" else tmp_path / "mine" / LORA_WEIGHTS
+
+    def leads_out() -> None:
+        if link.is_dir():
+            link.rmdir()
+        link.symlink_to(to)
+
+    if later:
+        before_call(monkeypatch, export, "read_adapter", leads_out)
+    else:
+        leads_out()
+    typed(*words, "--overwrite", cwd=here)
+    assert {path.read_text() for path in (tmp_path / "mine").iterdir()} == {"mine"}
