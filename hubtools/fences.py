@@ -48,6 +48,17 @@ def unfence(path: Path) -> None:
         _FENCES.pop(folder, None)
 
 
+def keep_inside(folder: Path) -> None:
+    """Have a folder that nobody has named made and opened only where it lies, not through a link:
+    who has made what lies around it may have made one. Raises `LeadsOut` if there is one."""
+    if folder.is_symlink():
+        raise LeadsOut(
+            f"{folder} is a link; nothing is written through one that you have not named.",
+            hint="name the place where it is to be written",
+        )
+    fence(folder, folder.parent)
+
+
 def _fence_of(path: Path) -> Path | None:
     """The folder in which `path` must lie; None if there is none."""
     if not _FENCES:

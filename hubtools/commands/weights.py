@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hubtools.commands.asked import Note, quiet
 from hubtools.errors import UsageError
-from hubtools.fences import fence
+from hubtools.fences import keep_inside
 from hubtools.files import StrPath
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.tinypeople import bundled
@@ -50,7 +50,7 @@ def export(
     name = Path(str(lora)).name.removesuffix(source.suffix) or source.stem
     place = Path(to) if to else Path(f"{name}-{format}{'' if format == 'peft' else '.safetensors'}")
     if not to and format == "peft":
-        _keep_inside(place)
+        keep_inside(place)
     return run(
         source, place, format=format, precision=dtype, rank=rank,
         base=base, family=family, allow_pickle=allow_pickle, overwrite=overwrite,
@@ -75,7 +75,7 @@ def convert(
             raise UsageError(
                 f"{folder} is no folder.", hint="give another place with --to", code="file-exists"
             )
-        _keep_inside(folder)
+        keep_inside(folder)
         made = not folder.is_dir()
         folder.mkdir(exist_ok=True)
         try:
@@ -92,18 +92,6 @@ def convert(
         lora, "diffusers", to, base_model=base_model, allow_pickle=allow_pickle,
         overwrite=overwrite,
     )  # fmt: skip
-
-
-def _keep_inside(folder: Path) -> None:
-    """Have a folder that nobody has named made and opened only where it lies, not through a link;
-    who has made what lies around it may have made one. Raises `UsageError` if there is one."""
-    if folder.is_symlink():
-        raise UsageError(
-            f"{folder} is a link; nothing is written through one that you have not named.",
-            hint="give a place with --to",
-            code="link-refused",
-        )
-    fence(folder, folder.parent)
 
 
 def _file_of(lora: StrPath) -> tuple[Path, str | None]:
