@@ -8,10 +8,9 @@ from pathlib import Path
 import click
 
 from hubtools.cli.export import lora_options, tell
-from hubtools.cli.following import BASE, tell_push
+from hubtools.cli.following import BASE
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
-from hubtools.project import Project
 
 
 @click.command("convert")
@@ -40,7 +39,7 @@ def command(
     if out.human:
         folder = done.path.parent
         if [one.name for one in folder.iterdir()] == [done.path.name]:
-            tell_push(out, folder, "model", Project())
+            out.hint(f"next: hubtools card {shlex.quote(str(folder))}")
         else:
             place = shlex.quote(str(done.path))
             out.hint(f'next: hubtools generate "a photo of ..." --lora {place} --base-model {BASE}')

@@ -21,6 +21,7 @@ from hubtools.cli.answer import Answer, answering
 from hubtools.cli.emptiness import refuse_empty
 from hubtools.cli.following import TYPED
 from hubtools.cli.joblog import taming_job_log
+from hubtools.cli.mistyped import hint_of
 from hubtools.cli.output import say_error, say_warning
 from hubtools.cli.start import GROUPS, START
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, is_panic
@@ -260,8 +261,7 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
         print(error.ctx.get_help() if error.ctx is not None and below else START.rstrip())
         return ExitCode.DONE, None
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "hubtools"
-        sentence = UsageError(error.format_message(), hint=f"see `{where} --help`")
+        sentence = UsageError(error.format_message(), hint=hint_of(error, COMMANDS))
     except click.ClickException as error:
         sentence = HubtoolsError(error.format_message())
     except BaseException as error:

@@ -183,8 +183,8 @@ def test_a_lora_from_elsewhere_becomes_a_folder_to_publish(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     folder = file.parent / "dog v1-diffusers"
     assert [one.name for one in folder.iterdir()] == ["pytorch_lora_weights.safetensors"]
-    (push,) = nexts(done.stderr)
-    assert push == ["push", "download/dog v1-diffusers", "OWNER/NAME", "--dry-run"]
+    (card,) = nexts(done.stderr)
+    assert card == ["card", "download/dog v1-diffusers"]
     again = typed(*words, cwd=tmp_path)
     assert again.returncode == 2
     assert "is there already" in again.stderr

@@ -56,3 +56,15 @@ def test_validate_says_what_to_type_next(tmp_path: Path) -> None:
     assert "metadata.jsonl:1 (picture0.png): the caption is empty" in done.stdout
     assert "hubtools review small" in done.stderr
     assert "next: hubtools caption small --template 'a photo'" in done.stderr
+
+
+def test_what_is_mistyped_is_told_where_it_belongs(tmp_path: Path) -> None:
+    said = typed("validate", "--num-images", "3").stderr
+    assert (
+        "`hubtools generate`, `hubtools evaluate` have it; see `hubtools validate --help`" in said
+    )
+    assert "it takes `hubtools ship [OPTIONS]`" in typed("ship", "a", "me/x").stderr
+    (tmp_path / "a b.safetensors").write_bytes(b"")
+    for command in ("push", "card"):
+        words = [command, "a b.safetensors", *["me/x"] * (command == "push")]
+        assert "`hubtools convert 'a b.safetensors'`" in typed(*words, cwd=tmp_path).stderr

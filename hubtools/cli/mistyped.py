@@ -1,0 +1,39 @@
+"""What is said to somebody who typed an option or an argument that a command does not take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import click
+
+_SHOWN = 4  # commands that have an option
+
+
+def hint_of(error: click.UsageError, commands: Iterable[str]) -> str:
+    """What helps: which of `commands` has the option, or what the command takes; and its help."""
+    if error.ctx is None:
+        return "see `hubtools --help`"
+    where = error.ctx.command_path
+    see = f"see `{where} --help`"
+    if isinstance(error, click.NoSuchOption):
+        found = list(_having(error.option_name, error.ctx, commands))
+        if found:
+            more = f" and {len(found) - _SHOWN} others" if len(found) > _SHOWN else ""
+            named = ", ".join(f"`{one}`" for one in found[:_SHOWN])
+            return f"{named}{more} {'has' if len(found) == 1 else 'have'} it; {see}"
+    elif "unexpected extra argument" in error.format_message():
+        takes = " ".join(error.ctx.command.collect_usage_pieces(error.ctx))
+        return f"it takes `{where} {takes}`; {see}"
+    return see
+
+
+def _having(option: str, context: click.Context, commands: Iterable[str]) -> Iterator[str]:
+    """The commands that take an option of this very name."""
+    root = context.find_root()
+    if not isinstance(root.command, click.Group):
+        return
+    for name in commands:
+        command = root.command.get_command(root, name)
+        own = [] if command is None else command.params
+        if any(option in (*one.opts, *one.secondary_opts) for one in own):
+            yield f"{root.info_name} {name}"
