@@ -43,7 +43,14 @@ if TYPE_CHECKING:
     from hubtools.commands.releasing import card, plan_push, prune, push
     from hubtools.commands.remote import plan_prune_remote, prune_remote, purge_remote
     from hubtools.commands.reviews import review
-    from hubtools.commands.undoing import plan_undo_push, undo_push
+    from hubtools.commands.undoing import (
+        fix_journal,
+        plan_undo_push,
+        purge_fix,
+        purge_prune,
+        undo_prune,
+        undo_push,
+    )
     from hubtools.commands.watching import watch
     from hubtools.commands.weights import convert, export, merge
     from hubtools.commands.workflows import ci_init, ci_run
@@ -99,6 +106,9 @@ _WHERE = {
     "plan_undo_push": "hubtools.commands.undoing",
     "prune": "hubtools.commands.releasing",
     "prune_remote": "hubtools.commands.remote",
+    "fix_journal": "hubtools.commands.undoing",
+    "purge_fix": "hubtools.commands.undoing",
+    "purge_prune": "hubtools.commands.undoing",
     "purge_remote": "hubtools.commands.remote",
     "push": "hubtools.commands.releasing",
     "rehearse": "hubtools.commands.journeys",
@@ -112,6 +122,7 @@ _WHERE = {
     "train": "hubtools.commands.drawing",
     "train_remote": "hubtools.commands.elsewhere",
     "undo_fix": "hubtools.dataset.fix.run",
+    "undo_prune": "hubtools.commands.undoing",
     "undo_push": "hubtools.commands.undoing",
     "unshard": "hubtools.commands.packing",
     "validate": "hubtools.commands.pictures",
@@ -146,6 +157,7 @@ __all__ = [
     "explain",
     "export_captions",
     "fix",
+    "fix_journal",
     "forecast",
     "generate",
     "grid",
@@ -165,6 +177,8 @@ __all__ = [
     "preview",
     "prune",
     "prune_remote",
+    "purge_fix",
+    "purge_prune",
     "purge_remote",
     "push",
     "rehearse",
@@ -177,6 +191,7 @@ __all__ = [
     "train",
     "train_remote",
     "undo_fix",
+    "undo_prune",
     "undo_push",
     "unshard",
     "validate",

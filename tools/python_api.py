@@ -30,8 +30,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "yes": "calling it is the yes",
         "undo": "undo_fix(folder)",
         "id": "undo_fix(folder, id)",
-        "journal": "the command line shows it",
-        "purge": "the command line does it",
+        "journal": "fix_journal(path)",
+        "purge": "purge_fix(path)",
         "plan": "plan_file: `plan` is one that is made already",
     },
     "inspect": {
@@ -65,8 +65,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "export": {"as": "format: a word of Python"},
     "grid": {"dry_run": "plan_grid(...)"},
     "prune": {
-        "undo": "the command line does it",
-        "purge": "the command line does it",
+        "undo": "undo_prune(run_dir)",
+        "purge": "purge_prune(run_dir)",
         "remote": "plan_prune_remote(...), prune_remote(plan), purge_remote(plan, ...)",
         "type": "of plan_prune_remote",
         "snapshot": "of purge_remote",

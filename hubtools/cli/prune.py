@@ -78,8 +78,8 @@ def command(
     files that no rule knows.
     """
     from hubtools.commands.releasing import prune
+    from hubtools.commands.undoing import purge_prune, undo_prune
     from hubtools.files import human_bytes
-    from hubtools.publish import trash
 
     acting = ("do_apply", "do_undo", "do_purge")
     check_plan_options(plan_file, from_plan, ("run_dir", "do_apply"), acting)
@@ -103,7 +103,7 @@ def command(
     if do_undo or do_purge:
         root = run_dir or project.run_to_change
     if do_undo:
-        count = with_trust(out, trust_state, lambda trust: trash.undo(root, trust=trust))
+        count = with_trust(out, trust_state, lambda trust: undo_prune(root, trust_state=trust))
         out.result(f"{plural(count, 'file')} back in {root}", restored=count)
         return ExitCode.DONE
     if do_purge:
@@ -113,7 +113,7 @@ def command(
                 hint="add --yes if you mean it",
                 code="confirmation-needed",
             )
-        freed = with_trust(out, trust_state, lambda trust: trash.purge(root, trust=trust))
+        freed = with_trust(out, trust_state, lambda trust: purge_prune(root, trust_state=trust))
         out.result(f"Trash of {root} deleted", freed=human_bytes(freed))
         return ExitCode.DONE
     done = prune(

@@ -27,19 +27,14 @@ def launch_slurm(
     """Write the script with which `sbatch` trains the project on `gpus` of each of the `nodes`, for
     `time` as Slurm writes it; answers where (default: the run's name and .sbatch). `cpus`: for each
     node. The settings are those of `train`. Raises `UsageError` for what cannot be."""
+    from hubtools.inference.project_base import name_of_base
     from hubtools.jobs.slurm import MARK, Cluster, slurm_script
     from hubtools.rooted import Root
     from hubtools.rooted.outputs import check_output
 
     project = project_of(launch_slurm, project, settings)
     cluster = Cluster(nodes, gpus, time, partition, account, cpus)
-    if not project.train.pretrained_model_name_or_path:
-        raise UsageError(
-            "No base model is set.",
-            hint="--base-model owner/name, or set train.pretrained_model_name_or_path in"
-            " hubtools.toml",
-            code="bad-setting",
-        )
+    name_of_base(project)
     if project.dataset.repo is None and not project.dataset_dir.is_dir():
         raise UsageError(
             f"There is no folder {project.dataset_dir} to train on.",

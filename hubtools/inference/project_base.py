@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hubtools.errors import UsageError
 from hubtools.models.base import Base, resolve_base
+from hubtools.models.registry import EXAMPLE_BASE, TRY_OFFLINE
 from hubtools.project import Project
+
+
+def name_of_base(project: Project) -> str:
+    """What the settings call the base. Raises `UsageError` if none is set."""
+    name = project.train.pretrained_model_name_or_path
+    if not name:
+        raise UsageError(
+            "No base model is set.",
+            hint="set train.pretrained_model_name_or_path in hubtools.toml, or give --base-model"
+            f" OWNER/NAME, e.g. {EXAMPLE_BASE} (docs/families.md says which can be trained);"
+            f" {TRY_OFFLINE}",
+            code="bad-setting",
+        )
+    return name
 
 
 def project_base(

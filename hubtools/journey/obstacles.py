@@ -10,7 +10,7 @@ from hubtools.dataset.validate import validate_project
 from hubtools.errors import UsageError
 from hubtools.hub.client import check_access
 from hubtools.hub.errors import as_sentence
-from hubtools.inference.project_base import project_base
+from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.journey.steps import NOT_PASSED, chosen_files, refuse_errors
 from hubtools.journey.travel import Journey
 from hubtools.layout import RUN_MANIFEST
@@ -18,7 +18,6 @@ from hubtools.licensing.resolve import base_facts
 from hubtools.lorafile.told import hub_id
 from hubtools.manifest import DatasetFacts, RunManifest
 from hubtools.models.base import Base
-from hubtools.models.registry import TRY_OFFLINE
 from hubtools.progress import silent
 from hubtools.project import Project
 from hubtools.project_file import option_for
@@ -55,13 +54,7 @@ def at_once(project: Project, names: Collection[str]) -> Iterator[tuple[str, Che
 
 
 def _base_is_set(project: Project) -> None:
-    if not project.train.pretrained_model_name_or_path:
-        raise UsageError(
-            "No base model is set.",
-            hint="set train.pretrained_model_name_or_path in hubtools.toml, or give --base-model"
-            f" OWNER/NAME; {TRY_OFFLINE}",
-            code="bad-setting",
-        )
+    name_of_base(project)
 
 
 def _repository_is_set(project: Project) -> None:

@@ -22,7 +22,7 @@ from hubtools.dataset.pictures.rgb import turned_upright
 from hubtools.dataset.rows import role_columns
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
 from hubtools.files import write_json, write_text
-from hubtools.inference.project_base import project_base
+from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.interpreter import command
 from hubtools.journey import readback
 from hubtools.layout import SAMPLES_DIR, WORK_DIR
@@ -158,14 +158,7 @@ def _base_of(
     project: Project, base_folder: Path | None, note: Callable[[str], None]
 ) -> tuple[str, Path | None, str | None]:
     """(what `from_pretrained` is given, folder to offer under that id or None, its commit)."""
-    name = project.train.pretrained_model_name_or_path
-    if not name:
-        raise UsageError(
-            "No base model is set.",
-            hint='set train.pretrained_model_name_or_path in hubtools.toml; "tiny-people", a small'
-            " one that comes with hubtools, is for trying",
-            code="bad-setting",
-        )
+    name = name_of_base(project)
     if base_folder is not None:
         return name, base_folder, None
     base = project_base(project, name, note)

@@ -15,7 +15,7 @@ from hubtools.dataset.text.tokens import token_counters
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.controls import controls_for
-from hubtools.inference.project_base import project_base
+from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.inference.shots import prompts_of, rescale_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import configs_of
@@ -23,7 +23,6 @@ from hubtools.models.configs import check_configs
 from hubtools.models.device import free_memory
 from hubtools.models.families.clip import with_encoders
 from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
-from hubtools.models.registry import EXAMPLE_BASE, TRY_OFFLINE
 from hubtools.models.targets import target_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
@@ -50,16 +49,8 @@ if TYPE_CHECKING:
 
 def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]:
     """The base, a folder with its configuration files, and its family; no weights yet."""
-    settings = project.train
-    if not settings.pretrained_model_name_or_path:
-        raise UsageError(
-            "No base model is set.",
-            hint="--base-model owner/name, or set train.pretrained_model_name_or_path in"
-            f" hubtools.toml, e.g. {EXAMPLE_BASE} (docs/families.md says which can be trained);"
-            f" {TRY_OFFLINE}",
-            code="bad-setting",
-        )
-    base = project_base(project, settings.pretrained_model_name_or_path, reporter.note)
+    name = name_of_base(project)
+    base = project_base(project, name, reporter.note)
     folder = configs_of(base)
     check_configs(folder, base.shown)
     return base, folder, family_of(folder, base.shown)

@@ -174,7 +174,7 @@ def test_a_saved_plan(run: Path, tmp_path: Path) -> None:
     assert [item.path for item in done.plan.halved] == [LORA_WEIGHTS]
     assert hubtools.prune(from_plan=plan, apply=True).done
     hubtools.prune(run, dtype="fp16", apply=True)
-    trash.undo(run)
+    hubtools.undo_prune(run)
     assert tree(run) == before
     content = json.loads(plan.read_text())
     for key, value in (("sha256", "0" * 64), ("bytes", -1), ("dtype", "fp8"), ("made_of", {})):
