@@ -8,6 +8,7 @@ import inspect
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from hubtools.cards.space import MARK, app, readme, requirements, space_name, wr
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
+from hubtools.lorafile.companions import Companion, adapter_name
 from hubtools.models.registry import SUPPORTED
 from hubtools.project import Project
 from hubtools.publish.classify import classify
 from hubtools.settings import ModelSettings, TrainSettings
+from hubtools.weights import Header, Holds
 
 EVIL = "it's \"quoted\"\n'''\n{x} \\ <!-- <script> `tick` 雨"
 
@@ -198,3 +201,18 @@ def test_the_app_draws(
     assert there["draw"]("a tok", "blurry", 3, 2, 5.0, 1.0)[0].tobytes() == one.tobytes()
     assert there["draw"]("a tok", "blurry", 3, 2, 5.0, 0.0)[0].tobytes() != one.tobytes()
     assert there["draw"]("a tok", "", -1, 2, 5.0, 1.0)[1] >= 0
+
+
+def test_an_app_loads_every_file_of_a_release(run_dir: Path, project: Project) -> None:
+    card, shown = model_facts(run_dir, project)
+    words = Header(Holds.EMBEDDING, {"<mood>": {"dtype": "F32", "shape": [1, 8]}}, {})
+    beside = (
+        Companion("light.v2.safetensors", "adapter", Header(Holds.LORA, {}, {})),
+        Companion("mood.safetensors", "embedding", words),
+    )
+    made = app(replace(card, companions=beside), shown[0].record, SUPPORTED[card.family], None)
+    ast.parse(made)
+    for name in (card.weights, "light.v2.safetensors", "mood.safetensors"):
+        assert made.count(f"weight_name='{name}'") == 1, name
+    names = f"['{adapter_name(card.weights)}', 'light_v2']"
+    assert f"set_adapters({names}, [float(weight)] * 2)" in made
