@@ -122,10 +122,10 @@ def command(
         out.result(f"{folder} is as it was before {undone.id}", id=undone.id, restored=count)
         return ExitCode.DONE
     if journal:
-        _list(folder, out)
+        _list(path, project, folder, out)
         return ExitCode.DONE
     if purge:
-        return _purge(folder, yes, trust_state, out)
+        return _purge(path, project, folder, yes, trust_state, out)
     only_looks = dry_run or plan_file is not None
     recover(folder, out, yes=yes, dry_run=only_looks, trust_state=trust_state, command="fix")
     run = partial(
@@ -288,11 +288,12 @@ def _left(plan: FixPlan, out: Output) -> None:
             out.note(f"  {named}: --unsafe {name} {does}")
 
 
-def _list(folder: Path, out: Output) -> None:
-    from hubtools.dataset.edits.journal_files import journals, lost
+def _list(path: Path | None, project: Project, folder: Path, out: Output) -> None:
+    from hubtools.commands.undoing import fix_journal
+    from hubtools.dataset.edits.journal_files import lost
     from hubtools.files import human_bytes
 
-    found = journals(folder)
+    found = fix_journal(path, project)
     rows = [
         (j.id, j.state, len(j.steps), sorted({r for step in j.steps for r in step.rules}),
          human_bytes(j.bytes) if out.human else j.bytes, "" if j.ours else "not yours")
@@ -303,8 +304,10 @@ def _list(folder: Path, out: Output) -> None:
         out.warn(f"{folder / name} holds originals, but their journal is gone; they are kept.")
 
 
-def _purge(folder: Path, yes: bool, trust_state: bool, out: Output) -> int:
-    from hubtools.dataset.edits.journal import purge
+def _purge(
+    path: Path | None, project: Project, folder: Path, yes: bool, trust_state: bool, out: Output
+) -> int:
+    from hubtools.commands.undoing import purge_fix
     from hubtools.dataset.edits.journal_files import lost
     from hubtools.files import human_bytes
 
@@ -312,7 +315,9 @@ def _purge(folder: Path, yes: bool, trust_state: bool, out: Output) -> int:
         raise UsageError(
             "Purging cannot be undone.", hint="add --yes if you mean it", code="confirmation-needed"
         )
-    freed = with_trust(out, trust_state, lambda trusted: purge(folder, trust_state=trusted))
+    freed = with_trust(
+        out, trust_state, lambda trusted: purge_fix(path, project, trust_state=trusted)
+    )
     out.result(f"Journal of {folder} deleted", freed=human_bytes(freed))
     for name in lost(folder):
         out.warn(f"{folder / name} holds originals, but their journal is gone; it was kept.")
