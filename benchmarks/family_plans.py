@@ -1,5 +1,6 @@
 """What a plan says of published bases on cards of 8, 16, 24 and 80 GB: the tables of
-docs/families.md. Nothing is downloaded: a base's shape is a page of configuration.
+docs/families.md. Nothing is downloaded: a base's shape is a page of configuration. The numbers are
+those that `hubtools train --dry-run` tells, from the same function.
 
     python benchmarks/family_plans.py [NAME ...]
     python benchmarks/family_plans.py --fitting    writes what `hubtools doctor` knows of them
@@ -11,20 +12,19 @@ import json
 import sys
 import tempfile
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.examples import Example
 from hubtools.files import human_bytes
-from hubtools.models.blank import in_precision
 from hubtools.models.families.protocol import family_of
 from hubtools.quiet import hush
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
-from hubtools.training.adapter import add_lora
 from hubtools.training.choices import completed
-from hubtools.training.device import dtype_of, quantise_as_set
-from hubtools.training.memory import held, plan_memory
+from hubtools.training.memory import held
 from hubtools.training.optimizer_kinds import bytes_remembered
+from hubtools.training.outline import outline_of
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prepare import with_controls
 from hubtools.training.recipe import make_recipe
@@ -321,19 +321,15 @@ def plan_of(folder: Path, size: int, **settings: Any) -> TrainPlan:
         train, resolution=size, images=PICTURES, world_size=1, precision="bf16",
         prediction_type=info.prediction_type,
     )  # fmt: skip
-    denoiser = family.blank_denoiser(folder).requires_grad_(False)
-    in_precision(denoiser, dtype_of("bf16"))
-    quantise_as_set(denoiser, train)
-    lora = add_lora(denoiser, train, recipe.alpha)
-    memory = plan_memory(family, folder, info, recipe, denoiser, size)
+    outline = outline_of(family, folder, info, recipe, size, None, lambda told: None)
     examples = [Example(Path(f"{n}.png"), f"caption {n}", f"{n}.png", n) for n in range(PICTURES)]
     return TrainPlan(
         recipe=recipe, base=info, base_name=folder.name, base_prediction_type=info.prediction_type,
         dataset=DatasetSettings(), samples=SampleSettings(), examples=examples,
         sizes=[(size, size)] * PICTURES, prompts=["a", "b"], device="cuda", run_dir=folder,
-        lora_parameters=sum(one.numel() for one in lora.values()), lora_tensors=len(lora),
-        bytes_free=0, memory=memory,
-        optimizer_bytes=bytes_remembered(train, [tuple(one.shape) for one in lora.values()]),
+        lora_parameters=sum(map(prod, outline.shapes)), lora_tensors=len(outline.shapes),
+        bytes_free=0, memory=outline.memory,
+        optimizer_bytes=bytes_remembered(train, outline.shapes),
     )  # fmt: skip
 
 

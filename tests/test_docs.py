@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hubtools.settings import TrainSettings
+
 ROOT = Path(__file__).resolve().parent.parent
 _spec = importlib.util.spec_from_file_location("make_docs", ROOT / "tools" / "make_docs.py")
 assert _spec is not None
@@ -56,3 +58,10 @@ def test_architecture_shows_every_picture_of_floors() -> None:
     assert pictures == {path.name for path in (ROOT / "docs").glob("floors*.svg")}
     missing = {name for name in pictures if f"({name})" not in text}
     assert not missing, f"link them in docs/architecture.md: {missing}"
+
+
+def test_the_page_on_training_names_every_setting_of_it() -> None:
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    options = re.findall(r"`(?:--)?([a-z0-9_-]+)", page)
+    named = {one.replace("-", "_") for one in options}
+    assert set(TrainSettings.model_fields) <= named
