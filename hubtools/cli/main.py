@@ -27,6 +27,7 @@ from hubtools.cli.start import GROUPS, START
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, is_panic
 from hubtools.fences import same_folders
 from hubtools.interpreter import guard_children, leave_here
+from hubtools.printable import printable
 from hubtools.version import __version__
 
 # Sub-command -> one line of help. Kept here so that `hubtools --help` imports no command.
@@ -275,7 +276,7 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
         if os.environ.get("HUBTOOLS_DEBUG"):
             import traceback
 
-            print(without_password(traceback.format_exc()), file=sys.stderr)
+            print(printable(traceback.format_exc()), file=sys.stderr)
         sentence = _known(error) or HubtoolsError(
             f"{type(error).__name__}: {' '.join(str(error).split()) or 'no further word'}",
             hint="this looks like a bug in hubtools; HUBTOOLS_DEBUG=1 shows where it happened",

@@ -222,8 +222,11 @@ def _trust(release: Release, provider: Provider, repository: str) -> Trust:
 # --- texts ---------------------------------------------------------------------------------------
 
 
-def _template(provider: Provider) -> str:
-    return (files("hubtools") / "data" / "ci" / f"{provider}.yml").read_text(encoding="utf-8")
+def _filled(provider: Provider, values: dict[str, str]) -> str:
+    """The provider's template with a value for each name, in one pass: a value may hold a name."""
+    template = files("hubtools") / "data" / "ci" / f"{provider}.yml"
+    names = re.compile("|".join(values))
+    return names.sub(lambda found: values[found[0]], template.read_text(encoding="utf-8"))
 
 
 def _words(release: Release, mode: str) -> str:
@@ -251,16 +254,14 @@ def _github(releases: tuple[Release, ...], branch: str, action: str | None) -> s
         f'      - run: python -I -m pip install --quiet "hf-hubtools[shards]=={__version__}"\n'
     )
     check, publish = _by_pip if action is None else _by_action(action)
-    text = _template("github")
-    for name, value in {
+    values = {
         "@BRANCH@": branch,
         "@CHECKOUT@": _CHECKOUT,
         "@SETUP@": setup if action is None else "",
         "@CHECK@": "".join(map(check, releases)).rstrip("\n"),
         "@PUBLISH@": "".join(map(publish, releases)).rstrip("\n"),
-    }.items():
-        text = text.replace(name, value)
-    return text
+    }
+    return _filled("github", values)
 
 
 _MODE = "${{ github.ref_type == 'tag' && 'release' || 'pr' }}"
@@ -313,12 +314,10 @@ def _gitlab(releases: tuple[Release, ...], branch: str, action: str | None) -> s
     def lines(mode: str) -> str:
         return "\n".join(f"    - {_yaml(_words(release, mode))}" for release in releases)
 
-    text = _template("gitlab")
-    for name, value in {
+    values = {
         "@VERSION@": __version__,
         "@CHECK@": lines("check"),
         "@PROPOSE@": lines("pr"),
         "@RELEASE@": lines("release"),
-    }.items():
-        text = text.replace(name, value)
-    return text
+    }
+    return _filled("gitlab", values)

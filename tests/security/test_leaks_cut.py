@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from hubtools.leaks import secrets
-from tests.security.secrets_corpus import SECRETS
+from hubtools.publish.contents import Kind, scan
+from tests.security.secrets_corpus import SECRETS, picture
 
 KINDS = ("hugging face", "github", "github fine", "openai project", "google", "npm", "replicate")
 RED, PLAIN = "\x1b[1;31m", "\x1b[0m"
@@ -65,3 +67,13 @@ def test_a_name_and_its_value_in_colours(text: str) -> None:
 )
 def test_words_stay_words(text: str) -> None:
     assert not list(secrets(text))
+
+
+def test_in_two_pieces_of_a_jpeg_that_tells_where_it_is_from() -> None:
+    token = SECRETS["github"](random.Random(1))
+    jpeg = picture("JPEG")
+    box = b"\0\0\x0f\0jumb"
+    for piece, part in ((2, token[20:]), (1, "z" * 30 + token[:20])):
+        data = b"JP\0\1" + piece.to_bytes(4, "big") + box + part.encode()
+        jpeg = jpeg[:2] + b"\xff\xeb" + (len(data) + 2).to_bytes(2, "big") + data + jpeg[2:]
+    assert [leak for leak in scan("a.jpg", io.BytesIO(jpeg), len(jpeg)) if leak.kind is Kind.SECRET]

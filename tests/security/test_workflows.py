@@ -31,7 +31,10 @@ WAYS: list[dict[str, Any]] = [{}, {"action": f"me/hubtools@{'1' * 40}"}, {"provi
 
 
 @pytest.mark.parametrize("options", WAYS)
-@pytest.mark.parametrize("folder", ["da: ta", "da #ta", "- a", "'q'", '"dq"', "@CHECK@", "a\\b"])
+@pytest.mark.parametrize(
+    "folder",
+    ["da: ta", "da #ta", "- a", "'q'", '"dq"', "@CHECK@", "@PUBLISH@", "@RELEASE@", "a\\b"],
+)
 def test_any_name_of_a_folder(folder: str, options: dict[str, Any], tmp_path: Path) -> None:
     read = yaml.safe_load(workflow(tmp_path, folder, **options))
     usual = yaml.safe_load(workflow(tmp_path, "pictures", **options))

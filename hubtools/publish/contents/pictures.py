@@ -80,6 +80,8 @@ def _jpeg(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
                 data = data[_EXTENDED_HEAD:]
             elif data.startswith((b"Photoshop 3.0\0", b"ICC_PROFILE\0")):
                 data = data[14:]
+            elif data.startswith(b"JP") and kind == 0xEB:  # JUMBF: each piece begins with its box
+                data = data[16:]
             blocks.setdefault(name, []).append(data)
             held += len(data) if name == "APP1" else 0
         if held > _ALL:
