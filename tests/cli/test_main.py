@@ -36,6 +36,23 @@ def test_help_imports_nothing_heavy() -> None:
         assert f"\n  {name} " in done.stdout
 
 
+def test_with_pytorch_it_ends_at_once_and_nothing_is_lost() -> None:
+    """Threads are waited for, what was to be done at the end is done, what was said is written."""
+    code = (
+        "import atexit, sys, threading, time, types;"
+        "sys.modules['torch'] = types.ModuleType('torch');"
+        "atexit.register(print, 'at the end');"
+        "threading.Thread(target=lambda: (time.sleep(0.05), print('a thread'))).start();"
+        "from hubtools.cli.main import main; main(sys.argv[1:])"
+    )
+    for words, wanted in ((["--version"], 0), (["nonsense"], 2)):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+        assert (done.returncode, bool(done.stderr)) == (wanted, bool(wanted)), done.stderr
+        said = done.stdout.splitlines()
+        assert "a thread" in said
+        assert said[-1] == "at the end"
+
+
 def test_every_command_has_help_without_torch() -> None:
     code = (
         "import sys; from hubtools.cli.main import run\n"
