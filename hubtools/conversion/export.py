@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,9 @@ def export(
     raise."""
     place = Path(to).expanduser()
     _check_free(place, source, format, overwrite)
-    before = read_adapter(source, base, family=family, allow_pickle=allow_pickle)
+    before = _with_texts(
+        read_adapter(source, base, family=family, allow_pickle=allow_pickle), source
+    )
     now: Adapter = folded(before)
     check_finite(source, _numbers(now), "fp32", _FOLDED)
     if rank is not None:
@@ -165,10 +167,18 @@ def _dump(place: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> in
 def _read_back(place: Path, target: Target, format: Format) -> Adapter:
     if format != "peft":
         return read_adapter(place, target)
-    layers = dict(read_adapter(place / _LORA, target).layers)
-    for config in sorted(place.glob(f"text_encoder*/{_CONFIG}")):
+    return _with_texts(read_adapter(place / _LORA, target), place / _LORA)
+
+
+def _with_texts(adapter: Adapter, source: Path) -> Adapter:
+    """With what lies below the file of peft's folder `source` for text encoders, as `export` puts
+    it there."""
+    if source.name != _LORA:
+        return adapter
+    layers = dict(adapter.layers)
+    for config in sorted(source.parent.glob(f"text_encoder*/{_CONFIG}")):
         part = config.parent.name
-        found = read_adapter(config.parent / _LORA, target).layers
+        found = read_adapter(config.parent / _LORA, adapter.target).layers
         for name, layer in found.items():
             layers[f"{part}.{whole_name(name.partition('.')[2])}"] = layer
-    return Adapter(target, layers, {})
+    return replace(adapter, layers=layers)

@@ -216,6 +216,8 @@ def test_peft_reads_its_folder(pipelines: dict[str, Any], tmp_path: Path) -> Non
     source = write(tmp_path / "mine.safetensors", tensors)
     done = export(source, "peft", tmp_path / "out", base_model=IDS["sd15"])
     assert done.difference.whole < 1e-6
+    again = convert(done.path / "adapter_model.safetensors", tmp_path / "again.safetensors")
+    assert again.layers == done.layers, "text encoders come along"
     unet = pipelines["sd15"].unet
     before = {name: one.detach().clone() for name, one in unet.named_parameters()}
     copy = type(unet).from_config(unet.config)
