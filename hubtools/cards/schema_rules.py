@@ -7,29 +7,19 @@ from collections.abc import Iterator
 from itertools import islice
 
 from hubtools import cardschema
+from hubtools.cardforms import form_problem
 from hubtools.cards.view import CARD_RULES, CardView, at
-from hubtools.findings import Problem, Severity, shortened
+from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
 
 _UNKNOWN = 500  # keys of one card that are compared with those of the Hub
-_WORDS = 160  # of a message about a value; a list of all that is allowed is longer
 
 
 def by_schema(view: CardView, rule: str) -> Iterator[Problem]:
     """What the schema says for one rule, each at its line."""
     for violation, line in view.violations:
-        if violation.rule != rule:
-            continue
-        says = violation.says
-        if len(says) > _WORDS and says.startswith("must be one of ["):
-            says = "must be one of the Hub's"
-        if violation.value is None:
-            message = f"{violation.place} {says}"
-        else:
-            message = f"{violation.place} is {shortened(repr(violation.value))}; it {says}"
-        fix = violation.fix or "correct it"
-        severity = Severity.ERROR if violation.refused else Severity.WARNING
-        yield Problem(message, fix, CARD, line, severity=severity)
+        if violation.rule == rule:
+            yield form_problem(violation, line)
 
 
 @CARD_RULES.rule("C116", "A tag is not a text", Severity.ERROR)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
+from hubtools.cardforms import violations_at
 from hubtools.cards.escape import is_inside, scheme_of
-from hubtools.cardschema import Violation, violations
+from hubtools.cardschema import Violation
 from hubtools.causes import is_absent
 from hubtools.findings import Problem, RuleBook
-from hubtools.frontmatter import Card, FrontMatter, lines_of, parse
+from hubtools.frontmatter import Card, FrontMatter, parse
 from hubtools.layout import CARD
 from hubtools.rooted import LeadsOut, Root
 
@@ -76,11 +77,7 @@ class CardView:
     @cached_property
     def violations(self) -> tuple[tuple[Violation, int | None], ...]:
         """What is not of the Hub's form, with lines of the file."""
-        if self.front.error:
-            return ()
-        found = violations(self.data, self.kind)
-        lines = lines_of(self.matter, [each.path for each in found]) if found else []
-        return tuple(zip(found, lines, strict=True))
+        return () if self.front.error else violations_at(self.matter, self.kind)
 
     def body_line_of(self, offset: int) -> int:
         """Line of the file at an offset of the body."""

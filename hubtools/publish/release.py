@@ -11,10 +11,12 @@ from pathlib import Path
 from shlex import quote
 from typing import BinaryIO, Literal, NamedTuple
 
+from hubtools.cardforms import violations_at
+from hubtools.cardschema import Violation
 from hubtools.dataset.folder.listing import Entry, Listing, walk
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.errors import HubtoolsError
-from hubtools.frontmatter import Card, parse_card
+from hubtools.frontmatter import Card, parse, parse_card
 from hubtools.layout import CARD, METADATA_NAMES, RUN_MANIFEST
 from hubtools.limits import FRONT_MATTER
 from hubtools.lorafile.look import Weights, look
@@ -149,11 +151,23 @@ class Release:
     @cached_property
     def front(self) -> Card | None:
         """The front matter of the card; None without one."""
+        return None if self._card is None else parse_card(self._card)
+
+    @cached_property
+    def unfit(self) -> tuple[tuple[Violation, int | None], ...]:
+        """What in the card's front matter is not of the Hub's form, with lines of the file."""
+        if self._card is None or self.front is None or self.front.error:
+            return ()
+        return violations_at(parse(self._card), self.repo_type)
+
+    @cached_property
+    def _card(self) -> bytes | None:
+        """The beginning of the card, as far as front matter may go."""
         card = next((file for file in self.files if file.name == CARD), None)
         if card is None:
             return None
         with self.open(card) as opened:
-            return parse_card(opened.read(FRONT_MATTER + 1))
+            return opened.read(FRONT_MATTER + 1)
 
 
 def _opened(root: Root, file: ReleaseFile) -> BinaryIO:

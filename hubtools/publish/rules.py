@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hubtools.cardforms import form_problem
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS, PROJECT_FILE
 from hubtools.licensing.advice import card_command, license_advice
@@ -134,6 +135,20 @@ def no_license(release: Release) -> Iterator[Problem]:
     elif not front.data.get("license"):
         fix = license_advice(release.root, release.repo_type, front.data)
         yield Problem("the card names no licence", fix, CARD, 1)
+
+
+@PUBLISH_RULES.rule("P152", "The Hub refuses the card", Severity.ERROR)
+def refused_card(release: Release) -> Iterator[Problem]:
+    """A commit is refused as a whole if a value of its card's front matter is not of the Hub's
+    form: a tag that YAML reads as a number, the name of a language in place of its code, results of
+    an evaluation without a task. What `hubtools card --check` tells of it, at the same line.
+
+    Fix: write what the finding says; the values that the Hub takes are in its documentation of
+    cards.
+    """
+    for violation, line in release.unfit:
+        if violation.refused:
+            yield form_problem(violation, line)
 
 
 @PUBLISH_RULES.rule("P149", "The licence promises more than the base model's", Severity.ERROR)

@@ -146,6 +146,18 @@ BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P149", "model", write("README.md", DERIVED.format("mit") + "---\n# A\n"), "README.md:1"),
     ("P151", "model", of_pictures("cc-by-nc-4.0"), "README.md:1"),
     (
+        "P152",
+        "model",
+        write("README.md", "---\nlicense: mit\ntags:\n- 2024\n---\n# A\n"),
+        "README.md:4",
+    ),
+    (
+        "P152",
+        "dataset",
+        write("README.md", "---\nlicense: mit\nlanguage: English\n---\n# A\n"),
+        "README.md:3",
+    ),
+    (
         "P109",
         "dataset",
         write("3.png", POINTER),
@@ -214,6 +226,11 @@ GOOD: list[tuple[str, RepoType, Spoil]] = [
     ("P108", "dataset", write("README.md", "---\nlicense: other\n---\n# A\n")),
     ("P149", "model", write("README.md", DERIVED.format("creativeml-openrail-m") + "---\n# A\n")),
     ("P151", "model", of_pictures("cc-by-4.0")),
+    (
+        "P152",
+        "model",
+        write("README.md", '---\nlicense: mit\ntags: [lora, "2024"]\nlanguage: en\n---\n# A\n'),
+    ),
     ("P109", "dataset", write("notes.txt", "of " + POINTER)),
     ("P110", "model", sparse("big.dat", 200_000_000_000)),
     ("P111", "dataset", many_but_not_too_many),
