@@ -69,6 +69,34 @@ window.fetch = async (...asked) => {
 };"""
 
 
+# What is sent to be kept waits until it is let go.
+HELD = """const ask = window.fetch; window.held = [];
+window.fetch = async (...asked) => {
+  if (String(asked[0]).endsWith("change")) await new Promise((go) => { window.held.push(go); });
+  return ask(...asked);
+};"""
+
+
+def test_it_says_kept_once_all_is(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "people", 5)
+    kept = "document.querySelector('#kept').textContent"
+    with Browser(tmp_path) as page, started(folder) as (url, _):
+        page.call("Page.addScriptToEvaluateOnNewDocument", source=HELD)
+        ready(page, url)
+        page.key("Enter")
+        page.type("a")
+        page.key("Enter")  # to the next, while the first stands in line
+        page.type("b")
+        page.key("Enter")
+        page.until("held.length === 1")
+        page.run("held[0]()")
+        page.until("held.length === 2")
+        assert page.run(kept) == "keeping…"
+        page.run("held[1]()")
+        page.until(f"{kept} === 'kept'")
+        assert page.run("document.querySelectorAll('.mark.edited').length") == 2
+
+
 def test_captions_by_mouse_and_keys_survive_a_kill(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "people", 8)
     before = bytes_of(folder)

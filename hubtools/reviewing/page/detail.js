@@ -143,10 +143,12 @@ function editor(picture, column, first) {
   let wait;
   const send = (typing) => {
     clearTimeout(wait); wait = null;
-    if (area.value !== caption(picture, column)) return setCaption(picture, column, area.value, typing).catch((error) => tell("note", error.message, "bad"));
+    state.typing = false;
+    if (area.value === caption(picture, column)) tell("kept");  // written back to what it was
+    else return setCaption(picture, column, area.value, typing).catch((error) => tell("note", error.message, "bad"));
   };
   const offered = suggesting(area, column, () => area.dispatchEvent(new Event("input")));
-  area.addEventListener("input", () => { tell("keeping"); clearTimeout(wait); wait = setTimeout(() => send(true), 120); });
+  area.addEventListener("input", () => { state.typing = true; tell("keeping"); clearTimeout(wait); wait = setTimeout(() => send(true), 120); });
   area.addEventListener("blur", () => { if (wait) send(true); });
   area.addEventListener("keydown", (event) => {
     if (event.isComposing) return;

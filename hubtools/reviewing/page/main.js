@@ -1,6 +1,6 @@
 // The page: keys, notes, and what happens behind its back.
 "use strict";
-import { state, on, tell, el, byId, get, post, inLine, load, step, count, here } from "./store.js";
+import { state, on, tell, el, byId, get, post, inLine, settled, load, step, count, here } from "./store.js";
 import { go, page, rowLength, toggle, pickAll, zoom, redraw } from "./grid.js";
 import { filter, clear } from "./filters.js";
 import * as detail from "./detail.js";
@@ -32,7 +32,7 @@ on("gone", () => {
 
 on("keeping", () => { byId("kept").textContent = "keeping…"; });
 on("kept", (why) => {
-  byId("kept").textContent = why ? "" : "kept";
+  byId("kept").textContent = why ? "" : settled() ? "kept" : "keeping…";  // others may stand in line
   if (why) note(`What you change cannot be kept on the disk (${why}); apply it, or it is lost when the command ends.`, "bad", "unkept");
   pending();
 });

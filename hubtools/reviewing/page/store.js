@@ -13,6 +13,7 @@ export const state = {
   tags: new Map(),      // tag -> whether the pictures shown have it, or have it not
   second: null,         // the column of the second caption
   overlay: true, crop: true, over: null,
+  typing: false,        // letters that were not sent yet
 };
 
 // --- telling the parts of the page ---------------------------------------------------------------
@@ -43,13 +44,16 @@ export const post = (path, value = {}) => ask(path, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value),
 });
 
-let line = Promise.resolve();
+let line = Promise.resolve(), standing = 0;
 // Changes go one after the other, in the order in which they were made.
 export function inLine(act) {
-  const done = line.then(act);
+  standing += 1;
+  const done = line.then(act).finally(() => { standing -= 1; });
   line = done.catch(() => {});
   return done;
 }
+// Whether all that was changed was answered, and nothing is being typed.
+export const settled = () => !standing && !state.typing;
 
 // --- pending changes -----------------------------------------------------------------------------
 
@@ -69,10 +73,9 @@ export function change(changes, what, typing = false) {
   return inLine(async () => {
     const answer = await post("change", { changes, what, typing });
     take(answer.changes);
-    tell("kept", answer.unkept);
     tell("changed", new Set(changes.map(([key]) => key[1])));
     return answer;
-  });
+  }).then((answer) => { tell("kept", answer.unkept); return answer; });
 }
 
 export async function step(way) {
