@@ -26,6 +26,7 @@ CAPTION = 100_000  # characters of a caption that rules look at
 REPAIR = 1_000_000  # bytes of a broken record that `fix` tries to repair
 SIDECAR = 1_000_000  # bytes of a text file beside a picture
 FRONT_MATTER = 500_000  # bytes of the YAML of a card
+MAX_CARD = 5_000_000  # bytes of a card that are read
 FRONT_MATTER_VALUES = 100_000  # values of it, those that aliases repeat each time
 CARD_FILE = 16_000_000  # bytes of README.md
 SETTINGS = 1_000_000  # bytes of hubtools.toml

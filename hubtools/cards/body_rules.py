@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hubtools.cards.escape import scheme_of
-from hubtools.cards.markdown_rules import prose
-from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of, is_local
+from hubtools.cardlinks import linked_files, loaded_files, prose, scheme_of
+from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
@@ -85,16 +84,10 @@ def links(view: CardView) -> Iterator[Problem]:
 
     Fix: correct the link.
     """
-    pattern = r"\]\(\s{0,20}<?([^)\s>]+)|<(?:img|source|video)\b[^<>]{0,2000}?\bsrc\s{0,9}=\s{0,9}"
-    pattern += r"[\"']?([^\"'\s>]{1,2000})"
-    for match in re.finditer(pattern, prose(view.body), re.IGNORECASE):
-        address = match[1] or match[2]
-        target = address.split("#")[0]
-        if not target or not is_local(address) or target.startswith("/"):
-            continue
+    for target, offset in linked_files(view.body):
         if bytes_of(view, target) is None:
             yield Problem(
-                f"there is no {target}", "correct the link", CARD, view.body_line_of(match.start())
+                f"there is no {target}", "correct the link", CARD, view.body_line_of(offset)
             )
 
 
@@ -106,12 +99,14 @@ def snippet(view: CardView) -> Iterator[Problem]:
     """
     if view.kind != "model":
         return
-    for match in re.finditer(r"weight_name=[\"']([^\"']+)", view.body):
-        if bytes_of(view, match[1]) is None and match[1] != _published_as(view):
+    for name, offset in loaded_files(view.body):
+        if bytes_of(view, name) is None and name != _published_as(view):
             yield Problem(
-                f"there is no {match[1]}", "run `hubtools card --renew`", CARD,
-                view.body_line_of(match.start()),
-            )  # fmt: skip
+                f"there is no {name}",
+                "run `hubtools card --renew`",
+                CARD,
+                view.body_line_of(offset),
+            )
 
 
 def _published_as(view: CardView) -> str | None:

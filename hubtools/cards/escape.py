@@ -6,7 +6,6 @@ goes through one of these; templates do so by default (`rendering`).
 
 from __future__ import annotations
 
-import html
 import re
 
 from hubtools.patterns import regex
@@ -16,7 +15,6 @@ _SPECIAL = regex(r"([\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])|~~)")
 # of the terminal, and those that turn the direction of what follows
 _CONTROL = regex("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
 _HUB_ID = regex(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
-_SCHEME = regex(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
 def _one_line(text: object) -> str:
@@ -85,20 +83,6 @@ def python_literal(value: object) -> str:
     return repr(value).replace("<!--", "\\x3c!--").replace("-->", "--\\x3e")
 
 
-def scheme_of(address: str) -> str | None:
-    """The scheme of an address as a browser reads it, in small letters; None for a path. Browsers
-    pass over control characters and spaces (`java\\nscript:`), pages over entities."""
-    found = _SCHEME.match(re.sub(r"[\x00-\x20\x7f]", "", html.unescape(address)))
-    return found[1].lower() if found else None
-
-
 def is_web_address(address: str) -> bool:
     """True for http(s) addresses without spaces or signs that would end a link."""
     return re.fullmatch(r"https?://[^\s<>\"'`(){}|\\^\x00-\x20]+", address, re.I) is not None
-
-
-def is_inside(path: str) -> bool:
-    """True for a relative path that stays in its folder, with `/`."""
-    if not path or path.startswith(("/", "\\")) or scheme_of(path) or "\0" in path:
-        return False
-    return ".." not in re.split(r"[/\\]", path)

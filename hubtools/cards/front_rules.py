@@ -7,9 +7,10 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 
+from hubtools.cardlinks import gallery_files, is_local
 from hubtools.cards.escape import is_web_address
 from hubtools.cards.schema_rules import by_schema
-from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of, is_local
+from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.advice import card_command
@@ -191,10 +192,8 @@ def widget_files(view: CardView) -> Iterator[Problem]:
 
     Fix: run `hubtools card --renew` again, or correct the path.
     """
-    for entry in view.widget:
-        output = entry.get("output")
-        url = output.get("url") if isinstance(output, dict) else None
-        if isinstance(url, str) and is_local(url) and bytes_of(view, url) is None:
+    for _, url in gallery_files(view.data):
+        if bytes_of(view, url) is None:
             yield at(view, "widget", f"there is no {url}", "run `hubtools card --renew`")
 
 
@@ -204,13 +203,10 @@ def widget_size(view: CardView) -> Iterator[Problem]:
 
     Fix: run `hubtools card --renew`, which scales them, or scale it yourself.
     """
-    for entry in view.widget:
-        output = entry.get("output")
-        url = output.get("url") if isinstance(output, dict) else None
-        if isinstance(url, str) and is_local(url):
-            size = bytes_of(view, url) or 0
-            if size > 3_000_000:
-                yield at(view, "widget", f"{url} has {size / 1e6:.1f} MB", "scale it down")
+    for _, url in gallery_files(view.data):
+        size = bytes_of(view, url) or 0
+        if size > 3_000_000:
+            yield at(view, "widget", f"{url} has {size / 1e6:.1f} MB", "scale it down")
 
 
 @CARD_RULES.rule("C109", "The first example prompt lacks the trigger", Severity.WARNING)

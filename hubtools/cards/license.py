@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hubtools.cards.escape import is_inside, is_web_address
+from hubtools.cardlinks import is_inside
+from hubtools.cards.escape import is_web_address
 from hubtools.cards.merge import NOTHING_SAID, Own
 from hubtools.errors import HubtoolsError
 from hubtools.licensing.ids import is_license

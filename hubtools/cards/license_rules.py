@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hubtools.cardlinks import is_local
 from hubtools.cards.escape import is_web_address
-from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of, is_local
+from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, PROJECT_FILE
 from hubtools.licensing.advice import license_advice

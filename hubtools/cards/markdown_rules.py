@@ -7,14 +7,13 @@ import shlex
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
 
+from hubtools.cardlinks import fenced, prose
 from hubtools.cards.view import CARD_RULES, CardView, at
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.advice import card_command
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _DELIMITER = re.compile(r"\s*+(?:\|\s*+)?:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*+(?:\|\s*+)?")
 _BLOCK = re.compile(
     r"\s*$| {0,3}(#{1,6}(\s|$)|>|[-*+]\s|\d{1,9}[.)]\s|(`{3}|~{3})|<|([-*_]\s*){3,}$)"
@@ -29,36 +28,6 @@ _SHOWN_PAGE = re.compile(
     r"https?://(?:huggingface\.co|hf\.co)/(?:[^/\s]+/){2,3}blob/|https?://github\.com/[^/\s]+/[^/\s]+/blob/"
     r"(?!.*[?&]raw=)"
 )
-
-
-@lru_cache(maxsize=2)
-def _fenced(text: str) -> tuple[frozenset[int], tuple[str, int] | None]:
-    """(numbers of the lines in blocks of code, fences included; the fence that opens a block which
-    nothing closes, and its line)."""
-    inside = set()
-    opened: tuple[str, int] | None = None
-    for number, line in enumerate(text.split("\n")):
-        found = _FENCE.match(line)
-        if opened is not None:
-            inside.add(number)
-            if found and found[1].startswith(opened[0]) and not found[2].strip():
-                opened = None
-        elif found and not (found[1][0] == "`" and "`" in found[2]):
-            inside.add(number)
-            opened = found[1], number
-    return frozenset(inside), opened
-
-
-@lru_cache(maxsize=2)
-def prose(text: str) -> str:
-    """The text with what stands in code blanked out, every offset and line as before."""
-    inside, _ = _fenced(text)
-    return "\n".join(
-        " " * len(line)
-        if number in inside
-        else re.sub(r"(?<!`)(`++)[^`\n]++\1", lambda code: " " * len(code[0]), line)
-        for number, line in enumerate(text.split("\n"))
-    )
 
 
 def pictures(view: CardView) -> Iterator[tuple[str, str, int]]:
@@ -142,7 +111,7 @@ def open_fence(view: CardView) -> Iterator[Problem]:
 
     Fix: close it with as many backticks as opened it.
     """
-    _, opened = _fenced(view.body)
+    _, opened = fenced(view.body)
     if opened is not None:
         fence, since = opened
         yield _here(view, since, "all below this line is shown as code", f"add a line of {fence}")

@@ -23,11 +23,11 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.frontmatter import load_yaml
 from hubtools.layout import CARD, WORK_DIR
+from hubtools.limits import MAX_CARD
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
 
 _MEMORY = f"{WORK_DIR}/card.json"
-MAX_CARD = 5_000_000  # bytes
 _MARK = re.compile(r"<!-- hubtools:(?P<what>begin|end) (?P<name>[\w-]{1,100}) -->", re.ASCII)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hubtools.cards.escape import hub_file, is_inside
+from hubtools.cardlinks import is_inside
+from hubtools.cards.escape import hub_file
 from hubtools.cards.foreign_facts import foreign_facts
 from hubtools.cards.gathered import gathered
 from hubtools.cards.license import license_sentence_of, model_license

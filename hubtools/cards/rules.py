@@ -7,13 +7,13 @@ from pathlib import Path
 
 from hubtools import frontmatter
 from hubtools.cards import body_rules, front_rules, license_rules, markdown_rules, schema_rules
-from hubtools.cards.merge import MAX_CARD
 from hubtools.cards.view import CARD_RULES, CardView, Kind
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.findings import Report
 from hubtools.frontmatter import parse_card
 from hubtools.layout import CARD
+from hubtools.limits import MAX_CARD
 from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.rooted import Root
 

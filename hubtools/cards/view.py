@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote
 
 from hubtools.cardforms import violations_at
-from hubtools.cards.escape import is_inside, scheme_of
+from hubtools.cardlinks import names_meant
 from hubtools.cardschema import Violation
 from hubtools.causes import is_absent
 from hubtools.findings import Problem, RuleBook
@@ -120,12 +119,7 @@ def as_list(value: Any) -> list[Any]:
 def bytes_of(view: CardView, path: str) -> int | None:
     """Bytes of a file of the folder that a card names; None if there is no such file in it. What
     lies outside is not looked at."""
-    path = path.removeprefix("./").split("?")[0].rstrip("/")
-    if not is_inside(path):
-        return None
-    for name in dict.fromkeys((path, unquote(path))):  # pages write a space as %20
-        if not is_inside(name):
-            continue
+    for name in names_meant(path):
         try:
             with view.folder() as root:
                 found = root.stat(name)
@@ -138,8 +132,3 @@ def bytes_of(view: CardView, path: str) -> int | None:
         if found is not None:
             return found.st_size
     return None
-
-
-def is_local(address: str) -> bool:
-    """True for what names a file of the repository: no scheme, and no address of the Hub."""
-    return scheme_of(address) is None and not address.startswith("//")

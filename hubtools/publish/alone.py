@@ -1,15 +1,20 @@
-"""P135 and P136: a commit stands alone, and loads as the folder does."""
+"""P135, P136 and P153: a commit stands alone, loads as the folder does, and its card shows what
+is there."""
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
+from hubtools import frontmatter
+from hubtools.cardlinks import gallery_files, linked_files, loaded_files, names_meant
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.loaders import Loaded, Outcome
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.metadata.roles import names_file, names_files
-from hubtools.findings import Problem, Severity
+from hubtools.findings import Problem, Severity, shortened
 from hubtools.layout import CARD, METADATA_NAMES
 from hubtools.publish.commit_tree import COMPARISON_RULES, Comparison, at_most, loaded
 
@@ -70,6 +75,54 @@ def _file_names(values: Any, depth: int = 0) -> Iterator[Any]:
         for value in values:
             if isinstance(value, (dict, list)):
                 yield from _file_names(value, depth + 1)
+
+
+@COMPARISON_RULES.rule("P153", "The card names a file that is not sent", Severity.ERROR)
+def absent_of_card(comparison: Comparison) -> Iterator[Problem]:
+    """A picture of the card that is missing from the repository is a broken picture for all who
+    look, and code that loads a missing file stops. The same as C107, C205 and C206 of a card, of
+    exactly what the repository would hold: what `.gitignore`, --drop or a link keeps here is not
+    there.
+
+    Fix: send the file (--keep), or run `hubtools card --renew`.
+    """
+    text = comparison.release.card
+    if text is None or CARD not in comparison.sent:
+        return
+    matter = frontmatter.parse(text)
+    before = text[: len(text) - len(matter.body)].count("\n") + 1
+    ends = [match.start() for match in re.finditer("\n", matter.body)]
+    named = [(name, before + bisect_left(ends, at)) for name, at in linked_files(matter.body)]
+    if comparison.release.repo_type == "model":
+        named += [(name, before + bisect_left(ends, at)) for name, at in loaded_files(matter.body)]
+        paths = list(gallery_files(matter.data))
+        lines = frontmatter.lines_of(matter, [path for path, _ in paths])
+        named = [(url, line or 1) for (_, url), line in zip(paths, lines, strict=True)] + named
+    there = {part for name in comparison.names for part in _with_folders(name)}
+    stays = dict(comparison.release.excluded)
+    found = []
+    for name, line in dict.fromkeys(named):
+        meant = names_meant(name)
+        if not there.isdisjoint(meant):
+            continue
+        why = next((f": {stays[one]}" for one in meant if one in stays), "")
+        found.append(
+            Problem(
+                f"the card names {shortened(name)!r}, which would not be in the repository{why}",
+                "send the file, or run `hubtools card --renew`",
+                CARD,
+                line,
+            )
+        )
+    yield from at_most(found, "files that the card names")
+
+
+def _with_folders(name: str) -> Iterator[str]:
+    """A name and those of the folders above it."""
+    yield name
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
 
 
 @COMPARISON_RULES.rule("P136", "The repository would load with other rows", Severity.ERROR)

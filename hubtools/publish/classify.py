@@ -16,7 +16,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from hubtools.cardlinks import gallery_files, linked_files, names_meant
 from hubtools.files import StrPath, human_bytes, sha256_of
+from hubtools.frontmatter import parse
 from hubtools.layout import (
     CARD,
     CHECKPOINTS_DIR,
@@ -347,7 +349,10 @@ def _referenced(root: Root) -> frozenset[str]:
     found = re.findall(r"(?:url|path|license_link)\s{0,20}:\s{0,20}[\"']?([^\s\"']+)", text)
     found += re.findall(r"\]\(\s{0,20}<?([^)\s>]+)", text)
     found += re.findall(r"(?:src|href)=[\"']([^\"'\n]{1,4000})", text)
-    names = set()
+    matter = parse(text)
+    asked = [target for target, _ in linked_files(matter.body)]
+    asked += [url for _, url in gallery_files(matter.data)]
+    names = {name for path in asked for name in names_meant(path)}
     for name in found:
         clean = os.path.normpath(name.split("#")[0].split("?")[0]).replace(os.sep, "/")
         if "://" not in name and not clean.startswith(("..", "/")):

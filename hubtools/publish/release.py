@@ -18,7 +18,7 @@ from hubtools.dataset.pictures.table import PictureTable
 from hubtools.errors import HubtoolsError
 from hubtools.frontmatter import Card, parse, parse_card
 from hubtools.layout import CARD, METADATA_NAMES, RUN_MANIFEST
-from hubtools.limits import FRONT_MATTER
+from hubtools.limits import MAX_CARD
 from hubtools.lorafile.look import Weights, look
 from hubtools.modelfiles import SAFE
 from hubtools.publish.classify import classify
@@ -161,13 +161,17 @@ class Release:
         return violations_at(parse(self._card), self.repo_type)
 
     @cached_property
+    def card(self) -> str | None:
+        """The text of the card, as far as cards are read; None without one."""
+        return None if self._card is None else self._card.decode("utf-8-sig", "replace")
+
+    @cached_property
     def _card(self) -> bytes | None:
-        """The beginning of the card, as far as front matter may go."""
         card = next((file for file in self.files if file.name == CARD), None)
         if card is None:
             return None
         with self.open(card) as opened:
-            return opened.read(FRONT_MATTER + 1)
+            return opened.read(MAX_CARD)
 
 
 def _opened(root: Root, file: ReleaseFile) -> BinaryIO:

@@ -355,7 +355,7 @@ def test_what_is_drawn_is_written_and_told_whatever_comes_next(
     told: list[str] = []
 
     def stepped(done: int, total: int) -> None:
-        if done == 7:  # in the third picture; the base's scheduler takes three steps for two
+        if done == 5:  # in the third picture, of two steps each
             raise KeyboardInterrupt
 
     shots, names = [shot(seed=seed) for seed in range(4)], ["a", "b", "c", "d"]

@@ -19,17 +19,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from hubtools.cardlinks import is_inside, scheme_of
 from hubtools.cards import rendering
 from hubtools.cards.escape import (
     cell,
     code,
     code_cell,
     hub_link,
-    is_inside,
     is_web_address,
     markdown,
     python_literal,
-    scheme_of,
 )
 from hubtools.cards.merge import Memory, blocks_of, merge
 from hubtools.cards.render import write_dataset_card, write_model_card

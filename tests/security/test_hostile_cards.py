@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hubtools import cardschema
-from hubtools.cards.markdown_rules import prose
+from hubtools.cardlinks import prose
 from hubtools.cards.rules import check_card
 from hubtools.cards.view import CardView
 from tests.typed import typed

@@ -20,6 +20,7 @@ from hubtools.publish.comparison import COMPARISON_RULES, Comparison
 from hubtools.publish.push import load_plan, push, save_plan
 from hubtools.publish.release import collect
 from hubtools.rooted import LeadsOut
+from tests.lorafiles import good, save
 from tests.security.pushing import (
     REPO,
     TOKEN,
@@ -90,6 +91,11 @@ def ignored_picture(root: Path) -> None:
     (root / ".gitignore").write_text("2.png\n")
 
 
+def ignored(name: str, root: Path) -> None:
+    (root / name).write_bytes((root / "0.png").read_bytes())
+    (root / ".gitignore").write_text(f"{name}\n")
+
+
 def ignored_without_records(root: Path) -> None:
     (root / "metadata.jsonl").unlink()
     ignored_picture(root)
@@ -120,6 +126,11 @@ BAD: dict[str, tuple[str, Callable[[Path], None]]] = {
     "what .gitignore names": ("P135", ignored_picture),
     "another row": ("P136", ignored_picture),
     "a row less": ("P136", ignored_without_records),
+    "a picture of the card that is not there": ("P153", table("README.md", "![it](there.png)\n")),
+    "a picture of the card that stays here": (
+        "P153",
+        lambda root: table("README.md", "![it](shown.png)\n")(root) or ignored("shown.png", root),
+    ),
     "two cases": ("P139", two_cases),
     "a backslash": ("P139", table("a\\b.txt", "x")),
     "a line end": ("P139", table("a\nb.txt", "x")),
@@ -137,7 +148,7 @@ def test_releases_that_do_not_stand_alone(dataset: Path, case: str) -> None:
 
 
 def test_every_rule_of_comparing_has_a_bad_and_a_good_pair(dataset: Path) -> None:
-    """P135, P136 and P139 have theirs in `BAD`."""
+    """P135, P136, P139 and P153 have theirs in `BAD`."""
     good = Comparison(collect(dataset, "dataset"))
     (dataset / "link.png").symlink_to("/etc/hosts")
     stays = Comparison(collect(dataset, "dataset"))
@@ -157,6 +168,38 @@ def test_every_rule_of_comparing_has_a_bad_and_a_good_pair(dataset: Path) -> Non
         found = {finding.rule for finding in COMPARISON_RULES.run(comparison)}
         assert rule in found, rule
     assert {*bad, *(rule for rule, _ in BAD.values())} == {rule.id for rule in COMPARISON_RULES}
+
+
+def test_what_a_card_names_is_sent(tmp_path: Path) -> None:
+    """Pictures of the gallery, links and weights that the code loads, each at its line; a folder, a
+    name with a space written %20 and what lies elsewhere on the web are nothing to miss."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a b.png").touch()
+    save(tmp_path / "pytorch_lora_weights.safetensors", good())
+    card = [
+        "---",
+        "license: mit",
+        "widget:",
+        "- text: x",
+        "  output:",
+        "    url: images/a b.png",
+        "- text: y",
+        "  output:",
+        "    url: images/lost.png",
+        "---",
+        "[all](images) ![one](./images/a%20b.png) ![web](https://example.org/x.png) [top](#top)",
+        "`![code](no.png)`",
+        '<img src="gone.png">',
+        "```python",
+        'pipe.load_lora_weights("me/x", weight_name="other.safetensors")',
+        "```",
+    ]
+    (tmp_path / "README.md").write_text("\n".join(card) + "\n")
+    found = COMPARISON_RULES.run(Comparison(collect(tmp_path, "model")), select=["P153"])
+    said = {finding.line: finding.message for finding in found}
+    assert sorted(said) == [9, 13, 15]
+    for line, name in {9: "images/lost.png", 13: "gone.png", 15: "other.safetensors"}.items():
+        assert repr(name) in said[line]
 
 
 def test_a_picture_that_is_in_the_repository_already_counts(local_hub: Hub, dataset: Path) -> None:

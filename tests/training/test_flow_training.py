@@ -26,6 +26,7 @@ from hubtools.project import Project  # noqa: E402
 from hubtools.settings import TrainSettings  # noqa: E402
 from hubtools.training.choices import completed  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
+from tests.drawing import apart  # noqa: E402
 from tests.dying import DiesAt, Killed  # noqa: E402
 from tests.oracles import load  # noqa: E402
 
@@ -78,13 +79,6 @@ def run(project: Project) -> dict[str, Any]:
     return dict(found)
 
 
-def pixels(picture: Path) -> bytes:
-    from PIL import Image
-
-    with Image.open(picture) as image:
-        return image.convert("RGB").tobytes()
-
-
 @pytest.mark.parametrize("base", [*BASES, "tiny_flux2_dev", "tiny_sd3_clips"], indirect=True)
 def test_it_is_trained_resumed_written_read_and_drawn_with(
     make_flow: MakeProject, base: Path, tmp_path: Path
@@ -119,7 +113,7 @@ def test_it_is_trained_resumed_written_read_and_drawn_with(
     (sample,) = [one for one in read_samples(whole.run_dir / "samples") if one.train_step == 4]
     (drawn,) = generate(whole, lora=str(whole.run_dir), prompts=["a tok"], output=tmp_path / "out")
     assert (drawn.steps, drawn.guidance) == (sample.steps, sample.guidance)
-    assert pixels(tmp_path / "out" / drawn.file) == pixels(whole.run_dir / "samples" / sample.file)
+    assert apart(tmp_path / "out" / drawn.file, whole.run_dir / "samples" / sample.file)[0] <= 1
 
 
 def test_its_plan_reckons_memory_and_tells_its_moments(make_flow: MakeProject, base: Path) -> None:

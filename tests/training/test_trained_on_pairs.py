@@ -23,6 +23,7 @@ from hubtools.models.families.protocol import family_of  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.project import Project  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
+from tests.drawing import apart  # noqa: E402
 from tests.dying import DiesAt, Killed  # noqa: E402
 from tests.oracles import load  # noqa: E402
 from tests.references import given, shrink  # noqa: E402
@@ -103,13 +104,6 @@ def test_it_is_trained_resumed_written_and_read(make_pairs: MakeProject, base: P
         assert float(one.detach().abs().max()) > 0, name  # every layer has learned
 
 
-def pixels(picture: Path) -> bytes:
-    from PIL import Image
-
-    with Image.open(picture) as image:
-        return image.convert("RGB").tobytes()
-
-
 def test_samples_are_made_from_the_rows_pictures(
     make_pairs: MakeProject, data: Path, tmp_path: Path
 ) -> None:
@@ -127,9 +121,11 @@ def test_samples_are_made_from_the_rows_pictures(
         return out / record.file
 
     own = again("own", str(data / "before/0.png"))
-    assert pixels(own) == pixels(project.run_dir / "samples" / drawn[0].file)
+    sample = project.run_dir / "samples" / drawn[0].file
+    largest, differing = apart(own, sample)
+    assert largest <= 1
     other = again("other", str(data / "before/1.png"))
-    assert pixels(other) != pixels(own)
+    assert apart(other, sample)[1] > 4 * differing + 40
     with pytest.raises(UsageError, match=r"made from 0\.png, which it does not carry"):
         generate(project, like=own, output=tmp_path / "like")
 
