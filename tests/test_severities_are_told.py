@@ -40,7 +40,7 @@ def _id(path: Path, said: ast.expr) -> str:
     return str(getattr(importlib.import_module(module), ast.unparse(said)))
 
 
-def _rules() -> Iterator[tuple[str, set[str]]]:
+def _rules() -> Iterator[tuple[str, list[str]]]:
     for path in sorted(_PACKAGE.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         if "_RULES.rule(" not in text:
@@ -52,11 +52,11 @@ def _rules() -> Iterator[tuple[str, set[str]]]:
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func).endswith("_RULES.rule"):
                     found = _severities(function, functions)
                     if found:
-                        yield _id(path, mark.args[0]), found
+                        yield _id(path, mark.args[0]), sorted(found)
 
 
 @pytest.mark.parametrize(("id", "severities"), _rules(), ids=lambda value: str(value))
-def test_a_rule_tells_its_other_severities(id: str, severities: set[str]) -> None:
+def test_a_rule_tells_its_other_severities(id: str, severities: list[str]) -> None:
     rule = explain(id)
     others = {WORDS[one] for one in severities if WORDS[one] != WORDS[rule.severity.name]}
     told = rule.doc.partition("\nFix:")[0]

@@ -8,12 +8,13 @@ from shlex import quote
 import click
 
 from hubtools.cli.output import Output, output_options
+from hubtools.errors import UsageError
 from hubtools.findings import plural
 from hubtools.project import load_project
 
 
 @click.command("init")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", required=False, type=click.Path(path_type=Path))
 @click.option("--example", is_flag=True, help="Use the built-in example pictures.")
 @click.option(
     "--from", "source", type=click.Path(path_type=Path, exists=True),
@@ -35,7 +36,7 @@ from hubtools.project import load_project
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @output_options()
 def command(
-    folder: Path,
+    folder: Path | None,
     example: bool,
     source: Path | None,
     pictures: Path | None,
@@ -54,6 +55,12 @@ def command(
     """
     from hubtools.commands.journeys import init
 
+    if folder is None:
+        raise UsageError(
+            "It is not said where the project shall be.",
+            hint="`hubtools init . --from FOLDER` makes it here, of pictures that it copies;"
+            " `hubtools init .` of those that lie here; `hubtools init . --example` of an example",
+        )
     made = init(
         folder,
         example=example,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
-from shlex import quote
 from typing import BinaryIO, Literal, NamedTuple
 
 from hubtools.cardforms import violations_at
@@ -20,7 +19,6 @@ from hubtools.frontmatter import Card, parse, parse_card
 from hubtools.layout import CARD, METADATA_NAMES, RUN_MANIFEST
 from hubtools.limits import MAX_CARD
 from hubtools.lorafile.look import Weights, look
-from hubtools.modelfiles import SAFE
 from hubtools.publish.classify import classify
 from hubtools.publish.content import Look, opened_source
 from hubtools.publish.contents import Leak
@@ -28,7 +26,7 @@ from hubtools.publish.ignored import ignored
 from hubtools.publish.links import Link, below, follow
 from hubtools.publish.reading import Reading, read
 from hubtools.rooted import Root
-from hubtools.runfolders.trainers import recognised
+from hubtools.runfolders.trainers import no_folder, recognised
 from hubtools.setting_types import AllowedSecret
 
 RepoType = Literal["model", "dataset", "space"]
@@ -185,21 +183,11 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, p) or fnmatchcase(base, p) for p in patterns)
 
 
-def _instead_of(place: Path) -> str:
-    if place.is_file() and place.name.endswith(SAFE):
-        return f"`hubtools convert {quote(str(place))}` makes a folder to publish of a LoRA"
-    return "give a run or dataset folder"
-
-
 def kind_of(folder: Path) -> Literal["model", "dataset"]:
     """Whether `folder` is a run folder (a model) or a dataset folder. Raises `HubtoolsError` if
     it is neither."""
     if not folder.is_dir():
-        raise HubtoolsError(
-            f"{folder} is a file." if folder.is_file() else f"There is no folder {folder}.",
-            hint=_instead_of(folder),
-            code="file-not-found",
-        )
+        raise no_folder(folder, "give a run or dataset folder")
     if (folder / RUN_MANIFEST).is_file() or any(folder.glob("*.safetensors")):
         return "model"
     if recognised(folder) is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
@@ -30,6 +31,7 @@ from hubtools.layout import (
     home_dir,
 )
 from hubtools.lorafile.look import ADAPTERS
+from hubtools.modelfiles import SAFE
 from hubtools.models.registry import COMPONENTS
 from hubtools.patterns import regex
 from hubtools.rooted import TEMPORARY, Root
@@ -86,12 +88,19 @@ def recognised(path: Path) -> RunFolder | None:
         return None
 
 
+def no_folder(place: Path, hint: str) -> HubtoolsError:
+    """What is said where a run or dataset folder was to be given and there is none."""
+    if not place.is_file():
+        return HubtoolsError(f"There is no folder {place}.", hint=hint, code="file-not-found")
+    if place.name.endswith(SAFE):
+        hint = f"`hubtools convert {quote(str(place))}` makes a folder to publish of a LoRA"
+    return HubtoolsError(f"{place} is a file.", hint=hint, code="file-not-found")
+
+
 def refuse_places(root: Path) -> None:
     """Raise `HubtoolsError` for folders that are surely no run folder."""
     if not root.is_dir():
-        raise HubtoolsError(
-            f"There is no folder {root}.", hint="give the run folder", code="file-not-found"
-        )
+        raise no_folder(root, "give the run folder")
     real = root.resolve()
     home = home_dir()
     own = home.resolve() if home is not None else None

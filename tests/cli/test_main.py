@@ -146,7 +146,17 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 def test_ctrl_c_ends_in_a_sentence(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "hubtools", "hub", "serve", "--root", str(tmp_path / "hub")],
+        [
+            sys.executable,
+            "-m",
+            "hubtools",
+            "hub",
+            "serve",
+            "--port",
+            "0",
+            "--root",
+            str(tmp_path / "hub"),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

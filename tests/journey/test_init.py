@@ -94,3 +94,19 @@ def test_gitignore_gets_what_it_lacks(tmp_path: Path, draw_pictures: Draw) -> No
     (tmp_path / ".gitignore").write_text("*.pyc\nruns/\n")
     init(tmp_path)
     assert (tmp_path / ".gitignore").read_text() == "*.pyc\nruns/\n.hubtools/\n"
+
+
+def test_without_a_place_it_says_what_to_type(tmp_path: Path) -> None:
+    done = typed("init", cwd=tmp_path)
+    assert done.returncode == 2
+    words = [line for line in done.stderr.split("`") if line.startswith("hubtools init")]
+    assert typed(*words[-1].split()[1:], cwd=tmp_path).returncode == 0, "the example"
+
+
+def test_a_weight_file_in_place_of_a_folder_is_for_convert(tmp_path: Path) -> None:
+    (tmp_path / "k.safetensors").touch()
+    for command in ("prune", "push"):
+        done = typed(command, "k.safetensors", cwd=tmp_path)
+        assert done.returncode in (1, 2)
+        assert "k.safetensors is a file" in done.stderr, done.stderr
+        assert "hubtools convert k.safetensors" in done.stderr
