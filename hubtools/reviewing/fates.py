@@ -13,7 +13,7 @@ from typing import Any
 
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.plan import Operation
-from hubtools.dataset.edits.references import Reference, is_free, table_for
+from hubtools.dataset.edits.references import Reference, is_free, learnt_by, table_for
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.pictures import encode_anew
 from hubtools.dataset.folder.names import fold
@@ -41,7 +41,7 @@ class Fates:
         self._kept = _kept_records(self.draft)
         self._noted = dict(self._kept)
         self._references: dict[str, list[Reference]] | None = None
-        self._learnt: dict[str, str] = {}
+        self._is_learnt = learnt_by(self.draft.learnt_key)
 
     # --- the picture itself ------------------------------------------------------------------
 
@@ -84,19 +84,13 @@ class Fates:
             if focus is not None and is_free(place) and self._is_learnt(place):
                 place.table.put(place.record, values | {FOCUS: moved(*focus)}, "", "move its focus")
 
-    def _is_learnt(self, place: Reference) -> bool:
-        table = place.table
-        if table.name not in self._learnt:  # to look for it takes a walk through all its records
-            self._learnt[table.name] = self.draft.learnt_key(table)
-        return not place.index and place.column == self._learnt[table.name]
-
     # --- away and back -----------------------------------------------------------------------
 
     def delete(self, names: list[str]) -> None:
         """Remove pictures with their records."""
         if not names:
             return  # to look for none takes a walk through all records
-        self.draft.remove_pictures(names, "", "deleted in the review")
+        self.draft.remove_pictures(dict.fromkeys(names, ("", "deleted in the review")))
         for name in names:
             if name in self.draft.files:
                 self.left["fate", name] = self.draft.left.get(name, "it is to be left as it is")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,6 +50,20 @@ def is_free(place: Reference) -> bool:
     return place.table.locked is None and not place.record.raw
 
 
+def learnt_by(key_of: Callable[[Table], str]) -> Callable[[Reference], bool]:
+    """What tells whether a place names the picture that its record is about. `key_of` is asked once
+    a table: the answer may take a walk through all its records."""
+    keys: dict[int, tuple[Table, str]] = {}
+
+    def is_learnt(place: Reference) -> bool:
+        table = place.table
+        if id(table) not in keys:
+            keys[id(table)] = table, key_of(table)
+        return not place.index and place.column == keys[id(table)][1]
+
+    return is_learnt
+
+
 def point(place: Reference, value: str, rule: str) -> None:
     """Let a record name another file."""
     values = dict(place.record.values)
@@ -60,6 +74,15 @@ def point(place: Reference, value: str, rule: str) -> None:
         items[place.index] = value
         values[place.column] = items
     place.table.put(place.record, values, rule, "name a renamed picture")
+
+
+def drop_records(gone: Iterable[tuple[Reference, str]], what: str) -> None:
+    """Remove the records in which places are, each by a rule."""
+    found: dict[tuple[int, str], tuple[Table, list[Record]]] = {}
+    for place, rule in gone:
+        found.setdefault((id(place.table), rule), (place.table, []))[1].append(place.record)
+    for (_, rule), (table, records) in found.items():
+        table.drop(records, rule, what)
 
 
 class Learnt(NamedTuple):

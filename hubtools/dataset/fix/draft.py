@@ -10,7 +10,15 @@ from pathlib import Path
 import xxhash
 
 from hubtools.causes import NO_FILE
-from hubtools.dataset.edits.references import Reference, is_free, point, references_in, relative
+from hubtools.dataset.edits.references import (
+    Reference,
+    drop_records,
+    is_free,
+    learnt_by,
+    point,
+    references_in,
+    relative,
+)
 from hubtools.dataset.edits.tables import Notes, Record, Table
 from hubtools.dataset.fix.draft_file import File
 from hubtools.dataset.fix.reading import read_table
@@ -194,35 +202,28 @@ class Draft:
             self.gone[table.source] = table.notes
         self.changed()
 
-    def remove_pictures(self, names: Sequence[str], rule: str, what: str) -> None:
-        """Take pictures out with the records that name them, and the further pictures of those
-        records that no other record names; a picture stays if a record that must not be changed,
-        or a column of further pictures (a mask), names it."""
-        references = self.references()
-        gone: dict[int, tuple[Table, list[Record]]] = {}
-        for name in names:
+    def remove_pictures(self, why: Mapping[str, tuple[str, str]]) -> None:
+        """Take pictures out, each by a rule and for a reason, with the records that name them, and
+        the further pictures of those records that no other record names; a picture stays if a
+        record that must not be changed, or a column of further pictures (a mask), names it."""
+        references, is_learnt = self.references(), learnt_by(self.learnt_key)
+        gone: dict[int, tuple[Reference, str]] = {}  # by record
+        for name, (rule, what) in why.items():
             places = references.get(name, [])
             if self.files[name].origin in self._leave:
                 continue
-            if not all(self._may_go(place) for place in places):
+            if not all(is_free(place) and is_learnt(place) for place in places):
                 self.left[name] = "a record that cannot be changed names it"
                 continue
-            for place in places:
-                gone.setdefault(id(place.table), (place.table, []))[1].append(place.record)
+            gone |= {id(place.record): (place, rule) for place in places}
             self.remove(name, rule, what)
-        dropped = {id(record) for _, records in gone.values() for record in records}
         for other, places in references.items():
             # pictures of a row go together
-            if other in names or other not in self.files or self.files[other].origin in self._leave:
+            if other in why or other not in self.files or self.files[other].origin in self._leave:
                 continue
-            if all(id(place.record) in dropped for place in places):
-                self.remove(other, rule, "its row is removed")
-        for table, records in gone.values():
-            table.drop(records, rule, "remove the record of a removed picture")
-
-    def _may_go(self, place: Reference) -> bool:
-        """True where a record that may be changed names the picture that it is about."""
-        return is_free(place) and not place.index and place.column == self.learnt_key(place.table)
+            if all(id(place.record) in gone for place in places):
+                self.remove(other, gone[id(places[0].record)][1], "its row is removed")
+        drop_records(gone.values(), "remove the record of a removed picture")
 
     def learnt_key(self, table: Table) -> str:
         """The key of the pictures to learn."""

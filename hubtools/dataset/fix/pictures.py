@@ -41,27 +41,30 @@ def removals(draft: Draft) -> None:
                 # a disk that fails says nothing about the picture
                 and not (draft.facts[str(finding.path)].problem or "").startswith(UNREAD)
             ]
-            draft.remove_pictures(damaged, rule, "it cannot be decoded")
+            draft.remove_pictures(dict.fromkeys(damaged, (rule, "it cannot be decoded")))
     if draft.may("remove-small"):
         small = [str(finding.path) for finding in draft.findings("D304")]
         size = draft.looked.resolution
-        draft.remove_pictures(small, "D304", f"it is smaller than {size} pixels")
+        why = "D304", f"it is smaller than {size} pixels"
+        draft.remove_pictures(dict.fromkeys(small, why))
     if draft.may("remove-unlisted") and draft.finds("D202"):
         listed = draft.references()
         pictures = (entry.name for entry in draft.view.listing.pictures)
         unlisted = [n for n in pictures if n not in listed and draft.acts_on("D202", n)]
-        draft.remove_pictures(unlisted, "D202", "no record names it")
+        draft.remove_pictures(dict.fromkeys(unlisted, ("D202", "no record names it")))
     if draft.may("delete-duplicates") and draft.finds("D401", "D402"):
         _duplicates(draft)
 
 
 def _duplicates(draft: Draft) -> None:
     rules = {Grade.BYTES: "D401", Grade.PIXELS: "D402"}
+    why = {}
     for group in draft.view.groups:
         for copy in group.copies:
             rule = rules.get(copy.grade)
             if rule is not None and copy.turn == 1 and draft.acts_on(rule, group.best):
-                draft.remove_pictures([copy.name], rule, f"the same as {group.best}")
+                why[copy.name] = rule, f"the same as {group.best}"
+    draft.remove_pictures(why)
 
 
 @fixes("D208", each=True, safe="gives a picture without a picture's ending the right one")
