@@ -45,6 +45,20 @@ def is_pickled(name: str) -> bool:
     return name.endswith(PICKLED)
 
 
+def unread(path: Path, problem: str | None) -> HubtoolsError:
+    """What is said of a file that was given as a LoRA and has no header of .safetensors: that it is
+    damaged only if its name says that it is one."""
+    if path.name.endswith(SAFE):
+        return HubtoolsError(
+            f"{path} is damaged: {problem}.", hint="fetch it again", code="file-damaged"
+        )
+    return HubtoolsError(
+        f"{path} is no {SAFE} file.",
+        hint=f"give a LoRA: a {SAFE} file, a run folder or the id of a repository on the Hub",
+        code="wrong-kind",
+    )
+
+
 def components_of(index: Mapping[str, Any]) -> dict[str, list[Any]]:
     """What a `model_index.json` names as components, each with a list of a library and a class, or
     of twice nothing. A list of numbers is a setting of the pipeline."""

@@ -16,7 +16,7 @@ from hubtools.commands.asked import (
     project_of,
     quiet,
 )
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
 
@@ -138,6 +138,13 @@ def inspect(
         from hubtools.reporting.sheets import check_sheet
 
         check_sheet(Path(sheet))  # before anything is done
+    if path is not None and Path(path).is_file():
+        raise HubtoolsError(
+            f"{path} is no .safetensors file.",
+            hint="give a folder of pictures, a project folder, a .safetensors file"
+            " or the id of a repository with a LoRA",
+            code="wrong-kind",
+        )
     project = project_of(inspect, project, settings)
     folder, project = folder_of(path, project, change=False, note=note)
     train = project.train

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hubtools.errors import HubtoolsError
 from hubtools.lorafile.look import Said, Weights, words_for
-from hubtools.modelfiles import read_json
+from hubtools.modelfiles import read_json, unread
 from hubtools.weights import Holds
 
 if TYPE_CHECKING:
@@ -20,11 +20,7 @@ def check_kind(path: Path, weights: Weights) -> None:
     """Raise `HubtoolsError` for what is no LoRA, or is damaged."""
     holds = weights.header.holds
     if holds is Holds.DAMAGED:
-        raise HubtoolsError(
-            f"{path} is damaged: {weights.header.problem}.",
-            hint="fetch it again",
-            code="file-damaged",
-        )
+        raise unread(path, weights.header.problem)
     if not weights.header.tensors:
         raise HubtoolsError(f"{path} holds no tensors.", hint="fetch it again", code="file-damaged")
     if holds is Holds.LORA and any(part.role == "mid" for part in weights.parts):

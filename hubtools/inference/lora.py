@@ -17,7 +17,7 @@ from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
 from hubtools.manifest import RunManifest
-from hubtools.modelfiles import SAFE, is_pickled
+from hubtools.modelfiles import SAFE, is_pickled, unread
 from hubtools.models.targets import target_of
 from hubtools.tensornames import part_of
 from hubtools.weights import Holds, read_header
@@ -281,11 +281,7 @@ def _file(path: Path, source: str, step: int | None, base: str | None) -> LoraFi
         )
     header = read_header(path)
     if header.holds is Holds.DAMAGED:
-        raise HubtoolsError(
-            f"{path} is not a safetensors file.",
-            hint="it may be cut off; fetch it again",
-            code="file-damaged",
-        )
+        raise unread(path, header.problem)
     if header.holds is Holds.LYCORIS:
         raise HubtoolsError(
             f"{path} is no LoRA but one of its relatives (LoHa, LoKr, OFT), and hubtools draws with"

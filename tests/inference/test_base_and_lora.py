@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi
 
+from hubtools.commands.weights import convert
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.inference.adapters import apply_lora
 from hubtools.inference.lora import choose_weights, resolve_lora
@@ -221,8 +222,13 @@ def test_loras_that_are_nowhere(name: str) -> None:
 def test_files_that_are_no_safetensors(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(data)
-    with pytest.raises(HubtoolsError, match="not a safetensors file"):
+    with pytest.raises(HubtoolsError, match=r"x\.safetensors is damaged"):
         resolve_lora(str(path))
+    other = path.rename(tmp_path / "x.log")
+    for take in (resolve_lora, convert):
+        with pytest.raises(HubtoolsError, match=r"x\.log is no \.safetensors file") as caught:
+            take(str(other))
+        assert "give a LoRA" in str(caught.value.hint)
 
 
 def test_a_full_model_is_no_lora(tiny_base: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 import hubtools
+from hubtools.errors import HubtoolsError
 from hubtools.publish.inspection import WeightInspection
 from tests import lorafiles
 from tests.typed import typed
@@ -34,3 +37,10 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
 def test_a_pickle_is_named_and_not_opened(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"\x80\x04")
     assert typed("inspect", str(tmp_path / "a.bin")).returncode == 1
+
+
+def test_a_file_of_another_kind_is_told_what_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "hub.log").write_text("no weights")
+    with pytest.raises(HubtoolsError, match=r"hub\.log is no \.safetensors file") as caught:
+        hubtools.inspect(tmp_path / "hub.log")
+    assert "a folder of pictures" in str(caught.value.hint)
