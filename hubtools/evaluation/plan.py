@@ -16,6 +16,7 @@ from hubtools.inference.controls import controls_for, taken_by
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
 from hubtools.inference.lora import LoraFile, WeightedLora, check_loras, resolve_lora, snapshots_of
+from hubtools.inference.project_base import size_on
 from hubtools.inference.shots import Shot, shots_of
 from hubtools.inference.staged import LoraShots
 from hubtools.manifest import RunManifest
@@ -125,7 +126,7 @@ def plan_evaluation(
     shots, names = shots_of(
         project.samples,
         [*texts, *plain],
-        project.resolution,
+        size_on(project, base),
         images=settings.num_images,
         lora_weight=1.0,
         literals=literals,

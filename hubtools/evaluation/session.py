@@ -16,6 +16,7 @@ from hubtools.inference.at_once import fuses_unasked
 from hubtools.inference.embeddings import Said
 from hubtools.inference.lora import said_by
 from hubtools.inference.pipeline import draw
+from hubtools.inference.project_base import size_on
 from hubtools.inference.staged import open_staged
 from hubtools.layout import EVALUATION_DIR
 from hubtools.models.base import fetch_base
@@ -107,7 +108,7 @@ class Session:
         pipeline, prompts = open_staged(load, plan.wanted, fuse=fuse, with_text=with_text)
         model = opened.pop()
         # before it goes to half precision, as above
-        bare = encode(family, model, plan.measured, captions[()], plan.project.resolution, info)
+        bare = encode(family, model, plan.measured, captions[()], size_on(plan.project, base), info)
         encoded = {
             said: bare.with_captions(plan.measured, found, info) for said, found in captions.items()
         }

@@ -24,7 +24,7 @@ from hubtools.inference.lora import (
     resolve_loras,
 )
 from hubtools.inference.pipeline import draw
-from hubtools.inference.project_base import project_base
+from hubtools.inference.project_base import project_base, size_on
 from hubtools.inference.repeat import recall
 from hubtools.inference.sheet import contact_sheet
 from hubtools.inference.shots import Shot, check_size, prompts_of, shots_of
@@ -122,7 +122,7 @@ def generate(
         shots, names = shots_of(
             project.samples,
             prompts,
-            project.resolution,
+            size_on(project, base),
             images=images,
             literals=triggers(project, loras),
             usual=sampling_of(base),
@@ -326,7 +326,7 @@ def generate_for_run(
     shots, names = shots_of(
         project.samples,
         prompts,
-        project.resolution,
+        size_on(project, base),
         literals=literals,
         usual=sampling_of(base),
         controls=controls_for(project, prompts, taken_by(base), examples),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hubtools.errors import UsageError
 from hubtools.models.base import Base, resolve_base
 from hubtools.models.registry import EXAMPLE_BASE, TRY_OFFLINE
+from hubtools.models.targets import chosen_target, size_of
 from hubtools.project import Project
 
 
@@ -22,6 +23,14 @@ def name_of_base(project: Project) -> str:
             code="bad-setting",
         )
     return name
+
+
+def size_on(project: Project, base: Base) -> int:
+    """Side of pictures in pixels where none is set: `Project.resolution`, also with a base that a
+    LoRA names."""
+    if project.train.resolution or project.base:
+        return project.resolution
+    return size_of(chosen_target(project.dataset.target, base.path_or_id))
 
 
 def project_base(

@@ -25,6 +25,7 @@ from hubtools.inference.lora import (
     snapshots_of,
 )
 from hubtools.inference.pipeline import versions
+from hubtools.inference.project_base import size_on
 from hubtools.inference.shots import Shot, check_size, shots_of
 from hubtools.manifest import SampleRecord, read_record_of
 from hubtools.models.base import Base
@@ -169,7 +170,7 @@ def plan_grid(
     (start,), _ = shots_of(
         project.samples,
         [prompt],
-        project.resolution,
+        size_on(project, base),
         literals=triggers(project, first),
         usual=sampling_of(base),
         controls=controls_for(project, [prompt], taken_by(base)),
