@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from hubtools.cardlinks import gallery_files
 from hubtools.cards.escape import hub_file
 from hubtools.cards.foreign_pictures import Drawn, drawn_in
 from hubtools.cards.gathered import gathered
@@ -266,12 +267,26 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
     # where nobody knows a prompt the Hub's own cards have a dash
     prompts = shows.prompts or [(one.prompt or "-", None) for one in drawn]
     card.front_matter.update(front_matter_of(card, prompts))
-    return card, [*shows.shown, *_shown(drawn, folder)]
+    return card, [*shows.shown, *(_shown(drawn, folder) if drawn else _lost(found))]
 
 
 def _shown(drawn: Sequence[Drawn], folder: Path) -> Iterator[Shown]:
     for index, one in enumerate(drawn):
         yield Shown(image_name(index), one.file, None, folder / one.folder)
+
+
+def _lost(found: Foreign) -> list[Shown]:
+    """Pictures that hubtools once wrote for a gallery whose words a person has changed since, and
+    that are gone."""
+    own, folder = found.own, found.folder
+    tags = own.data.get("tags")
+    ours = isinstance(tags, list) and "hubtools" in tags and "<Gallery" not in own.text
+    if not ours or not _own_widget(found):
+        return []
+    named = {url for _, url in gallery_files(own.data)}
+    with Root(folder) as root:
+        again = _shown(drawn_in(root, found.trigger), folder)
+        return [one for one in again if one.name in named and not root.exists(one.name)]
 
 
 def said_by_settings(project: Project) -> frozenset[str]:

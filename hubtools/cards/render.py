@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.cardlinks import gallery_files, linked_files, names_meant
 from hubtools.cards.dataset_facts import DatasetCard, dataset_facts
 from hubtools.cards.escape import cell, code, markdown
 from hubtools.cards.foreign_facts import said_by_settings
@@ -22,6 +23,7 @@ from hubtools.cards.rendering import render_own, render_shipped
 from hubtools.cards.showing import Shown
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
+from hubtools.frontmatter import parse
 from hubtools.inference.png import TEXT_KEY, parameters_text
 from hubtools.layout import CARD, IMAGES_DIR
 from hubtools.licensing.resolve import License
@@ -83,7 +85,7 @@ def write_model_card(
             check_output(root, name, "a picture of the gallery", _is_page_image)
     result = _write(run_dir, card.front_matter, body, dry_run, renew, told)
     if not dry_run:
-        _write_images(run_dir, shown)
+        _write_images(run_dir, shown, result.text)
         if card.license is not None and card.license.id == "other":
             _write_notice(run_dir, card, card.license)
     return CardResult(result.path, result.text, result.diff, images, card.notes, card.command)
@@ -163,10 +165,10 @@ def _render(name: str, card: ModelCard | DatasetCard, template: Path | None) -> 
 # --- pictures and notices ------------------------------------------------------------------------
 
 
-def _write_images(run_dir: Path, shown: Sequence[Shown]) -> None:
+def _write_images(run_dir: Path, shown: Sequence[Shown], text: str) -> None:
     """Copy samples to the pictures of the card, small enough for a page and with nothing inside but
-    the parameters; pictures of an earlier card go."""
-    wanted = {one.name for one in shown}
+    the parameters; pictures of an earlier card go, except those that the card's `text` names."""
+    wanted = {one.name for one in shown} | _named_in(text)
     with Root(run_dir) as root:
         for entry in root.list(IMAGES_DIR):
             name = f"{IMAGES_DIR}/{entry}"
@@ -184,6 +186,14 @@ def _write_images(run_dir: Path, shown: Sequence[Shown]) -> None:
                 data = _page_image(samples, name, record)
             if not root.is_file(target) or root.read(target) != data:
                 root.write(target, data)
+
+
+def _named_in(text: str) -> set[str]:
+    """The files that a card shows or links, a person's words included."""
+    card = parse(text)
+    named = [url for _, url in gallery_files(card.data)]
+    named += [target for target, _ in linked_files(card.body)]
+    return {meant for name in named for meant in names_meant(name)}
 
 
 # `parameters_text` as these pictures have it; other programs call their samplers otherwise

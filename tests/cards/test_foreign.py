@@ -119,6 +119,30 @@ def test_of_a_bare_file_what_is_unknown_is_asked_for(bare: Path, tmp_path: Path)
     assert "    'zwx dog'," in text_of(bare)
 
 
+def test_pictures_whose_words_a_person_changed_stay_and_come_back(bare: Path) -> None:
+    for shade in (1, 2):
+        picture(bare / f"samples/{shade}.png", shade)
+    known = ("card", bare, "--base-model", BASE, "--trigger", "sty")
+    assert typed(*known).returncode == 0
+    shown = [bare / "images/00.png", bare / "images/01.png"]
+    text = text_of(bare).replace("text: '-'", "text: 'a sty house'", 1)
+    (bare / "README.md").write_text(text)
+    before = [path.read_bytes() for path in shown]
+    for words in (("card", bare), ("card", bare, "--renew")):
+        assert typed(*words).returncode == 0
+        assert text_of(bare) == text
+        assert [path.read_bytes() for path in shown] == before
+    shown[1].unlink()
+    assert typed("card", bare).returncode == 0
+    assert [path.read_bytes() for path in shown] == before
+    # one that the card does not name any more goes
+    (bare / "README.md").write_text(
+        text.replace("- text: '-'\n  output:\n    url: images/01.png\n", "")
+    )
+    typed("card", bare)
+    assert not shown[1].exists()
+
+
 def test_of_ai_toolkit(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     lorafiles.save(
