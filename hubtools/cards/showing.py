@@ -124,10 +124,10 @@ def citation(repo: str, title: str, started: str) -> str | None:
     if hub_file(repo, "x") is None or not name:
         return None
     plain = " ".join(re.sub(r"[^\w .,:()/-]", " ", title).split())
-    year = started[:4] if re.match(r"[0-9]{4}-", started) else ""
+    year = f"  year = {{{started[:4]}}},\n" if re.match(r"[0-9]{4}-", started) else ""
     return (
         f"@misc{{{re.sub(r'[^A-Za-z0-9]', '', owner + name)},\n  author = {{{owner}}},\n"
-        f"  title = {{{plain}}},\n  year = {{{year}}},\n"
+        f"  title = {{{plain}}},\n{year}"
         f"  url = {{https://huggingface.co/{owner}/{name}}},\n}}"
     )
 

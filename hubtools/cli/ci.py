@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hubtools.cli.following import push_words
 from hubtools.cli.joblog import is_job
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, print_utf8, shown_path
@@ -82,8 +83,9 @@ def init(
         out.data(made.text.rstrip())
     for note in made.notes:
         out.warn(note)
+    said = f"{'Would write' if dry_run else 'Wrote'} {made.path}"
     out.result(
-        f"{'Would write' if dry_run else 'Wrote'} {made.path}",
+        said if made.changed else f"{made.path} is as it was",
         workflow=str(made.path),
         text=made.text if dry_run and not out.human else None,
         trust=[{"settings": one.address, **one.claims} for one in made.trust]
@@ -96,9 +98,11 @@ def init(
         out.note(f"  provider: {service}")
         for name, value in one.claims.items():
             out.note(f"  {name}: {value}")
-    names = ", ".join(release.repo for release in made.releases)
-    out.hint(f"{names} must be on the Hub before: `hubtools push` makes it the first time")
-    if not dry_run:
+    for release in made.releases:
+        folder = project.dataset_dir if release.kind == "dataset" else project.run_dir
+        words = push_words(folder, release.kind, project)
+        out.hint(f"{release.repo} must be on the Hub before: `{words}` makes it the first time")
+    if made.changed and not dry_run:
         out.hint("next: commit the workflow")
 
 

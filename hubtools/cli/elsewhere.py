@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.cli.output import Output
@@ -184,8 +185,8 @@ def _attach(out: Output, project: Project, job: str | Job, resume: bool) -> None
         ) from None
     manifest = done.manifest
     out.result(
-        f"{manifest.name}: {manifest.steps_done:,} steps, {done.files} files fetched and verified"
-        " by checksum",
+        f"{manifest.name}: {manifest.steps_done:,} steps, {plural(done.files, 'file')}"
+        " fetched and verified by checksum",
         essential=str(done.run_dir),
         run=str(done.run_dir),
         job=found[0].id,

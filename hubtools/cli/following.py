@@ -78,14 +78,19 @@ def tell_training(out: Output, project: Project) -> None:
     tell_base(out, anew)
 
 
-def tell_push(out: Output, folder: Path, kind: str, project: Project) -> None:
-    """How a folder with its card is sent to the Hub."""
+def push_words(folder: Path, kind: str, project: Project) -> str:
+    """The command that sends a folder with its card to the Hub, from here."""
     repo = project.model.repo if kind == "model" else project.dataset.repo
     what = " --type dataset" if kind == "dataset" else ""
     named = repo or "OWNER/NAME"
     place = shlex.quote(str(folder.relative_to(Path.cwd())
                             if folder.is_relative_to(Path.cwd()) else folder))  # fmt: skip
-    out.hint(f"next: hubtools push {place} {named}{what} --dry-run")
+    return f"hubtools push {place} {named}{what}"
+
+
+def tell_push(out: Output, folder: Path, kind: str, project: Project) -> None:
+    """How a folder with its card is sent to the Hub."""
+    out.hint(f"next: {push_words(folder, kind, project)} --dry-run")
 
 
 def without_project(error: HubtoolsError, project: Project) -> HubtoolsError:

@@ -23,7 +23,7 @@ from hubtools.cli.answer import Answer, answering
 from hubtools.cli.emptiness import refuse_empty
 from hubtools.cli.following import TYPED
 from hubtools.cli.joblog import taming_job_log
-from hubtools.cli.mistyped import hint_of
+from hubtools.cli.mistyped import hint_of, meant
 from hubtools.cli.output import say_error, say_warning
 from hubtools.cli.start import GROUPS, START
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, is_panic
@@ -132,10 +132,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = meant(args[0], COMMANDS)
             raise click.UsageError(error.message.rstrip(".") + "." + hint, ctx) from None
 
 

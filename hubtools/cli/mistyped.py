@@ -9,6 +9,14 @@ import click
 _SHOWN = 4  # commands that have an option
 
 
+def meant(word: str, known: Iterable[str]) -> str:
+    """The question whether one of `known` was meant, behind a space; nothing if none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
 def hint_of(error: click.UsageError, commands: Iterable[str]) -> str:
     """What helps: which of `commands` has the option, or what the command takes; and its help."""
     if error.ctx is None:

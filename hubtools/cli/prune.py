@@ -212,7 +212,9 @@ def _show(plan: PrunePlan, out: Output, *, table: bool = True) -> int:
             f" {plural(len(plan.left), 'file')} (--drop PATTERN moves them)."
         )
     if plan.asks:
-        out.warn(f"{len(plan.asks)} files are undecided: use --keep PATTERN or --drop PATTERN.")
+        out.warn(
+            f"{plural(len(plan.asks), 'file')} undecided: use --keep PATTERN or --drop PATTERN."
+        )
         return ExitCode.CHECKS_FAILED
     if out.human:
         _tell_halves(plan, out)

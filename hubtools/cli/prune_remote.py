@@ -11,6 +11,7 @@ import click
 from hubtools.cli.folding import folded
 from hubtools.cli.output import Output
 from hubtools.errors import ExitCode, UsageError
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.project import Project
@@ -50,7 +51,7 @@ def run(
             return ExitCode.DONE
         url = prune_remote(plan)
         out.result(
-            f"A pull request deletes {len(plan.removed)} files"
+            f"A pull request deletes {plural(len(plan.removed), 'file')}"
             f" ({human_bytes(plan.bytes_removed)}); merge it, or close it",
             essential=url,
             url=url,
@@ -62,8 +63,8 @@ def run(
             return ExitCode.DONE
         count = purge_remote(plan, _confirmed(plan, confirm, out), snapshot=snapshot)
         out.result(
-            f"{count} files ({human_bytes(plan.bytes_hidden)}) deleted for good; the Hub may count"
-            " them for 36 hours more",
+            f"{plural(count, 'file')} ({human_bytes(plan.bytes_hidden)}) deleted for good;"
+            " the Hub may count them for 36 hours more",
             deleted=count,
             snapshot=str(snapshot) if snapshot else None,
         )
@@ -73,7 +74,8 @@ def run(
 def _confirmed(plan: RemotePlan, confirm: str | None, out: Output) -> str:
     if confirm is not None or not (out.human and sys.stdin.isatty()):
         return confirm or ""
-    out.note(f"{len(plan.hidden)} files of {plan.repo} go for good. Nothing brings them back.")
+    many = plural(len(plan.hidden), "file")
+    out.note(f"This deletes {many} of {plan.repo} for good. Nothing undoes it.")
     return str(click.prompt("Type the repository's name to go on", err=True))
 
 
@@ -94,10 +96,10 @@ def _show(plan: RemotePlan, out: Output) -> None:
     ]
     out.table(["path", "verdict", "size", "why"], rows, right=(2,))
     out.note(
-        f"{plan.repo} at {plan.head[:8]}: {len(plan.removed)} files of main"
-        f" ({human_bytes(plan.bytes_removed)}) are not worth keeping;"
-        f" {len(plan.hidden)} large files ({human_bytes(plan.bytes_hidden)}) are in its history or"
-        " in pull requests alone"
+        f"{plan.repo} at {plan.head[:8]}: {plural(len(plan.removed), 'file')} of main"
+        f" ({human_bytes(plan.bytes_removed)}) not worth keeping;"
+        f" {plural(len(plan.hidden), 'large file')} ({human_bytes(plan.bytes_hidden)}) in its"
+        " history or in pull requests alone"
     )
     if plan.removed:
         out.note("--apply opens a pull request that deletes them; their space is freed by --purge")

@@ -15,6 +15,7 @@ from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.project import Project
@@ -142,7 +143,7 @@ def command(
     if plan.done:
         said = f"This plan is done already; nothing to push, {plan.repo} is at {result.commit[:8]}"
     elif result.pushed or result.deleted:
-        said = f"{result.pushed} files sent, {result.verified} verified by checksum"
+        said = f"{plural(result.pushed, 'file')} sent, {result.verified} verified by checksum"
     else:
         said = f"Nothing to push; already at {result.commit[:8]}"
     out.result(
@@ -187,7 +188,7 @@ def _undo(
         out.table(["path", "action", "size"], shown, right=(2,))
     out.note(
         f"{plan.repo} goes back from {plan.pushed[:8]} to what {plan.before[:8]} held:"
-        f" {len(plan.restored)} files come back, {len(plan.removed)} go"
+        f" {plural(len(plan.restored), 'file')} restored, {len(plan.removed)} removed"
     )
     for tag in plan.tags:
         out.warn(f"the tag {tag} still names {plan.pushed[:8]}")
@@ -264,7 +265,7 @@ def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
         out.note(to_text(plan.report))
     out.note(
         f"{plan.root} to {plan.repo} ({plan.repo_type}, {plan.visibility}): {len(plan.changes)} of"
-        f" {len(plan.files)} files change, {human_bytes(plan.bytes_sent)} to send,"
+        f" {plural(len(plan.files), 'file')} changed, {human_bytes(plan.bytes_sent)} to send,"
         f" {len(plan.excluded)} stay here"
     )
     if plan.collection is not None:
@@ -277,6 +278,6 @@ def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
     if plan.deletions:
         more = len(plan.deletions) - _NAMED
         out.note(
-            f"{len(plan.deletions)} files are deleted there: {', '.join(plan.deletions[:_NAMED])}"
-            + (f" and {more} more" if more > 0 else "")
+            f"{plural(len(plan.deletions), 'file')} to delete there:"
+            f" {', '.join(plan.deletions[:_NAMED])}" + (f" and {more} more" if more > 0 else "")
         )

@@ -172,8 +172,11 @@ def doctor(*, family: str | None = None) -> list[Fact]:
     return run()
 
 
+_NAMED = 12  # rules that begin with what was typed
+
+
 def rules() -> dict[str, Rule]:
-    """All rules by id: `explain --all`."""
+    """All rules by id, in the order of the ids: `explain --all`."""
     from hubtools.cards.rules import CARD_RULES
     from hubtools.dataset.rules import DATASET_RULES
     from hubtools.publish.comparison import COMPARISON_RULES
@@ -181,7 +184,8 @@ def rules() -> dict[str, Rule]:
     from hubtools.training.rules import TRAIN_RULES
 
     books = (DATASET_RULES, TRAIN_RULES, CARD_RULES, PUBLISH_RULES, COMPARISON_RULES)
-    return {rule.id: rule for book in books for rule in book}
+    every = sorted((rule for book in books for rule in book), key=lambda rule: rule.id)
+    return {rule.id: rule for rule in every}
 
 
 def explain(rule: str) -> Rule:
@@ -189,11 +193,13 @@ def explain(rule: str) -> Rule:
     known = rules()
     found = known.get(rule.upper())
     if found is None:
+        begun = [id for id in known if rule and id.startswith(rule.upper())]
         near = difflib.get_close_matches(rule.upper(), known, n=1)
-        raise UsageError(
-            f"No rule is called {rule!r}.",
-            hint=f"did you mean {near[0]}?" if near else "`hubtools explain --all` lists them",
-        )
+        hint = f"did you mean {near[0]}?" if near else "`hubtools explain --all` lists them"
+        if begun:
+            more = f" and {len(begun) - _NAMED} more" if len(begun) > _NAMED else ""
+            hint = f"{', '.join(begun[:_NAMED])}{more} begin with it"
+        raise UsageError(f"No rule is called {rule!r}.", hint=hint)
     return found
 
 

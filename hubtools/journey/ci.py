@@ -56,13 +56,14 @@ class Trust:
 
 @dataclass(frozen=True)
 class Workflow:
-    """A file that was written, or would be."""
+    """A file that was written, or would be; not `changed` if this very text was there already."""
 
     path: Path
     text: str
     releases: tuple[Release, ...]
     trust: tuple[Trust, ...]
     notes: tuple[str, ...] = ()
+    changed: bool = True
 
 
 def ci_init(
@@ -112,15 +113,19 @@ def ci_init(
     make = _github if provider == "github" else _gitlab
     text = make(tuple(releases), branch, action)
     name = FILES[provider]
+    changed = True
     with Root(root) as opened:
         if not dry_run:
-            if opened.exists(name) and not force and opened.read(name, 1_000_000) != text.encode():
+            there = not force and opened.exists(name)
+            changed = not there or opened.read(name, 1_000_000) != text.encode()
+            if there and changed:
                 raise HubtoolsError(
                     f"{root / name} is there already.",
                     hint="--force writes it anew, --dry-run shows what it would say",
                     code="file-exists",
                 )
-            opened.write(name, text.encode())
+            if changed:
+                opened.write(name, text.encode())
     origin = repository or _origin(root)
     if top is None:
         notes.append(
@@ -129,7 +134,7 @@ def ci_init(
     if origin is None:
         notes.append("which repository this is cannot be told: give --repository OWNER/NAME")
     trust = tuple(_trust(release, provider, origin or "OWNER/NAME") for release in releases)
-    return Workflow(root / name, text, tuple(releases), trust, tuple(notes))
+    return Workflow(root / name, text, tuple(releases), trust, tuple(notes), changed)
 
 
 def has_none(project: Project) -> bool:

@@ -54,6 +54,9 @@ def test_a_citation_is_bibtex() -> None:
     assert text.count("{") == text.count("}")
     assert "title = {A robot 1}" in text
     assert "year = {2026}" in text
+    untold = citation("me/x-lora", "A", "")
+    assert untold is not None
+    assert "title = {A},\n  url = " in untold
     assert citation("nobody", "x", "2026") is None
     assert citation("a/b/c", "x", "2026") is None
 

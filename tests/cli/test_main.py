@@ -84,7 +84,9 @@ def test_the_package_has_the_commands_as_functions() -> None:
         (("vallidate",), "Did you mean 'validate'?"),
         (("qqqq",), "see `hubtools --help`"),
         (("train", "--learning-rat", "1"), "--learning-rate"),
+        (("help", "shipp"), "Did you mean 'ship'?"),
         (("explain", "D20Z"), "did you mean D2"),
+        (("explain", "c30"), "C301, C302, C303"),
         (("train", "--rank", "0"), "rank"),
         (("ship", "--project", "nowhere.toml"), "nowhere.toml"),
         (("generate",), "There is no prompt"),
@@ -107,7 +109,9 @@ def test_a_leading_separator_and_underscores_are_tolerated(tmp_path: Path) -> No
 
 def test_output_formats() -> None:
     rules = json.loads(typed("explain", "--all", "--format", "json").stdout)
-    assert {"D101", "T101", "C101", "P101"} <= {rule["rule"] for rule in rules}
+    ids = [rule["rule"] for rule in rules]
+    assert {"D101", "T101", "C101", "P101"} <= {*ids}
+    assert ids == sorted(ids)
     table = typed("explain", "--all", "--format", "agent").stdout.splitlines()
     assert table[0] == "rule\tseverity\ttitle"
     assert len(table) == len(rules) + 1

@@ -170,6 +170,8 @@ def test_the_workflows_are_clean(project: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "repository: a/b" in done.stderr
     assert "datasets/me/people/settings" in done.stderr
+    assert "`hubtools push dataset me/people --type dataset` makes it" in done.stderr
+    assert "hubtools.yml is as it was" in typed("ci", "init", cwd=project).stdout
     again = typed("ci", "init", "--branch", "work", cwd=project)
     assert again.returncode == 1
     assert "--force" in again.stderr

@@ -139,7 +139,7 @@ def test_deletions_are_named_before_they_happen(local_hub: Hub, dataset: Path) -
     (dataset / "notes.txt").unlink()
     page = dataset.parent / "report.json"
     told = typed("push", dataset, REPO, "--type", "dataset", "--dry-run", "--report", page)
-    assert "1 files are deleted there: notes.txt" in told.stderr
+    assert "1 file to delete there: notes.txt" in told.stderr
     assert "notes.txt" in there()
     report = json.loads(page.read_text())
     assert [f["path"] for f in report["findings"] if f["rule"] == "P134"] == ["notes.txt"]
