@@ -21,6 +21,8 @@ _LINK = regex(
 )
 _LOADED = regex(r"weight_name=[\"']([^\"']+)")
 
+_HERE = regex(r"\bload_(?:lora_weights|textual_inversion)\(\s{0,20}[\"']\./?[\"']")
+
 
 @lru_cache(maxsize=2)
 def fenced(text: str) -> tuple[frozenset[int], tuple[str, int] | None]:
@@ -93,6 +95,13 @@ def loaded_files(body: str) -> Iterator[tuple[str, int]]:
     """(name, offset) of the weight files that the code of a model's card loads."""
     for match in _LOADED.finditer(body):
         yield match[1], match.start()
+
+
+def loaded_from_here(body: str) -> int | None:
+    """The offset where the code of a model's card loads from the folder that it is run in; None if
+    it nowhere does."""
+    found = _HERE.search(body)
+    return found.start() if found else None
 
 
 def gallery_files(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -82,7 +82,9 @@ def command(
     if out.human and mends and not check:
         out.hint(f"next: {mends[0]}")
     elif out.human and not (check or dry_run) and done[-1].ok:
-        tell_push(out, done[-1].folder, done[-1].kind, project)
+        last = done[-1]
+        text = last.written.text if last.written is not None else ""
+        tell_push(out, last.folder, last.kind, project, text)
     if dry_run and not check:
         _show_drafts(done, out)
     return ExitCode.DONE if all(one.ok for one in done) else ExitCode.CHECKS_FAILED

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hubtools.cardlinks import loaded_from_here
 from hubtools.cli.output import Output
 from hubtools.errors import HubtoolsError
 
@@ -82,14 +83,22 @@ def push_words(folder: Path, kind: str, project: Project) -> str:
     """The command that sends a folder with its card to the Hub, from here."""
     repo = project.model.repo if kind == "model" else project.dataset.repo
     what = " --type dataset" if kind == "dataset" else ""
-    named = repo or "OWNER/NAME"
-    place = shlex.quote(str(folder.relative_to(Path.cwd())
-                            if folder.is_relative_to(Path.cwd()) else folder))  # fmt: skip
-    return f"hubtools push {place} {named}{what}"
+    return f"hubtools push {_shown(folder)} {repo or 'OWNER/NAME'}{what}"
 
 
-def tell_push(out: Output, folder: Path, kind: str, project: Project) -> None:
-    """How a folder with its card is sent to the Hub."""
+def _shown(folder: Path) -> str:
+    inside = folder.is_relative_to(Path.cwd())
+    return shlex.quote(str(folder.relative_to(Path.cwd()) if inside else folder))
+
+
+def tell_push(out: Output, folder: Path, kind: str, project: Project, card: str = "") -> None:
+    """How a folder with its `card` is sent to the Hub; before, how code that loads from the folder
+    gets the name of the repository."""
+    if kind == "model" and loaded_from_here(card) is not None:
+        repo = project.model.repo or "OWNER/NAME"
+        out.hint("the card's code loads from '.', where nobody but you has the LoRA")
+        out.hint(f"next: hubtools card {_shown(folder)} --repo {repo}")
+        return
     out.hint(f"next: {push_words(folder, kind, project)} --dry-run")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubtools.cardforms import form_problem
+from hubtools.cardlinks import loaded_from_here
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS, PROJECT_FILE
 from hubtools.licensing.advice import card_command, license_advice
@@ -149,6 +150,25 @@ def refused_card(release: Release) -> Iterator[Problem]:
     for violation, line in release.unfit:
         if violation.refused:
             yield form_problem(violation, line)
+
+
+@PUBLISH_RULES.rule("P154", "The card's code loads from the folder it is run in", Severity.WARNING)
+def code_of_here(release: Release) -> Iterator[Problem]:
+    """`load_lora_weights(".")` finds the LoRA in this folder, and nothing where a reader runs it.
+    `hubtools card` writes it so while no repository is known.
+
+    Fix: `hubtools card FOLDER --repo OWNER/NAME`, or set model.repo in hubtools.toml. In code of
+    your own, write OWNER/NAME in place of the dot.
+    """
+    text = release.card
+    at = loaded_from_here(text) if release.repo_type == "model" and text is not None else None
+    if text is not None and at is not None:
+        yield Problem(
+            "the card's code loads from '.', where nobody but you has the LoRA",
+            f"{card_command(release.root, '--repo', 'OWNER/NAME')} writes the repository there",
+            CARD,
+            text.count("\n", 0, at) + 1,
+        )
 
 
 @PUBLISH_RULES.rule("P149", "The licence promises more than the base model's", Severity.ERROR)

@@ -123,7 +123,9 @@ def test_pictures_whose_words_a_person_changed_stay_and_come_back(bare: Path) ->
     for shade in (1, 2):
         picture(bare / f"samples/{shade}.png", shade)
     known = ("card", bare, "--base-model", BASE, "--trigger", "sty")
-    assert typed(*known).returncode == 0
+    done = typed(*known)
+    assert done.returncode == 0
+    assert f"next: hubtools card {bare} --repo OWNER/NAME" in done.stderr
     shown = [bare / "images/00.png", bare / "images/01.png"]
     text = text_of(bare).replace("text: '-'", "text: 'a sty house'", 1)
     (bare / "README.md").write_text(text)

@@ -53,6 +53,7 @@ def sparse(name: str, size: int) -> Spoil:
 
 
 FEW = 50
+LOADING = "---\nlicense: mit\n---\n```python\npipeline.load_lora_weights('{}')\n```\n"
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +144,7 @@ BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P107", "dataset", lambda root, make: (root / "README.md").unlink(), "README.md"),
     ("P108", "dataset", write("README.md", "---\ntags: [a]\n---\n# A\n"), "README.md:1"),
     ("P108", "model", write("README.md", "---\nlicense: [\n---\n# A\n"), "README.md:2"),
+    ("P154", "model", write("README.md", LOADING.format(".")), "README.md:5"),
     ("P149", "model", write("README.md", DERIVED.format("mit") + "---\n# A\n"), "README.md:1"),
     ("P151", "model", of_pictures("cc-by-nc-4.0"), "README.md:1"),
     (
@@ -224,6 +226,7 @@ GOOD: list[tuple[str, RepoType, Spoil]] = [
     ("P106", "model", renamed("checkpoint-5/b.safetensors")),
     ("P107", "dataset", write("README.md", "---\nlicense: mit\n---\n")),
     ("P108", "dataset", write("README.md", "---\nlicense: other\n---\n# A\n")),
+    ("P154", "model", write("README.md", LOADING.format("me/style"))),
     ("P149", "model", write("README.md", DERIVED.format("creativeml-openrail-m") + "---\n# A\n")),
     ("P151", "model", of_pictures("cc-by-4.0")),
     (
