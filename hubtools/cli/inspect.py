@@ -18,6 +18,8 @@ from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from hubtools.dataset.inspect.look import Inspection
     from hubtools.project import Project
     from hubtools.publish.inspection import WeightInspection
@@ -75,10 +77,12 @@ def command(
     from hubtools.dataset.inspect.look import Inspection
 
     with out.progress() as progress:
-        task = progress.add_task("reading pictures", total=None, note="")
+        tasks: list[TaskID] = []  # none before a picture is read: a weight file has none
 
         def tell(done: int, total: int, doing: str = "reading pictures") -> None:
-            progress.update(task, completed=done, total=total, description=doing)
+            if not tasks:
+                tasks.append(progress.add_task(doing, total=None, note=""))
+            progress.update(tasks[0], completed=done, total=total, description=doing)
 
         found = inspect(
             path,

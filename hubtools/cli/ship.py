@@ -81,6 +81,11 @@ def command(
         )  # fmt: skip
         out.table(["step", "would", "why"], told)
         if refusals:
+            if project.file is None and not project.dataset_dir.exists():
+                refusals[0].hint = (
+                    "there is no project here (no hubtools.toml): `hubtools init . --example` or"
+                    " `hubtools init . --from FOLDER` makes one"
+                )
             raise refusals[0]
         if any(would == "run" for _, would, _ in told):
             tell_again(out)

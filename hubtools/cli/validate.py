@@ -119,8 +119,8 @@ def check(
 
     typed = f" {quote(source)}" if source is not None else ""
     source, project = _placed(source, project)
-    with out.progress() as progress:
-        task = progress.add_task("reading pictures", total=None, note="")
+    here = Path(source) if source is not None else project.dataset_dir
+    with out.following("reading pictures", at_once=here.exists()) as tell:
         report = run(
             source=source,
             project=project,
@@ -129,7 +129,7 @@ def check(
             write_baseline=write_baseline,
             exhibits=out.wants_page,
             repairs=out.human,
-            on_picture=lambda done, total: progress.update(task, completed=done, total=total),
+            on_picture=tell,
         )
     if write_baseline:
         file = project.rules.baseline or BASELINE

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy
 import pytest
 
+from hubtools.cli import output
+from hubtools.cli.main import run
 from hubtools.project_file import to_toml
 from hubtools.tinypeople import MODEL
 from tests.drawing import write_pictures
@@ -53,6 +55,24 @@ def test_without_a_project_the_way_to_one_is_told(words: tuple[str, ...], tmp_pa
     assert done.returncode in (1, 2)
     assert "`hubtools init NAME --from PICTURES`" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ship_in_an_empty_folder_names_both_beginnings(tmp_path: Path) -> None:
+    said = typed("ship", "--dry-run", cwd=tmp_path).stderr
+    assert "`hubtools init . --example` or `hubtools init . --from FOLDER`" in said
+
+
+def test_no_pictures_no_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    def add_task(self: object, words: str, **fields: object) -> int:
+        shown.append(words)
+        return 0
+
+    monkeypatch.setattr(output._Unseen, "add_task", add_task)
+    for words in (("inspect", "lora.safetensors"), ("inspect", "none"), ("validate", "none")):
+        assert run([words[0], str(tmp_path / words[1])]) in (1, 2)
+    assert shown == []
 
 
 def test_an_empty_project_asks_for_pictures_first(tmp_path: Path) -> None:
