@@ -94,17 +94,21 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
     sizes = Counter(_size_of(example.image) for example in examples)
     words = sorted(len(example.caption.split()) for example in examples)
     repo = settings.repo
-    sizes_text = ", ".join(
-        f"{n} of {size}" if len(sizes) > 1 else size for size, n in sizes.most_common(4)
-    )
+    usual = sizes.most_common(4)
+    sizes_text = ", ".join(f"{n} of {size}" if len(sizes) > 1 else size for size, n in usual)
+    if others := len(examples) - sum(n for _, n in usual):
+        sizes_text += f", {others} of other sizes"
+    endings = {e.image.suffix.lower().lstrip(".") for e in examples}
+    formats = sorted({"jpeg" if ending == "jpg" else ending for ending in endings})
+    between = f"{words[0]} to {words[-1]}, median {words[len(words) // 2]}"
     content = [
         ("pictures", str(len(examples))),
         ("sizes", sizes_text),
-        ("formats", ", ".join(sorted({e.image.suffix.lower().lstrip(".") for e in examples}))),
+        ("formats", ", ".join(formats)),
         *_partners(examples),
         ("caption column", settings.caption_column),
         *([("language of the captions", spoken.said)] if spoken.codes else []),
-        ("words in a caption", f"{words[0]} to {words[-1]}, median {words[len(words) // 2]}"),
+        ("words in a caption", between if words[0] < words[-1] else str(words[0])),
     ]
     shown = _spread(examples, 4)
     named = zip(described.rows, (e.file_name for e in examples), strict=True)

@@ -153,7 +153,7 @@ def command(
     _left(plan, out)
     if trigger_rename:
         out.hint("set dataset.trigger in hubtools.toml to the new name")
-    out.hint(f"`hubtools caption{typed_place()} --undo` puts everything back")
+    out.hint(f"`hubtools caption{typed_place()} --undo` takes this back")
     out.hint(f"next: hubtools validate{typed_place()}")
     return ExitCode.DONE
 

@@ -259,7 +259,7 @@ def _apply(plan: FixPlan, run: Callable[..., Fixed], out: Output) -> int:
         rules=fixed.plan.rules,
     )
     _left(fixed.plan, out)
-    out.hint(f"`hubtools fix{typed_place()} --undo` puts everything back")
+    out.hint(f"`hubtools fix{typed_place()} --undo` takes this back")
     out.hint(f"next: hubtools validate{typed_place()}")
     return ExitCode.DONE
 

@@ -181,3 +181,16 @@ def test_dataset_info_is_what_load_dataset_reads(
 def test_what_loaders_make_of_it_is_not_guessed(tmp_path: Path) -> None:
     rows = [{"file_name": f"{i}.png", "text": "x", "deep": [[1]]} for i in range(2)]
     assert "dataset_info" not in card(folder(tmp_path / "deep", rows))[1]
+
+
+def test_every_picture_is_in_the_figures(tmp_path: Path) -> None:
+    names = [f"{n}.{'jpg' if n % 2 else 'jpeg'}" for n in range(7)]
+    root = folder(tmp_path / "d", [{"file_name": name, "text": "a red house"} for name in names])
+    for number, name in enumerate(names):
+        side = 16 + 16 * max(0, number - 1)
+        Image.new("RGB", (side, side), (40 * number, 90, 30)).save(root / name)
+    text, _ = card(root)
+    sizes = "2 of 16x16, 1 of 32x32, 1 of 48x48, 1 of 64x64, 2 of other sizes"
+    assert f"| sizes | {sizes} |" in text
+    assert "| formats | jpeg |" in text
+    assert "| words in a caption | 3 |" in text
