@@ -214,7 +214,7 @@ def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
     kept, dropped = plan.bytes_kept, plan.bytes_dropped
     return (
         (
-            f"{len(plan.kept)} files ({human_bytes(kept)}) are worth publishing;"
+            f"{plural(len(plan.kept), 'file')} ({human_bytes(kept)}) worth publishing;"
             f" {len(plan.dropped)} ({human_bytes(dropped)}) stay here"
         ),
         {"kept": kept, "dropped": dropped},

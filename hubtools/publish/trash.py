@@ -69,7 +69,8 @@ def apply(plan: PrunePlan) -> Path | None:
     recognise(plan.root)
     if plan.asks:
         raise HubtoolsError(
-            f"{len(plan.asks)} files are undecided: {', '.join(i.path for i in plan.asks[:3])}.",
+            f"{plural(len(plan.asks), 'file')} undecided:"
+            f" {', '.join(i.path for i in plan.asks[:3])}.",
             hint="decide with --keep PATTERN or --drop PATTERN",
             code="confirmation-needed",
         )
