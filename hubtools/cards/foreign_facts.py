@@ -8,6 +8,7 @@ of the project, what hubtools wrote into the card, peft's configuration, the fil
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.cardlinks import gallery_files
-from hubtools.cards.escape import hub_file
+from hubtools.cards.escape import hub_file, markdown
 from hubtools.cards.foreign_pictures import Drawn, drawn_in
 from hubtools.cards.gathered import gathered
 from hubtools.cards.license import license_sentence_of, of_foreign
@@ -53,6 +54,8 @@ _USUAL = ("pytorch_lora_weights", "adapter_model", "lora")
 _BASE_SETTINGS = ("train.base_model_repo", "train.pretrained_model_name_or_path")
 _LICENSES = ("model.license", "model.license_name", "model.license_link", "model.license_reason")
 _TRIGGERS = ("dataset.trigger", "dataset.instance_prompt")
+_LOADED = re.compile(r"load_lora_weights\('([\w.-]+/[\w.-]+)'")
+_FETCHED = re.compile(r"https://huggingface\.co/([\w.-]+/[\w.-]+)/resolve/main/")
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Foreign:
         with Root(folder) as root:
             own = own_words(root)
         told = told_by(held.header.metadata)
-        scoped = project.of_folder(folder)
+        scoped = remembering(project.of_folder(folder), own)
         return cls(folder, scoped, weights, target or weights.name, held, told, own)
 
     @cached_property
@@ -194,7 +197,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
     project, base, held, target = found.project, found.base, found.held, found.target
     repo = project.model.repo
     title = repo.partition("/")[2] if repo else _name(found)
-    shown_title = project.model.title or title
+    shown_title = project.model.title or _title_before(found) or title
     shows = gathered(folder, found.weights, project, found.trigger, name=found.name)
     first, measured = shows.first, shows.measured
     drawn = [] if shows.records else _drawn(found)
@@ -287,6 +290,30 @@ def _lost(found: Foreign) -> list[Shown]:
     with Root(folder) as root:
         again = _shown(drawn_in(root, found.trigger), folder)
         return [one for one in again if one.name in named and not root.exists(one.name)]
+
+
+def remembering(project: Project, own: Own) -> Project:
+    """The project with the repository that the card's own code, or its link, names, where nothing
+    else tells it."""
+    said = "\n".join(own.blocks.get(name, "") for name in ("use", "comfyui", "files"))
+    found = _LOADED.search(said) or _FETCHED.search(said)
+    repo = hub_id(found[1]) if found else None
+    if project.model.repo or repo is None:
+        return project
+    model = project.model.model_copy(update={"repo": repo})
+    return project.model_copy(update={"model": model})
+
+
+def _title_before(found: Foreign) -> str | None:
+    """The heading that somebody gave the card: none that hubtools makes of a name."""
+    heading = found.own.blocks.get("title", "").strip().removeprefix("# ")
+    title = html.unescape(re.sub(r"\\([^\w\s])", r"\1", heading))
+    said = "\n".join(found.own.blocks.values())
+    repos = {
+        one[1].partition("/")[2] for one in (*_LOADED.finditer(said), *_FETCHED.finditer(said))
+    }
+    made = {_name(found), *repos}
+    return title if title and markdown(title) == heading and title not in made else None
 
 
 def said_by_settings(project: Project) -> frozenset[str]:

@@ -111,11 +111,13 @@ def read_card_text(root: Root) -> str | None:
 @dataclass(frozen=True)
 class Own:
     """What the card of a folder says already. `data`: its front matter; `keys`: those of it that a
-    person wrote; `text`: the body outside of hubtools' blocks."""
+    person wrote; `text`: the body outside of hubtools' blocks; `blocks`: those that were written
+    here, by name."""
 
     data: dict[str, Any]
     keys: frozenset[str]
     text: str
+    blocks: dict[str, str] = field(default_factory=dict)
 
 
 NOTHING_SAID = Own({}, frozenset(), "")
@@ -131,10 +133,12 @@ def own_words(root: Root) -> Own:
         keys = frozenset() if _is_ours(card.data) else frozenset(card.data)
     else:
         keys = frozenset(k for k, v in card.data.items() if memory.data.get(k, _ABSENT) != v)
-    text, after = "", 0
-    for block in blocks_of(card.body):
+    text, after, found = "", 0, blocks_of(card.body)
+    for block in found:
         text, after = text + card.body[after : block.start], block.end
-    return Own(card.data, keys, text + card.body[after:])
+    here = memory is not None and not memory.foreign
+    blocks = {block.name: block.text for block in found} if here else {}
+    return Own(card.data, keys, text + card.body[after:], blocks)
 
 
 def _is_ours(there: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hubtools.cardlinks import is_inside
 from hubtools.cards.escape import hub_file
-from hubtools.cards.foreign_facts import foreign_facts
+from hubtools.cards.foreign_facts import foreign_facts, remembering
 from hubtools.cards.gathered import gathered
 from hubtools.cards.license import license_sentence_of, model_license
 from hubtools.cards.merge import own_words
@@ -52,11 +52,12 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
             hint="finish the training: `hubtools train`",
             code="file-not-found",
         )
+    with Root(run_dir) as root:
+        own = own_words(root)
+    project = remembering(project, own)
     found = gathered(
         run_dir, weights, project, manifest.dataset.trigger, sha256=manifest.lora.sha256
     )
-    with Root(run_dir) as root:
-        own = own_words(root)
     base_model = _base_of(run_dir, manifest, project) or hub_id(own.data.get("base_model"))
     license = model_license(manifest, project, base_model, own)
     trigger = manifest.dataset.trigger

@@ -145,6 +145,18 @@ def test_pictures_whose_words_a_person_changed_stay_and_come_back(bare: Path) ->
     assert not shown[1].exists()
 
 
+def test_repository_and_title_are_remembered(bare: Path) -> None:
+    typed("card", bare, "--base-model", BASE, "--repo", "me/sty", "--title", "Sty & *more*")
+    text = text_of(bare)
+    assert "load_lora_weights('me/sty'" in text
+    typed("card", bare)
+    assert text_of(bare) == text
+    typed("card", bare, "--repo", "me/other", "--title", "other")
+    typed("card", bare, "--repo", "me/third")
+    assert "# third\n" in text_of(bare)
+    assert "load_lora_weights('me/third'" in text_of(bare)
+
+
 def test_of_ai_toolkit(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     lorafiles.save(
