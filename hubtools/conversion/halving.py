@@ -4,6 +4,7 @@ how far its changes are from what they were."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -39,16 +40,8 @@ class Halved:
 def is_full(header: Header) -> bool:
     """True for a file with numbers of more than 16 bits; single ones (alphas) do not count."""
     return any(
-        entry["dtype"] in _FULL and _numbers(entry["shape"]) > 1
-        for entry in header.tensors.values()
+        entry["dtype"] in _FULL and prod(entry["shape"]) > 1 for entry in header.tensors.values()
     )
-
-
-def _numbers(shape: list[int]) -> int:
-    count = 1
-    for side in shape:
-        count *= side
-    return count
 
 
 def halve(source: Path, to: Path, precision: Half) -> Halved:

@@ -98,12 +98,15 @@ def absent_of_card(comparison: Comparison) -> Iterator[Problem]:
         paths = list(gallery_files(matter.data))
         lines = frontmatter.lines_of(matter, [path for path, _ in paths])
         named = [(url, line or 1) for (_, url), line in zip(paths, lines, strict=True)] + named
-    there = {part for name in comparison.names for part in _with_folders(name)}
+    missing = [one for one in dict.fromkeys(named) if _none_of(comparison.names, one[0])]
+    if not missing:
+        return
+    folders = {part for name in comparison.names for part in _folders_of(name)}
     stays = dict(comparison.release.excluded)
     found = []
-    for name, line in dict.fromkeys(named):
+    for name, line in missing:
         meant = names_meant(name)
-        if not there.isdisjoint(meant):
+        if not folders.isdisjoint(meant):
             continue
         why = next((f": {stays[one]}" for one in meant if one in stays), "")
         found.append(
@@ -117,9 +120,12 @@ def absent_of_card(comparison: Comparison) -> Iterator[Problem]:
     yield from at_most(found, "files that the card names")
 
 
-def _with_folders(name: str) -> Iterator[str]:
-    """A name and those of the folders above it."""
-    yield name
+def _none_of(names: frozenset[str], path: str) -> bool:
+    return names.isdisjoint(names_meant(path))
+
+
+def _folders_of(name: str) -> Iterator[str]:
+    """The folders above a name."""
     while "/" in name:
         name = name.rpartition("/")[0]
         yield name
