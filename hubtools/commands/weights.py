@@ -127,17 +127,13 @@ def merge(
     from hubtools.conversion.merge import merge as run
     from hubtools.conversion.reduction import DTYPES
     from hubtools.inference.lora import check_loras, resolve_loras
+    from hubtools.inference.project_base import no_base_named
     from hubtools.models.base import resolve_base
-    from hubtools.models.registry import TRY_OFFLINE
 
     found = resolve_loras([lora] if isinstance(lora, str) else list(lora))
     name = base_model or next((one.file.base_model for one in found if one.file.base_model), None)
     if name is None:
-        raise UsageError(
-            "No base model is set, and the LoRA names none.",
-            hint=f"give --base-model owner/name, a folder or a file; {TRY_OFFLINE}",
-            code="bad-setting",
-        )
+        raise no_base_named()
     if not Path(name).exists():
         name = str(bundled(name) or name)
     base = resolve_base(name, revision=revision, variant=variant, config=base_config, notify=note)

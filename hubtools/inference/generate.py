@@ -24,7 +24,7 @@ from hubtools.inference.lora import (
     resolve_loras,
 )
 from hubtools.inference.pipeline import draw
-from hubtools.inference.project_base import project_base, size_on
+from hubtools.inference.project_base import no_base_named, project_base, size_on
 from hubtools.inference.repeat import recall
 from hubtools.inference.sheet import contact_sheet
 from hubtools.inference.shots import Shot, check_size, prompts_of, shots_of
@@ -36,7 +36,6 @@ from hubtools.models.device import best_dtype, checked_device, use_threads
 from hubtools.models.families.protocol import sampling_of
 from hubtools.models.loading import Part, load_pipeline
 from hubtools.models.lookup import support_of
-from hubtools.models.registry import TRY_OFFLINE
 from hubtools.project import Project
 from hubtools.reporting.sheets import check_sheet
 from hubtools.rooted import Root
@@ -289,11 +288,7 @@ def base_of(project: Project, lora: LoraFile | None, note: Note) -> Base:
         if name is not None:
             note(f"Base model: {name}, named by the LoRA.")
     if name is None:
-        raise UsageError(
-            "No base model is set, and the LoRA names none.",
-            hint=f"give --base-model owner/name or a folder; {TRY_OFFLINE}",
-            code="bad-setting",
-        )
+        raise no_base_named()
     return project_base(project, name, note)
 
 

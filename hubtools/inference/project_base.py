@@ -25,6 +25,15 @@ def name_of_base(project: Project) -> str:
     return name
 
 
+def no_base_named() -> UsageError:
+    """What is said where neither the settings nor a LoRA name a base."""
+    return UsageError(
+        "No base model is set, and the LoRA names none.",
+        hint=f"give --base-model owner/name, a folder or a file; {TRY_OFFLINE}",
+        code="bad-setting",
+    )
+
+
 def size_on(project: Project, base: Base) -> int:
     """Side of pictures in pixels where none is set: `Project.resolution`, also with a base that a
     LoRA names."""
