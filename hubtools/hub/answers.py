@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hubtools.errors import HubtoolsError
+from hubtools.hub.origins import note_actions
 from hubtools.hub.sizes import SIZES, refuse_without_room, with_room
 from hubtools.limits import ANSWER, JSON_COST, json_cost
 
@@ -96,6 +97,7 @@ def bounded(answer: Any, request: Any) -> Any:
         if json_cost(data) > JSON_COST:
             raise _too_much(request, "holds more values than are read")
         SIZES.note_tree(data, request)
+        note_actions(data, request)
         answer.stream = httpx2.ByteStream(data)
     return answer
 

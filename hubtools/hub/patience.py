@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hubtools.hub.answers import ask_bounded, bounded
 from hubtools.hub.errors import asking
+from hubtools.hub.origins import refuse_elsewhere, without_leads
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -131,10 +132,12 @@ def _answered(below: Any, request: Any) -> Any:
     waits, waited, times = list(WAITS), 0.0, 0
     bounds = request.extensions.get("timeout") or {}
     request.extensions["timeout"] = SILENCE | {k: v for k, v in bounds.items() if v is not None}
+    refuse_elsewhere(request)
     ask_bounded(request, below)
     while True:
         try:
             answer = below.handle_request(request)
+            without_leads(answer, request)
         except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
             if not (reads and again and waits):
                 raise

@@ -1,0 +1,139 @@
+"""The token of the Hub goes to the Hub, and to no other server that an answer of it names.
+
+The client sends the token along with the next page of a list, with the question whether a large
+file has arrived, and with the question for a token of Xet, wherever these addresses lead; a 307
+has it send a commit, or the identity of a workflow, once more. A server that a program itself asks
+(`HfApi(endpoint=...)`) before any answer has named it may have the token.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from hubtools.errors import HubtoolsError
+
+_PUBLIC = ("https://huggingface.co", "https://hf.co")  # a mirror may lead to it
+_PORTS = {"http": 80, "https": 443}
+_XET_LINK, _XET_ROUTE = "xet-auth", "x-xet-refresh-route"
+_XET_HEADERS = ("x-xet-hash", _XET_ROUTE, "link")
+_REPEATED = (307, 308)  # the same is sent once more, with its body
+
+
+class LedElsewhere(HubtoolsError):
+    """Something that is for the Hub alone would be sent to another server."""
+
+    default_code = "hub-failed"
+
+
+class Origin(NamedTuple):
+    """What tells a server from others."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+_asked: set[Origin] = set()  # by the program itself, with a token
+_named: set[Origin] = set()  # by an answer, before anybody asked them
+
+
+def refuse_elsewhere(request: Any) -> None:
+    """Raises `LedElsewhere` for a request that carries a token and goes where an answer has led.
+    A name and a password (`Basic`) are those of the address itself."""
+    if request.headers.get("authorization", "basic").lower().startswith("basic"):
+        return
+    origin = _origin(request.url)
+    if origin is None or origin in _trusted():
+        return
+    if origin in _named:
+        raise _elsewhere(origin, "your token")
+    _asked.add(origin)
+
+
+def without_leads(answer: Any, request: Any) -> None:
+    """Note where an answer leads, and take out what would have the library for Xet, which asks by
+    itself, send the token to another server; the file is fetched without it then. Raises
+    `LedElsewhere` if a request with a body is to be repeated at a server that is not asked."""
+    location = answer.headers.get("location")
+    links = _links(answer)
+    note(request, *filter(None, (location, *links.values())))
+    if location and answer.status_code in _REPEATED and request.method not in ("GET", "HEAD"):
+        onward = _origin(request.url, location)
+        if onward in _named and _origin(request.url) not in _named:
+            raise _elsewhere(onward, "what you send")
+    route = links.get(_XET_LINK, answer.headers.get(_XET_ROUTE))
+    if route is not None:
+        note(request, route)
+        if _origin(request.url, route) in _named:
+            for name in _XET_HEADERS:
+                if name in answer.headers:
+                    del answer.headers[name]
+
+
+def note_actions(data: bytes, request: Any) -> None:
+    """Note where an answer of LFS has files sent, and asked for."""
+    if "/info/lfs/" not in request.url.path:
+        return
+    try:
+        note(request, *_hrefs(json.loads(data)))
+    except (ValueError, RecursionError):
+        return
+
+
+def note(request: Any, *addresses: str) -> None:
+    """Remember the servers of these addresses, which an answer to `request` names."""
+    known = _trusted() | _asked | {_origin(request.url)}
+    _named.update(
+        origin
+        for address in addresses
+        if (origin := _origin(request.url, address)) is not None and origin not in known
+    )
+
+
+def _hrefs(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("href"), str):
+            yield value["href"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _hrefs(one)
+
+
+def _links(answer: Any) -> dict[str, str]:
+    """The addresses of a `Link` header by what they are."""
+    if not answer.headers.get("link"):
+        return {}
+    return {name: str(link.get("url", "")) for name, link in answer.links.items()}
+
+
+def _trusted() -> set[Origin | None]:
+    """The Hub that is set and the public one, and what tells a workflow its identity."""
+    from huggingface_hub import constants
+
+    known = [constants.ENDPOINT, *_PUBLIC, os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")]
+    known += [one.replace("http:", "https:", 1) for one in known if one.startswith("http:")]
+    return {_origin(one) for one in known} - {None}
+
+
+def _origin(url: Any, onward: str = "") -> Origin | None:
+    import httpx2
+
+    try:
+        found = httpx2.URL(url).join(onward)
+    except (httpx2.InvalidURL, ValueError, TypeError):
+        return None
+    if not found.host:
+        return None
+    return Origin(found.scheme, found.host.lower(), found.port or _PORTS.get(found.scheme, 0))
+
+
+def _elsewhere(origin: Origin | None, what: str) -> LedElsewhere:
+    address = f"{origin.scheme}://{origin.host}:{origin.port}" if origin else "another server"
+    return LedElsewhere(
+        f"The Hub's answer leads on to {address}, and {what} would be sent there; it was not.",
+        hint="check HF_ENDPOINT: a Hub does not do that",
+    )
