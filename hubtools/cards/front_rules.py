@@ -11,11 +11,13 @@ from hubtools.cardlinks import gallery_files, is_local
 from hubtools.cards.escape import is_web_address
 from hubtools.cards.schema_rules import by_schema
 from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of
+from hubtools.errors import HubtoolsError
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.advice import card_command
 from hubtools.lorafile.look import ADAPTERS
 from hubtools.lorafile.told import told_by
+from hubtools.manifest import RunManifest
 from hubtools.weights import read_header
 
 
@@ -79,7 +81,8 @@ def pipeline_tag(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C103", "base_model is missing or no Hub id", Severity.WARNING)
 def base_model(view: CardView) -> Iterator[Problem]:
     """The page's code snippet, the licence and the model tree all hang on base_model. A local path
-    means nothing to anybody else. A value that is no Hub id is an error, as the Hub refuses it.
+    means nothing to anybody else. A value that is no Hub id is an error, as the Hub refuses it. Of a
+    run on the base that comes with hubtools, which has no id, it is a note.
 
     Fix: `hubtools card FOLDER --base-model owner/name`; `--base-model-repo` (the setting
     train.base_model_repo) if hubtools trained it from a local folder.
@@ -90,6 +93,16 @@ def base_model(view: CardView) -> Iterator[Problem]:
     if not view.data:
         return
     value = view.data.get("base_model")
+    if value is None and (bundled := _bundled_base(view)):
+        yield Problem(
+            f"there is no base_model: the run's base is {bundled}, which comes with hubtools and"
+            " is on no Hub",
+            None,
+            CARD,
+            1,
+            severity=Severity.INFO,
+        )
+        return
     if value is None:
         yield Problem(
             "there is no base_model: nobody knows what to load the LoRA into",
@@ -104,6 +117,16 @@ def base_model(view: CardView) -> Iterator[Problem]:
                 view, "base_model", f"{item!r} is no Hub id", "write owner/name",
                 severity=Severity.ERROR,
             )  # fmt: skip
+
+
+def _bundled_base(view: CardView) -> str | None:
+    """What the run beside the card calls its base, if that came with hubtools."""
+    if RUN_MANIFEST not in view.names:
+        return None
+    try:
+        return RunManifest.read(view.root).base_model.bundled
+    except HubtoolsError:
+        return None  # the run's own commands tell of it
 
 
 def _base_advice(view: CardView) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hubtools.cards.escape import hub_file
 from hubtools.cards.evaluation import EvaluationCard
-from hubtools.cards.showing import ComfyUI, Comparison
+from hubtools.cards.showing import ComfyUI, Comparison, noise_of
 from hubtools.files import sha256_of
 from hubtools.licensing.resolve import License
 from hubtools.lorafile.companions import Companion, companions
@@ -106,14 +106,18 @@ def gallery(
     all_records: Iterable[SampleRecord], sha256: Collection[str], trigger: str | None
 ) -> list[SampleRecord]:
     """The pictures worth showing: drawn with this LoRA (one of the hashes `sha256`) and no other,
-    not blanked; those whose prompt has the trigger first (the Hub's page takes the first as its
-    example prompt)."""
-    records = [
+    not blanked, each once though `generate` and `ship` may both have drawn it; those whose prompt
+    has the trigger first (the Hub's page takes the first as its example prompt)."""
+    found = [
         record
         for record in all_records
         if not record.blanked and record.lora_weight and record.lora_sha256 in sha256
         if not any(lora.weight for lora in record.loras[1:])
     ]
+    once: dict[tuple[str, float], SampleRecord] = {}
+    for record in found:
+        once.setdefault((noise_of(record), record.lora_weight), record)
+    records = list(once.values())
     if trigger:
         records.sort(key=lambda record: trigger not in record.prompt)
     return records[:GALLERY_LIMIT]

@@ -69,8 +69,8 @@ def pairs(
     gallery: Sequence[SampleRecord], all_records: Sequence[SampleRecord]
 ) -> list[tuple[int, SampleRecord]]:
     """(index in the gallery, the base's picture of the same prompt and noise), a few at most."""
-    bare = {_noise(record): record for record in all_records if _is_of_the_base(record)}
-    found = [(index, bare.get(_noise(record))) for index, record in enumerate(gallery)]
+    bare = {noise_of(record): record for record in all_records if _is_of_the_base(record)}
+    found = [(index, bare.get(noise_of(record))) for index, record in enumerate(gallery)]
     return [(index, record) for index, record in found if record is not None][:COMPARISONS]
 
 
@@ -86,7 +86,7 @@ _OF_THE_LORA = (
 )  # fmt: skip
 
 
-def _noise(record: SampleRecord) -> str:
+def noise_of(record: SampleRecord) -> str:
     """What decides a picture but for the LoRA."""
     same = {key: said for key, said in record.identity().items() if key not in _OF_THE_LORA}
     return json.dumps(same, sort_keys=True, default=str)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from hubtools.cards.render import write_model_card
+from hubtools.cards.rules import check_card
+from hubtools.findings import Severity
 from hubtools.licensing.resolve import base_facts
 from hubtools.manifest import RunManifest
 from hubtools.models.base import resolve_base
@@ -28,6 +30,9 @@ def test_the_bundled_base_is_told_with_its_licence(run_dir: Path) -> None:
         "A LoRA for tiny-people, the small Stable Diffusion model that comes with hubtools" in text
     )
     assert "base_model:" not in text, "it is on no Hub"
+    (told,) = [one for one in check_card(run_dir, "model").findings if one.rule == "C103"]
+    assert (told.severity, told.fix) == (Severity.INFO, None)
+    assert "tiny-people, which comes with hubtools" in told.message
 
 
 @pytest.mark.parametrize(

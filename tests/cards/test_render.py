@@ -22,7 +22,7 @@ from hubtools.files import sha256_of
 from hubtools.frontmatter import parse
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
-from hubtools.manifest import RunManifest, StartedFrom
+from hubtools.manifest import RunManifest, SampleRecord, StartedFrom
 from hubtools.project import Project, load_project
 from hubtools.settings import DatasetSettings, ModelSettings
 
@@ -49,6 +49,18 @@ def test_a_model_that_makes_pictures_from_others_is_said_to(
         path.write_text(json.dumps(record))
     data = front(write_model_card(run_dir, project).path)
     assert data["pipeline_tag"] == data["tags"][0] == "image-to-image"
+
+
+def test_a_picture_that_was_drawn_twice_is_shown_once(run_dir: Path, project: Project) -> None:
+    """By `generate` and by `ship`, which name it otherwise and may fuse; not at another weight."""
+    place = run_dir / "samples"
+    record = SampleRecord.model_validate_json((place / "final_p00_s42.json").read_bytes())
+    for name, more in {"p00_s0": {"fused": True}, "p01_s0": {"lora_weight": 0.5}}.items():
+        (place / f"{name}.png").write_bytes((place / "final_p00_s42.png").read_bytes())
+        again = record.model_copy(update={"file": f"{name}.png", **more})
+        (place / f"{name}.json").write_text(again.model_dump_json())
+    shown = front(write_model_card(run_dir, project).path)["widget"]
+    assert [one["text"] for one in shown] == ["a woman (tok)", "a man", "a man"]
 
 
 def test_a_model_card_has_the_facts_and_no_finding(

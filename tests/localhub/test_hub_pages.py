@@ -151,6 +151,17 @@ def test_findings_stand_at_their_line(hub: Hub) -> None:
     assert rule[1] in ask(hub, "/me/lora/tree/main/")
 
 
+def test_advice_names_no_folder_of_the_hub(hub: Hub) -> None:
+    """What a repository is laid out in to be judged is no place that a reader has."""
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("me/bare", private=True)
+    card = b"---\ntags: [lora]\n---\n# Bare\n"
+    api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id="me/bare")
+    shown = ask(hub, "/me/bare")
+    assert "`hubtools card FOLDER --license ID`" in shown
+    assert "view-" not in shown
+
+
 def test_the_viewer_has_the_rows_that_validate_predicts(hub: Hub, tmp_path: Path) -> None:
     people = hub.store.find("dataset", "me", "people")
     assert people is not None

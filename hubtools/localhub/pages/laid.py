@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -57,6 +58,16 @@ class _Shelf(Generic[T]):
                 self.known.popitem()[1][1].close()
 
 
+def _as_typed(found: Finding, folder: Path) -> Finding:
+    """A finding with FOLDER, which the reader fills in, for the folder that was laid out."""
+    made = f"{folder.parent.name}/{folder.name}"
+    if made not in found.message and made not in (found.fix or ""):
+        return found
+    place = re.compile(rf"'[^'`]*{re.escape(made)}'|[^\s'`]*{re.escape(made)}(?![\w.-])")
+    fix = None if found.fix is None else place.sub("FOLDER", found.fix)
+    return replace(found, message=place.sub("FOLDER", found.message), fix=fix)
+
+
 class Judged:
     """Asks an outlook about snapshots, once each."""
 
@@ -84,7 +95,8 @@ class Judged:
             if len(snapshot.files) > _MOST_FILES:
                 return ()
             with contextlib.suppress(HubtoolsError), self._folder(snapshot, whole=False) as folder:
-                return ask(folder, snapshot.repo.kind)
+                found = ask(folder, snapshot.repo.kind)
+                return found if snapshot.repo.mount else [_as_typed(one, folder) for one in found]
             return ()
 
         return shelf.get(snapshot, asked)
@@ -97,11 +109,14 @@ class Judged:
 
         def asked(stack: contextlib.ExitStack) -> Reading:
             try:
-                return self._outlook.dataset(
-                    stack.enter_context(self._folder(snapshot, whole=True))
-                )
+                folder = stack.enter_context(self._folder(snapshot, whole=True))
+                found = self._outlook.dataset(folder)
             except HubtoolsError as error:
                 raise Problem(422, error.message) from None
+            if snapshot.repo.mount:
+                return found
+            told = [_as_typed(one, folder) for one in found.findings]
+            return replace(found, findings=told)
 
         return self._datasets.get(snapshot, asked)
 
