@@ -6,13 +6,13 @@ Nothing here may name a place on the user's machine: these files are published.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
-from hubtools.files import LinkedOut, open_inside, write_text
+from hubtools.files import LinkedOut, open_inside, open_regular, write_text
 from hubtools.layout import RUN_MANIFEST
 from hubtools.limits import JSON_VALUES, json_values
 from hubtools.notebooks import table
@@ -255,11 +255,7 @@ class RunManifest(_Manifest):
         path = run_dir / RUN_MANIFEST
         try:
             with open_inside(run_dir, RUN_MANIFEST) as file:
-                data = file.read(_MAX_MANIFEST + 1)
-            if len(data) > _MAX_MANIFEST:
-                raise HubtoolsError(
-                    f"{path} has more than {_MAX_MANIFEST:,} bytes.", code="too-large"
-                )
+                return cls._read(file, path)
         except LinkedOut:
             raise HubtoolsError(
                 f"{path} is a link that leads out of {run_dir}, and is not read.",
@@ -272,6 +268,19 @@ class RunManifest(_Manifest):
                 hint="give the folder that `hubtools train` wrote",
                 code="file-not-found",
             ) from None
+
+    @classmethod
+    def of(cls, path: Path) -> RunManifest:
+        """Read the file `path`, wherever it lies. Raises `HubtoolsError` if it is no manifest, and
+        `OSError`."""
+        with open_regular(path) as file:
+            return cls._read(file, path)
+
+    @classmethod
+    def _read(cls, file: BinaryIO, path: Path) -> RunManifest:
+        data = file.read(_MAX_MANIFEST + 1)
+        if len(data) > _MAX_MANIFEST:
+            raise HubtoolsError(f"{path} has more than {_MAX_MANIFEST:,} bytes.", code="too-large")
         return described(
             cls,
             data,

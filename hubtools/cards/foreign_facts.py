@@ -218,7 +218,8 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
         base_model=base.id,
         random_base=False,
         family=support.name if support is not None else family,
-        family_title=" or ".join(families) or family_words(held.families),
+        family_title=" or ".join(families)
+        or ("" if held.strange_widths else family_words(held.families)),
         dataset_repo=dataset,
         dataset_revision=None,
         pictures="",

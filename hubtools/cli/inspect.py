@@ -127,6 +127,11 @@ def _weights(found: WeightInspection, out: Output) -> int:
             much = f"{took['tensors']} of {facts['tensors']} tensors"
             facts[reader] = f"{much}, strength {strengths}" if strengths else much
     wrong, tells = facts.pop("wrong"), facts.pop("tells")
+    if strange := facts.pop("strange_widths", None):
+        facts["families"] = (
+            f"none that is published has its width {_plain(strange)}; by the names of its layers"
+            f" {_plain(facts['families'])}"
+        )
     lines = [
         (key.replace("_", " "), _plain(value))
         for key, value in facts.items()
@@ -158,8 +163,9 @@ def _tell_next(found: WeightInspection, out: Output) -> None:
     elif faults:
         out.hint(faults[0].hint)
     else:
-        like = f" --base-model {BASE}"
-        out.hint(f'next: hubtools generate "a photo of ..." --lora {quote(str(place))}{like}')
+        like = "" if found.base_model else f" --base-model {BASE}"
+        lora = quote(found.repository or str(place))
+        out.hint(f'next: hubtools generate "a photo of ..." --lora {lora}{like}')
 
 
 def _plain(value: Any) -> Any:

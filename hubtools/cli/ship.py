@@ -81,12 +81,12 @@ def command(
         )  # fmt: skip
         out.table(["step", "would", "why"], told)
         if refusals:
-            if project.file is None and not project.dataset_dir.exists():
-                refusals[0].hint = (
-                    "there is no project here (no hubtools.toml): `hubtools init . --example` or"
-                    " `hubtools init . --from FOLDER` makes one"
-                )
-            raise refusals[0]
+            first_, *more = {error.message: error for error in refusals}.values()
+            for error in more:
+                out.note(f"Also: {error.message}")
+                if error.hint:
+                    out.note(f"      {error.hint}")
+            raise first_
         if any(would == "run" for _, would, _ in told):
             tell_again(out)
         return

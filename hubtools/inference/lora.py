@@ -16,10 +16,12 @@ from hubtools.hub.errors import is_not_cached, is_unreachable
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
+from hubtools.lorafile.told import hub_id
 from hubtools.manifest import RunManifest
 from hubtools.modelfiles import SAFE, is_pickled, unread
 from hubtools.models.targets import target_of
 from hubtools.tensornames import part_of
+from hubtools.tinypeople import bundled
 from hubtools.weights import Holds, read_header
 
 
@@ -217,6 +219,7 @@ def run_of(file: Path) -> RunManifest | None:
 
 def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) -> LoraFile:
     base = trigger = None
+    has_run = True  # unless the Hub says otherwise
     try:
         info = model_info(repo, revision)
     except Exception as error:
@@ -229,6 +232,7 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
         there = [n for n in info.files if n.endswith(".safetensors") and "/" not in n]
         weight_name = choose_weights(there, weight_name, repo)
         base, trigger = info.base_model, info.trigger
+        has_run = RUN_MANIFEST in info.files
     try:
         file = fetched(repo, weight_name, revision=revision, local_only=offline)
     except FileNotFoundError as error:
@@ -239,7 +243,29 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
             hint="go online once, or give a file",
             code="hub-unreachable",
         ) from error
+    if has_run and base is None and (run := _run_there(repo, revision, offline)) is not None:
+        base, trigger = _named_by(run), trigger or run.dataset.trigger
     return replace(_file(file, source, None, base), trigger=trigger, name=repo, of_hub=True)
+
+
+def _run_there(repo: str, revision: str | None, offline: bool) -> RunManifest | None:
+    """The facts of the run that was pushed with a LoRA; None if there are none to be read."""
+    try:
+        path = fetched(repo, RUN_MANIFEST, revision=revision, local_only=offline)
+        return RunManifest.of(path)
+    except FileNotFoundError as error:
+        if not is_not_cached(error):
+            raise
+    except HubtoolsError:
+        pass  # a run of another program, or a damaged one; the weights are whole
+    return None
+
+
+def _named_by(run: RunManifest) -> str | None:
+    """The base of a run that somebody else may have written: an id, or the one that comes with
+    hubtools; never a path."""
+    named = run.base_model.named
+    return hub_id(named) or (named if named and bundled(named) else None)
 
 
 def choose_weights(names: list[str], wanted: str | None, where: str) -> str:

@@ -31,6 +31,10 @@ def at_once(project: Project, names: Collection[str]) -> Iterator[tuple[str, Che
     """(step, what raises if it cannot be done), quick: what would else fail after hours of
     training. Raises `HubtoolsError`, or what the client of the Hub does."""
     chosen = set(names)
+    here = project.file is not None or project.dataset_dir.exists()
+    if names and not here and "validate" in chosen:
+        yield "validate", lambda: _nothing_here(project)
+        return
     if project.dataset_dir.is_dir():
         for name in ("dataset-card", "push-dataset"):
             if name in chosen:
@@ -51,6 +55,14 @@ def at_once(project: Project, names: Collection[str]) -> Iterator[tuple[str, Che
     ):
         if name in chosen and repo:
             yield name, lambda repo=repo, kind=kind: check_access(repo, kind)  # type: ignore[misc]
+
+
+def _nothing_here(project: Project) -> None:
+    raise UsageError(
+        f"There is no project in {project.root}: no hubtools.toml, and no {project.dataset.path}.",
+        hint="`hubtools init . --example` or `hubtools init . --from FOLDER` makes one",
+        code="file-not-found",
+    )
 
 
 def _base_is_set(project: Project) -> None:

@@ -107,6 +107,7 @@ def forecast(
     running = stopped = False
     for step, why in _walk(journey, steps):
         if step.name in refused:
+            stopped = stopped or step.name == "validate"
             rows.append((step, "refuse", refused[step.name].message))
         elif why is not None and not (running and step.needed(journey) is None):
             rows.append((step, "skip", why))

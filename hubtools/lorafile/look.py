@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TypeGuard
 
 from hubtools.lorafile.loaders import taken_by_comfyui, taken_by_diffusers
 from hubtools.lorafile.values import Values, read_values
-from hubtools.models.layers import families_of
+from hubtools.models.layers import families_of, widths_of_none
 from hubtools.models.registry import DENOISERS, TARGETS
 from hubtools.models.rows import Target, TargetName
 from hubtools.tensornames import KOHYA_PREFIXES, Part, part_of
@@ -127,6 +127,13 @@ class Weights:
         shapes = {name: entry["shape"] for name, entry in self.header.tensors.items()}
         found = families_of(self.parts, shapes) if self.is_adapter else frozenset()
         return tuple(row.name for row in TARGETS.values() if row.name in found)
+
+    @cached_property
+    def strange_widths(self) -> tuple[int, ...]:
+        """Widths of its layers if none of `families` has such: its base is none that is published,
+        but a tiny one or somebody's own."""
+        shapes = {name: entry["shape"] for name, entry in self.header.tensors.items()}
+        return widths_of_none(self.parts, shapes, self.families)
 
     @cached_property
     def text_only(self) -> bool:

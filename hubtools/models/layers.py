@@ -57,17 +57,40 @@ def families_of(parts: Iterable[Part], shapes: Mapping[str, list[int]]) -> Names
     return _all_of(prefixes | layers) or _all_of(layers)
 
 
+def widths_of_none(
+    parts: Iterable[Part], shapes: Mapping[str, list[int]], names: Iterable[TargetName]
+) -> tuple[int, ...]:
+    """Widths of what goes into the layers, if the kinds of models `names` say theirs and these are
+    nobody's: the model is a tiny one, or one of somebody's own. Nothing if any width is known."""
+    rows = [TARGETS[name].layers for name in names]
+    found = set[int]()
+    for part in parts:
+        table, width = _table_of(part, shapes.get(part.name, []))
+        if table is _CAPTION_WIDTHS and all(row.captions for row in rows):
+            found.add(width)
+        elif table is _BLOCK_WIDTHS and all(row.widths for row in rows):
+            found.add(width)
+        if width in table:
+            return ()
+    return tuple(sorted(found)) if rows else ()
+
+
 def _all_of(said: set[Names]) -> Names:
     return frozenset.intersection(*said) if said else frozenset()
 
 
 def _by_width(part: Part, shape: list[int]) -> set[Names]:
-    if part.role != "down" or len(shape) < 2:
-        return set()
+    known, width = _table_of(part, shape)
+    return {known[width]} if width in known else set()
+
+
+def _table_of(part: Part, shape: list[int]) -> tuple[Mapping[int, Names], int]:
+    """(the widths that are known of such a layer, its own); an empty table of one whose width
+    tells nothing."""
+    if part.of_text or part.role != "down" or len(shape) < 2 or len(part.layer) > _LONGEST:
+        return {}, 0
     if _BLOCK.match(part.layer):
-        known = _BLOCK_WIDTHS
-    elif _CAPTIONS.search(part.layer) and not part.layer.startswith("transformer_blocks"):
-        known = _CAPTION_WIDTHS
-    else:
-        return set()
-    return {known[shape[1]]} if shape[1] in known else set()
+        return _BLOCK_WIDTHS, shape[1]
+    if _CAPTIONS.search(part.layer) and not part.layer.startswith("transformer_blocks"):
+        return _CAPTION_WIDTHS, shape[1]
+    return {}, 0

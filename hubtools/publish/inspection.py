@@ -10,11 +10,12 @@ from typing import Any
 from hubtools.dataset.folder.listing import walk
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, leads_out, open_regular
-from hubtools.inference.lora import resolve_lora
+from hubtools.inference.lora import resolve_lora, run_of
 from hubtools.layout import LORA_WEIGHTS, PROJECT_FILE, RUN_MANIFEST
 from hubtools.leaks import hide
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, look
+from hubtools.lorafile.told import told_by
 from hubtools.modelfiles import SAFE, is_pickled
 from hubtools.publish.contents import Kind, scan
 from hubtools.publish.private import told_by_header
@@ -30,6 +31,8 @@ class WeightInspection:
     weights: Weights
     wrong: tuple[str, ...]
     tells: tuple[str, ...]
+    base_model: str | None = None  # that its run, its repository or its header names
+    repository: str | None = None  # it was asked for by this name of the Hub
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, for JSON. Counts are of tensors; strengths are alpha / rank, each once."""
@@ -45,6 +48,8 @@ class WeightInspection:
             found |= {
                 "format": held.format,
                 "families": list(held.families),
+                "base_model": self.base_model,
+                "strange_widths": list(held.strange_widths),
                 "prefixes": list(held.prefixes),
                 "text_encoder_only": held.text_only,
                 "ranks": list(held.ranks),
@@ -101,8 +106,11 @@ def inspect_weights(source: StrPath) -> WeightInspection:
             )
         if files and not leads_out(path, files[0].name):
             path = files[0]  # whatever it is
+    base = repository = None
     if not str(path).endswith(SAFE) and not is_pickled(str(path)):
-        path = resolve_lora(str(source)).path
+        found = resolve_lora(str(source))
+        path, base = found.path, found.base_model
+        repository = str(source) if found.of_hub else None
     if is_pickled(path.name):
         raise HubtoolsError(
             f"{path} is a pickle, which can run code; hubtools opens .safetensors only.",
@@ -126,4 +134,6 @@ def inspect_weights(source: StrPath) -> WeightInspection:
         for leak in leaks
     ]
     tells += [text for text, _ in told_by_header(held.header.metadata)]
-    return WeightInspection(path, held, tuple(wrong), tuple(dict.fromkeys(tells)))
+    run = run_of(path) if held.is_adapter else None
+    base = base or (run and run.base_model.named) or told_by(held.header.metadata).base_model
+    return WeightInspection(path, held, tuple(wrong), tuple(dict.fromkeys(tells)), base, repository)

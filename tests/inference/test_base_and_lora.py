@@ -190,6 +190,29 @@ def test_a_file_a_folder_and_a_repository(
 
 
 @pytest.mark.parametrize(
+    ("id", "named", "base"),
+    [(None, "tiny-people", "tiny-people"), ("a/b", None, "a/b"), (None, "/etc", None),
+     ("./here", None, None)],
+)  # fmt: skip
+def test_a_repository_without_base_model_has_the_base_of_its_run(
+    make_lora: MakeLora, tmp_path: Path, local_hub: Hub,
+    id: str | None, named: str | None, base: str | None,
+) -> None:  # fmt: skip
+    make_lora(tmp_path, seed=3, name="people.safetensors")
+    facts = {"id": id, "bundled": named, "family": "f", "prediction_type": "epsilon"}
+    run = {
+        "name": "people", "status": "finished", "started": "", "base_model": facts, "train": {},
+        "dataset": {"fingerprint": "", "images": 1, "caption_column": "text", "trigger": "tok"},
+        "steps": 1, "epochs": 1, "seed": 0,
+    }  # fmt: skip
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    HfApi().create_repo("me/tiny")
+    HfApi().upload_folder(repo_id="me/tiny", folder_path=tmp_path)
+    found = resolve_lora("me/tiny")
+    assert (found.base_model, found.trigger) == (base, "tok")
+
+
+@pytest.mark.parametrize(
     ("names", "wanted", "chosen"),
     [
         (["pytorch_lora_weights.safetensors", "a.safetensors"], None, 0),

@@ -172,3 +172,19 @@ def test_a_forecast_refuses_what_ship_refuses(
     said = typed("ship", "--dry-run", "--until", "prune", cwd=tmp_path)
     assert said.returncode == 3
     assert "`hubtools validate` tells them" in said.stderr
+
+
+def test_a_forecast_tells_all_refusals_and_an_empty_folder_one(
+    make: Callable[..., Project], tmp_path: Path
+) -> None:
+    make()
+    said = typed("ship", "--dry-run", cwd=tmp_path).stderr
+    assert "Also: No repository is set for the model.\n      set model.repo" in said
+    assert "Error: No base model is set.\nHint: set train.pretrained" in said
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "hubtools.toml").unlink()
+    for options in ((), ("--dry-run",)):
+        said = typed("ship", *options, cwd=tmp_path / "empty").stderr
+        assert "Error: There is no project in" in said
+        assert "`hubtools init . --from FOLDER` makes one" in said
+        assert "base model" not in said

@@ -27,6 +27,19 @@ def test_a_weight_file_is_inspected(tmp_path: Path) -> None:
     assert isinstance(found, WeightInspection)
 
 
+@pytest.mark.parametrize(("width", "strange"), [(768, []), (96, [96])])
+def test_a_width_that_no_published_family_has_is_said(
+    tmp_path: Path, width: int, strange: list[int]
+) -> None:
+    layers = lorafiles.good()
+    name = next(name for name in layers if "attn2.to_k.lora_A" in name)
+    layers[name] = layers[name][:, :1].repeat(width, 1)
+    found = hubtools.inspect(lorafiles.save(tmp_path / "a.safetensors", layers))
+    assert isinstance(found, WeightInspection)
+    assert found.to_dict()["strange_widths"] == strange
+    assert "sd15" in found.to_dict()["families"]  # by the names of its layers
+
+
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     path = lorafiles.save(tmp_path / "a.safetensors", lorafiles.BAD["peft-names"][1])
     done = typed("inspect", str(path))
