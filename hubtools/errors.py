@@ -80,7 +80,8 @@ CODES: dict[Code, str] = {
     "out-of-memory": "There is not enough memory, of the machine or of its GPU.",
     "busy": "Another process is at work there, or has the port.",
     "unfinished-change": "An earlier change or run was not finished; go on or take it back.",
-    "foreign-state": "State in the folder was written by somebody else (see --trust-state).",
+    "foreign-state": "State in the folder was copied, changed or written by somebody else (see"
+    " --trust-state).",
     "unsafe-file": "Loading it would run code that came with it.",
     "other-version": "Another version of hubtools wrote it.",
     "missing-package": "A Python package has to be installed first.",

@@ -34,6 +34,8 @@ KEY_VARIABLE = "HUBTOOLS_STATE_KEY"
 _KEY_FILE = "state.key"
 _KEY_BYTES = 32
 _MAC = re.compile(r"[0-9a-f]{64}")
+# what a seal that does not fit tells, and no more
+NOT_OURS = "was copied or moved here, changed, or written by somebody else"
 _SHORTEST = 16  # characters of HUBTOOLS_STATE_KEY
 
 
@@ -49,7 +51,7 @@ class ForeignState(HubtoolsError):
         self, path: Path, would: str, details: tuple[str, ...] = (), hint: str | None = None
     ) -> None:
         super().__init__(
-            f"{path} was not written by you on this machine, and would {would}.",
+            f"{path} {NOT_OURS}, and would {would}.",
             hint=hint
             or "look at it first; if you trust where the folder comes from, add --trust-state",
         )

@@ -81,8 +81,8 @@ def pipeline_tag(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C103", "base_model is missing or no Hub id", Severity.WARNING)
 def base_model(view: CardView) -> Iterator[Problem]:
     """The page's code snippet, the licence and the model tree all hang on base_model. A local path
-    means nothing to anybody else. A value that is no Hub id is an error, as the Hub refuses it. Of a
-    run on the base that comes with hubtools, which has no id, it is a note.
+    means nothing to anybody else. A value that is no Hub id is an error, as the Hub refuses it.
+    Of a run on the base that comes with hubtools, which has no id, it is a note.
 
     Fix: `hubtools card FOLDER --base-model owner/name`; `--base-model-repo` (the setting
     train.base_model_repo) if hubtools trained it from a local folder.

@@ -296,7 +296,7 @@ def _list(path: Path | None, project: Project, folder: Path, out: Output) -> Non
     found = fix_journal(path, project)
     rows = [
         (j.id, j.state, len(j.steps), sorted({r for step in j.steps for r in step.rules}),
-         human_bytes(j.bytes) if out.human else j.bytes, "" if j.ours else "not yours")
+         human_bytes(j.bytes) if out.human else j.bytes, "" if j.ours else "copied, or not yours")
         for j in found
     ]  # fmt: skip
     out.table(("id", "state", "changes", "rules", "kept", "whose"), rows, right=(2, 4))

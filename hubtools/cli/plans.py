@@ -11,6 +11,7 @@ import click
 from hubtools.cli.output import Output
 from hubtools.cli.trust import with_trust
 from hubtools.errors import UsageError
+from hubtools.trust import NOT_OURS
 
 if TYPE_CHECKING:
     from hubtools.plans import Kind, SavedPlan
@@ -99,7 +100,7 @@ def opened(
     saved = read_plan(path, kind, beside)
     if saved.own:
         return saved, trust_state
-    out.note(f"{path} was not written by you on this machine. It says:")
+    out.note(f"{path} {NOT_OURS}. It says:")
     for line in lines(saved):
         out.note(f"  {line}")
     if dry_run:

@@ -14,6 +14,7 @@ from hubtools.journey.obstacles import Check, at_its_turn, at_once
 from hubtools.journey.steps import STEPS, pictures_passed
 from hubtools.journey.travel import Journey, JourneyReporter, Step, is_done, outputs_of
 from hubtools.project import Project
+from hubtools.trust import NOT_OURS
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _ledger(project: Project, narrator: JourneyReporter, trust_state: bool) -> L
     ledger = Ledger.open(project.root, trust_state=trust_state)
     if ledger.foreign:
         narrator.warn(
-            f"{ledger.path} was not written by you on this machine; what it says is done counts as"
+            f"{ledger.path} {NOT_OURS}; what it says is done counts as"
             " not done (--trust-state believes it)"
         )
     return ledger

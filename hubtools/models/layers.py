@@ -66,9 +66,8 @@ def widths_of_none(
     found = set[int]()
     for part in parts:
         table, width = _table_of(part, shapes.get(part.name, []))
-        if table is _CAPTION_WIDTHS and all(row.captions for row in rows):
-            found.add(width)
-        elif table is _BLOCK_WIDTHS and all(row.widths for row in rows):
+        told_by = (row.captions if table is _CAPTION_WIDTHS else row.widths for row in rows)
+        if table and all(told_by):
             found.add(width)
         if width in table:
             return ()

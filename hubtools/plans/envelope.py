@@ -26,7 +26,7 @@ from hubtools.limits import json_cost
 from hubtools.plans.fields import text
 from hubtools.plans.state import Changes, inside, state_of
 from hubtools.rooted import LeadsOut, parts_of
-from hubtools.trust import SEAL, ForeignState, is_sealed, seal
+from hubtools.trust import NOT_OURS, SEAL, ForeignState, is_sealed, seal
 from hubtools.version import __version__
 
 Kind = Literal["push", "fix", "prune", "shard"]
@@ -112,8 +112,7 @@ class SavedPlan:
         found = base / self.root
         if not self.own and not found.resolve().is_relative_to(base.resolve()):
             raise HubtoolsError(
-                f"{self.path} was not written by you on this machine, and is for a folder away from"
-                f" it: {found}.",
+                f"{self.path} {NOT_OURS}, and is for a folder away from it: {found}.",
                 hint=f"say which folder it is for: {how}",
                 code="foreign-state",
             )

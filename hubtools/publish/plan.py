@@ -41,7 +41,7 @@ from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
 from hubtools.publish.words import refuse_secrets
 from hubtools.reporting.baseline import known_aside
 from hubtools.rooted import Root
-from hubtools.trust import ForeignState
+from hubtools.trust import NOT_OURS, ForeignState
 
 _CARD = "README.md"
 _SMALL_CARD = 2000  # bytes
@@ -252,10 +252,7 @@ def _sent_before(
     if would:
         more = f" (and {len(would) - 1} things more)" if len(would) > 1 else ""
         raise ForeignState(path, f"{would[0]} in {repo}{more}", tuple(would))
-    note = (
-        f"{path} was not written by you on this machine; what it says was pushed is not believed"
-        " (--trust-state does)"
-    )
+    note = f"{path} {NOT_OURS}; what it says was pushed is not believed (--trust-state does)"
     return Sent(), (note,)
 
 

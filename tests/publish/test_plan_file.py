@@ -165,7 +165,7 @@ def test_a_plan_travels(plan: Path, tmp_path: Path) -> None:
     before = head()
     shown = typed(*words, **other)
     assert shown.returncode == 1
-    for line in ("not written by you", "change  README.md", "delete  notes.txt", "--trust-state"):
+    for line in ("copied or moved here", "change  README.md", "delete  notes.txt", "--trust-state"):
         assert line in shown.stderr
     assert head() == before
     assert typed(*words, "--trust-state", **other).returncode == 0

@@ -80,7 +80,7 @@ def test_a_plan_travels(run_dir: Path, plan: Path, tmp_path: Path) -> None:
     other: dict[str, Any] = {"HUBTOOLS_CONFIG": str(tmp_path / "config")}
     told = typed(*words, **other)
     assert told.returncode == 1
-    for line in ("not written by you", "drop  metrics.jsonl", "--trust-state"):
+    for line in ("copied or moved here", "drop  metrics.jsonl", "--trust-state"):
         assert line in told.stderr
     assert (away / run_dir.name / "metrics.jsonl").exists()
     assert typed(*words, "--trust-state", **other).returncode == 0

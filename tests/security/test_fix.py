@@ -118,7 +118,7 @@ def test_a_forged_journal_behind_a_link(data: Path, state: str, words: tuple[str
     asked = "--trust-state" in words
     if state != "done" and not words:
         assert done.returncode == 1
-        assert "not written by you on this machine" in done.stderr
+        assert "copied or moved here" in done.stderr
         assert "--trust-state" in done.stderr
     if asked and "--purge" not in words and (state != "done" or "--undo" in words):
         assert done.returncode == 1, done.stdout

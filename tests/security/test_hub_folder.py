@@ -84,7 +84,7 @@ def test_the_hub_of_somebody_else_is_asked_about(tmp_path: Path) -> None:
     root = tmp_path / "hub"
     Store(root).close()
     (root / "owner.json").write_text(json.dumps({"made_by": "hubtools hub serve"}))
-    with pytest.raises(ForeignState, match="not written by you"):
+    with pytest.raises(ForeignState, match="copied or moved here"):
         Store(root)
     Store(root, trust_state=True).close()
     Store(root).close()

@@ -104,7 +104,7 @@ def test_a_ledger_of_others_that_would_do_nothing_is_passed_by(
 ) -> None:
     forge(dataset, local_hub, files={"gone.txt": "0" * 40})
     made = plan(dataset)
-    assert "not written by you" in made.notes[0]
+    assert "copied or moved here" in made.notes[0]
     push(made)
     assert plan(dataset).notes == ()
 

@@ -139,7 +139,7 @@ def test_a_foreign_or_forged_state_proposes_nothing_unasked(tmp_path: Path) -> N
                     {"schema": 1, "entries": [[["fate", "../x"], {"what": "delete"}]]},
                     {"schema": 1, "entries": 3}, []):  # fmt: skip
         (place / "pending.json").write_text(json.dumps(content))
-        with pytest.raises(Exception, match=r"not written by you|damaged"), served(folder):
+        with pytest.raises(Exception, match=r"copied or moved here|damaged"), served(folder):
             pass
     assert captions_of(folder)["picture0.png"] == "photo of a tok, number 0"
 

@@ -77,7 +77,7 @@ def test_a_forged_ledger_makes_no_step_done(project: Project, seal: Any) -> None
     path.write_text(json.dumps(content))
     listener = Listener()
     assert ship(project, listener, last="dataset-card").done == ("validate", "dataset-card")
-    assert "was not written by you" in listener.said[0]
+    assert "copied or moved here" in listener.said[0]
     assert ship(project, Listener(), last="dataset-card").done == ()
 
 
@@ -209,4 +209,4 @@ def test_a_rehearsal_believes_a_ledger_too_if_somebody_says_so(
     with pytest.raises(HubtoolsError) as caught:
         hubtools.rehearse(project.root, base_folder=tmp_path, trust_state=True)
     assert caught.value.exit_code == ExitCode.CHECKS_FAILED
-    assert "was not written by you" not in capfd.readouterr().err
+    assert "copied or moved here" not in capfd.readouterr().err

@@ -385,7 +385,7 @@ def test_the_whole_command(
     assert "step 2 of 2" in done.stderr
     done = train("--dry-run", HUBTOOLS_CONFIG=elsewhere)
     assert done.returncode == 0
-    assert "not written by you" in done.stderr
+    assert "copied or moved here" in done.stderr
     done = train("--trust-state", HUBTOOLS_CONFIG=elsewhere)
     assert done.returncode == 0, done.stderr
     assert "Nothing to do" in train(HUBTOOLS_CONFIG=elsewhere).stderr

@@ -30,8 +30,9 @@ from hubtools.limits import PICTURE
 @fixes("D304", each=True, unsafe="remove-small")
 @fixes("D202", each=True, unsafe="remove-unlisted")
 @fixes("D401", "D402", each=True, unsafe="delete-duplicates")
+@fixes("D403", each=True, unsafe="delete-near-duplicates")
 def removals(draft: Draft) -> None:
-    """D301, D302, D304, D202, D401, D402, by name: pictures that must go."""
+    """D301, D302, D304, D202, D401 to D403, by name: pictures that must go."""
     if draft.may("remove-damaged"):
         for rule in ("D301", "D302"):
             damaged = [
@@ -52,18 +53,26 @@ def removals(draft: Draft) -> None:
         pictures = (entry.name for entry in draft.view.listing.pictures)
         unlisted = [n for n in pictures if n not in listed and draft.acts_on("D202", n)]
         draft.remove_pictures(dict.fromkeys(unlisted, ("D202", "no record names it")))
-    if draft.may("delete-duplicates") and draft.finds("D401", "D402"):
-        _duplicates(draft)
+    if draft.may("delete-duplicates"):
+        _duplicates(draft, {Grade.BYTES: "D401", Grade.PIXELS: "D402"}, "the same as")
+    if draft.may("delete-near-duplicates"):
+        _duplicates(draft, {Grade.COPY: "D403"}, "nearly the same as")
 
 
-def _duplicates(draft: Draft) -> None:
-    rules = {Grade.BYTES: "D401", Grade.PIXELS: "D402"}
+def _duplicates(draft: Draft, rules: Mapping[Grade, str], same: str) -> None:
+    if draft.scope.whole and not draft.finds(*rules.values()):
+        return
     why = {}
     for group in draft.view.groups:
         for copy in group.copies:
             rule = rules.get(copy.grade)
-            if rule is not None and copy.turn == 1 and draft.acts_on(rule, group.best):
-                why[copy.name] = rule, f"the same as {group.best}"
+            if rule is None or copy.turn != 1 or not draft.acts_on(rule, group.best, copy.name):
+                continue
+            captioned = draft.view.captioned
+            if copy.name in captioned and group.best not in captioned:
+                draft.left[copy.name] = f"it has a caption, and {group.best} has none"
+                continue
+            why[copy.name] = rule, f"{same} {group.best}"
     draft.remove_pictures(why)
 
 

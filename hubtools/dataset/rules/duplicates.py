@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from glob import escape
+from shlex import quote
 
 from hubtools.dataset.copies.compare import Grade
 from hubtools.dataset.copies.duplicates import Copy, Group
@@ -37,6 +39,15 @@ def _keep(view: Dataset, best: str, copies: list[Copy]) -> str:
     if captioned and best not in captioned:
         advice += f"; take the caption from {min(captioned)}"
     return advice
+
+
+def _typed(view: Dataset, best: str, copies: list[Copy]) -> str:
+    """The command that does so; none where a caption would be lost."""
+    captioned = view.captioned
+    if not view.pictures[best].width or (best not in captioned and captioned & {*_names(copies)}):
+        return ""
+    name = quote(escape(copies[0].name if len(copies) == 1 else best))
+    return f": `hubtools fix --only {name} --unsafe delete-near-duplicates`"
 
 
 def _names(copies: list[Copy]) -> list[str]:
@@ -81,12 +92,13 @@ def near(view: Dataset) -> Iterator[Problem]:
     pixel by pixel before they are told. Pictures that are the same but for a part (a watermark,
     another expression) may be meant so, and give a note only.
 
-    Fix: keep the best; dataset.near_radius = -1 if they are meant to be there.
+    Fix: keep the best; `hubtools fix --only PICTURE --unsafe delete-near-duplicates` removes one
+    copy with its record; dataset.near_radius = -1 if they are meant to be there.
     """
     for group, copies in _copies(view, Grade.COPY):
         yield Problem(
             f"nearly the same picture as {some(_names(copies))}",
-            _keep(view, group.best, copies),
+            f"{_keep(view, group.best, copies)}{_typed(view, group.best, copies)}",
             group.best,
         )
     for group, copies in _copies(view, Grade.ALIKE):

@@ -29,7 +29,8 @@ def missing_picture(view: Dataset) -> Iterator[Problem]:
     letter is composed (macOS writes them differently).
 
     Example: {"file_name": "A.png", ...}, and the file is called a.png
-    Fix: correct the name, or add the picture.
+    Fix: correct the name, or add the picture; if it is gone for good, `hubtools fix --unsafe
+    drop-rows` drops its record.
     """
     names = view.listing.names
     missing = [(row, name, "") for row, name in view.named if name not in names]
@@ -48,6 +49,8 @@ def missing_picture(view: Dataset) -> Iterator[Problem]:
         by_base.setdefault(_fold(name.rpartition("/")[2]), []).append(name)
     for row, name, column in missing:
         fix = "correct the name, or add the picture"
+        if not column:
+            fix += "; `hubtools fix --unsafe drop-rows` drops the record"
         near = folded.get(_fold(name))
         elsewhere = by_base.get(_fold(name.rpartition("/")[2]), [])
         if near is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 from simple import picture
 from test_fix_rules import CASES, snapshot
-from test_rules import GOOD_2, found, line
+from test_rules import GOOD_2, found, line, photo
 
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix, undo_fix
@@ -18,7 +19,7 @@ from hubtools.errors import UsageError
 from hubtools.settings import DatasetSettings
 
 # their settings, or a link to what lies above, would spoil the others as well
-ALONE = {"D505", "D209-copy-links", "D222", "D221", "D401", "D402"}
+ALONE = {"D505", "D209-copy-links", "D222", "D221", "D401", "D402", "D403"}
 
 
 def _set(root: Path, seed: int) -> Path:
@@ -97,6 +98,25 @@ def test_copies_go_where_the_best_of_them_is_meant(good: Path, settings: Dataset
     (best,) = (f.path for f in found(good, settings) if f.rule == "D401")
     plan = plan_fix(good, settings, only=[str(best)], **options)
     assert "remove" in {op.action.value for op in plan.operations}
+
+
+def test_one_near_duplicate_goes_as_its_advice_says(good: Path, settings: DatasetSettings) -> None:
+    rows = []
+    for number in (1, 2):
+        photo(number).save(good / f"{number}.png")
+        photo(number).resize((128, 96)).save(good / f"{number} [small].png")
+        names = (f"{number}.png", f"{number} [small].png")
+        rows += [{"file_name": name, "text": f"(tok), view {name}"} for name in names]
+    (good / "0.png").unlink()
+    (good / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    advice = {f.path: str(f.fix) for f in found(good, settings) if f.rule == "D403"}
+    assert len(advice) == 2
+    *_, only, _, unsafe = shlex.split(advice["1.png"].partition("`")[2].rstrip("`"))
+    fix(good, settings, only=[only], unsafe=[unsafe])
+    assert [f.path for f in found(good, settings) if f.rule == "D403"] == ["2.png"]
+    assert not (good / "1 [small].png").exists()
+    assert (good / "2 [small].png").exists()
+    assert "1 [small].png" not in (good / "metadata.jsonl").read_text()
 
 
 def test_what_cannot_be_meant_is_a_sentence(good: Path, settings: DatasetSettings) -> None:

@@ -96,7 +96,7 @@ def test_a_plan_travels(sick: Path, plan: Path, tmp_path: Path) -> None:
     before = tree(away / "people")
     told = typed(*words, **other)
     assert told.returncode == 1
-    for line in ("not written by you", "remove  .DS_Store", "--trust-state"):
+    for line in ("copied or moved here", "remove  .DS_Store", "--trust-state"):
         assert line in told.stderr
     shown = typed(*words[:-1], "--dry-run", **other)
     assert (shown.returncode, "remove  .DS_Store" in shown.stdout) == (0, True), shown.stderr
@@ -182,7 +182,7 @@ def test_called_with_the_plan_of_another_it_refuses(sick: Path, plan: Path) -> N
     saved = json.loads(plan.read_text())
     plan.write_text(json.dumps(saved | {"seal": {"mac": "00"}}))
     before = tree(sick)
-    with pytest.raises(hubtools.HubtoolsError, match="not written by you"):
+    with pytest.raises(hubtools.HubtoolsError, match="copied or moved here"):
         hubtools.fix(sick, from_plan=plan)
     planned = hubtools.fix(sick, from_plan=plan, dry_run=True).plan
     with pytest.raises(hubtools.HubtoolsError):

@@ -351,6 +351,7 @@ CASES: list[Case] = [
     ),
     ("D316", "to-rgb", image(lambda opened: opened, icc_profile=profile(P3_RED)), {}),
     ("D402", "delete-duplicates", copied(lambda original: original, compress_level=1), {}),
+    ("D403", "delete-near-duplicates", copied(lambda original: original.resize((128, 96))), {}),
     ("D706", "", serial, {}),
     ("D711", "", trailed, {}),
     ("D712", "", named, {}),

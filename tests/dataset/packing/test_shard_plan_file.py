@@ -69,7 +69,7 @@ def test_a_plan_travels(people: Path, plan: Path, tmp_path: Path) -> None:
     other: dict[str, Any] = {"HUBTOOLS_CONFIG": str(tmp_path / "config")}
     told = typed(*words, **other)
     assert told.returncode == 1
-    for line in ("not written by you", "write data/train-00000-of", "--trust-state"):
+    for line in ("copied or moved here", "write data/train-00000-of", "--trust-state"):
         assert line in told.stderr
     assert not (away / "to").exists()
     assert typed(*words, "--trust-state", **other).returncode == 0
