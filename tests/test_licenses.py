@@ -94,6 +94,15 @@ def test_base_models_of_the_table(base: str, id: str | None) -> None:
     assert (found.kind == "unknown") == (id is None)
 
 
+@pytest.mark.parametrize(
+    "base", ["stabilityai/stable-diffusion-3.5-medium", "black-forest-labs/FLUX.1-Kontext-dev"]
+)
+def test_a_base_with_terms_of_its_own_links_to_its_own_file(base: str) -> None:
+    found = license_of_base(base)
+    assert found is not None
+    assert found.link == f"https://huggingface.co/{base}/blob/main/LICENSE.md"
+
+
 def test_the_table_is_sound() -> None:
     for row in LICENSES:
         re.compile(row.pattern)

@@ -28,10 +28,12 @@ from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
 from hubtools.lorafile.told import hub_id
 from hubtools.manifest import RunManifest
+from hubtools.models.families.noise import FLOW
 from hubtools.models.lookup import title_of
 from hubtools.models.registry import SUPPORTED
 from hubtools.project import Project
 from hubtools.rooted import Root
+from hubtools.training.choices import OF_FLOW, OF_NOISE
 
 
 def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]]:
@@ -134,6 +136,8 @@ def _base_of(run_dir: Path, manifest: RunManifest, project: Project) -> str | No
 
 
 def _training(manifest: RunManifest) -> list[tuple[str, str]]:
+    """Settings and results of a run as (name, value); settings that mean nothing with its base are
+    left out."""
     train, lora = manifest.train, manifest.lora
     assert lora is not None
     rows: list[tuple[str, Any]] = [
@@ -153,10 +157,11 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         ("target modules", ", ".join(lora.target_modules)),
         ("trained parameters", f"{lora.parameters:,}"),
     ]
+    meaningless = OF_NOISE if manifest.base_model.prediction_type == FLOW else OF_FLOW
     for key in (
         "resolution", "train_batch_size", "gradient_accumulation_steps", "learning_rate",
-        "lr_scheduler", "lr_warmup_steps", "snr_gamma", "noise_offset", "caption_dropout",
-        "random_flip", "max_grad_norm",
+        "lr_scheduler", "lr_warmup_steps", "snr_gamma", "noise_offset", *OF_FLOW,
+        "caption_dropout", "random_flip", "max_grad_norm",
         # written down only where they are set
         "aspect_ratio_buckets", "bucket_reso_steps", "resolutions", "crops_per_image",
         "debiased_estimation_loss", "loss_type", "huber_schedule", "huber_c",
@@ -166,7 +171,7 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         "unmasked_weight", "shuffle_caption", "keep_tokens", "caption_tag_dropout_rate",
         "rank_pattern", "alpha_pattern",
     ):  # fmt: skip
-        value = train.get(key)
+        value = None if key in meaningless else train.get(key)
         if isinstance(value, dict):
             value = [f"{name} = {number}" for name, number in value.items()]
         rows.append((key, ", ".join(map(str, value)) if isinstance(value, list) else value))

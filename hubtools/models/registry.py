@@ -157,6 +157,10 @@ _ALL = (
         (*_texts(3), *_VISION), ("StableDiffusion3",), ((r"stable-diffusion-3", None),),
         (
             LicenseRow(
+                r"^stabilityai/stable-diffusion-3\.5-medium", "other", "restricted", _CARDS,
+                "stabilityai-ai-community", _link("stabilityai/stable-diffusion-3.5-medium"),
+            ),
+            LicenseRow(
                 r"^stabilityai/stable-diffusion-3", "other", "restricted", _CARDS,
                 "stabilityai-ai-community", _link("stabilityai/stable-diffusion-3.5-large"),
             ),
@@ -175,6 +179,11 @@ _ALL = (
         (*_texts(2), *_VISION), ("Flux",), ((r"flux\.?1|flux-1", None),),
         (
             _apache(r"^black-forest-labs/flux\.1-schnell", "model card"),
+            LicenseRow(
+                r"^black-forest-labs/flux\.1-kontext-dev", "other", "restricted", _CARDS,
+                "flux-1-dev-non-commercial-license",
+                _link("black-forest-labs/FLUX.1-Kontext-dev"),
+            ),
             LicenseRow(
                 r"^black-forest-labs/flux\.1-", "other", "restricted", _CARDS,
                 "flux-1-dev-non-commercial-license", _link("black-forest-labs/FLUX.1-dev"),

@@ -16,7 +16,12 @@ CAPTION_DROPOUT = 0.05
 SNR_GAMMA = 5.0
 MULTIRES_DISCOUNT = 0.3
 
+# Settings that mean nothing with bases of the other kind.
 OF_FLOW = ("timestep_density", "timestep_mean", "timestep_deviation", "timestep_shift")
+OF_NOISE = (
+    *("snr_gamma", "debiased_estimation_loss", "noise_offset"),
+    *("multires_noise_iterations", "multires_noise_discount"),
+)
 
 
 def completed(settings: TrainSettings, info: BaseInfo) -> TrainSettings:

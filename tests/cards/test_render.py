@@ -92,6 +92,23 @@ def test_a_model_card_has_the_facts_and_no_finding(
     ModelCard.load(result.path).validate()  # asks the Hub at HF_ENDPOINT
 
 
+@pytest.mark.parametrize("kind", ["epsilon", "flow"])
+def test_a_model_card_lists_only_settings_that_mean_something_with_its_base(
+    run_dir: Path, project: Project, kind: str
+) -> None:
+    manifest = json.loads((run_dir / "run.json").read_text())
+    manifest["base_model"]["prediction_type"] = kind
+    manifest["train"] |= {"noise_offset": 0.0, "snr_gamma": None, "timestep_shift": None}
+    if kind == "flow":
+        manifest["train"] |= {"timestep_density": "logit_normal", "timestep_mean": 0.0}
+    (run_dir / "run.json").write_text(json.dumps(manifest))
+    text = write_model_card(run_dir, project).text
+    assert ("| noise_offset |" in text) == (kind == "epsilon")
+    assert ("| timestep_density | logit_normal |" in text) == (kind == "flow")
+    assert ("| timestep_mean | 0.0 |" in text) == (kind == "flow")
+    assert "timestep_shift" not in text  # as the base's scheduler does
+
+
 def test_a_model_card_tells_what_was_trained_otherwise_than_usual(
     run_dir: Path, project: Project
 ) -> None:
