@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 from pathlib import Path
@@ -65,3 +66,19 @@ def test_the_page_on_training_names_every_setting_of_it() -> None:
     options = re.findall(r"`(?:--)?([a-z0-9_-]+)", page)
     named = {one.replace("-", "_") for one in options}
     assert set(TrainSettings.model_fields) <= named
+
+
+def test_numbers_of_families_are_those_of_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    tool = importlib.import_module("family_tables")
+    page = tool.PAGE.read_text(encoding="utf-8")
+    # quantised bases take seconds each, and are told only where no other settings fit
+    whole = [given for given in tool.TRIED if "quantize" not in given]
+    for header, rows in tool.tables(tmp_path, whole).items():
+        told = {
+            name: re.sub(r"1 c (fp8|nf4): [\d.]+\*?", "no", cells)
+            for name, cells in tool.rows_of(page, header).items()
+        }
+        assert told == rows, "run: python benchmarks/family_tables.py"
