@@ -19,6 +19,8 @@ HEAVY = {
     *("pyarrow", "daft", "fsspec", "aiohttp", "kornia_rs", "simplejpeg"),
     *("numpy", "PIL", "pydantic", "jinja2", "rich", "huggingface_hub"),
     *("starlette", "uvicorn", "markdown_it"),
+    # Of our own: the search for secrets. Every file that prints would bring its fifteen along.
+    *("hubtools.leaks.text", "hubtools.leaks.shapes"),
 }
 
 LINES = 400
@@ -106,8 +108,8 @@ def _loads(module: str) -> frozenset[str]:
         if name in seen:
             continue
         seen.add(name)
+        heavy |= {name, name.partition(".")[0]} & HEAVY
         if name not in _files():
-            heavy |= {name.partition(".")[0]} & HEAVY
             continue
         package = name.rpartition(".")[0]
         waiting += [package] if package else []

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from hubtools.cardlinks import loaded_from_here
-from hubtools.cli.output import Output
+from hubtools.cli.output import TYPED, Output
 from hubtools.errors import HubtoolsError
 
 if TYPE_CHECKING:
     from hubtools.project import Project
 
-TYPED = "hubtools.typed"  # where a context keeps the words of the command line
 BASE = "OWNER/NAME"  # stands for a base that nobody has chosen yet
 
 

@@ -21,10 +21,9 @@ import click
 from hubtools.addresses import without_password
 from hubtools.cli.answer import Answer, answering
 from hubtools.cli.emptiness import refuse_empty
-from hubtools.cli.following import TYPED
 from hubtools.cli.joblog import taming_job_log
 from hubtools.cli.mistyped import hint_of, meant
-from hubtools.cli.output import say_error, say_warning
+from hubtools.cli.output import TYPED, say_error, say_warning
 from hubtools.cli.start import GROUPS, START
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, is_panic
 from hubtools.fences import same_folders

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Format = Literal["human", "json", "quiet", "agent", "jsonl", "sarif", "github", "html"]
 FORMATS = ("auto", "human", "json", "quiet", "agent")
+TYPED = "hubtools.typed"  # where a context keeps the words of the command line
 REPORT_FORMATS = ("text", "jsonl", "sarif", "github", "html")
 F = TypeVar("F", bound=Callable[..., Any])
 

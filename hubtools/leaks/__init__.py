@@ -1,4 +1,8 @@
-"""What must not leave the machine: access tokens, ways to reach a person, paths to an account."""
+"""What must not leave the machine: access tokens, ways to reach a person, paths to an account.
+
+Every module that prints asks this one. The search for secrets is loaded when it is first asked for:
+that takes longer than all else that `hubtools --help` does.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,12 @@ from functools import lru_cache
 
 from hubtools.addresses import local_paths, without_password
 from hubtools.leaks.personal import contacts, may_hold_contacts
-from hubtools.leaks.shapes import Secret, shaped
-from hubtools.leaks.text import secrets
 
 
 def tokens(text: str) -> Iterator[tuple[str, int]]:
     """(what it looks like, offset) of every secret in `text`."""
+    from hubtools.leaks.text import secrets
+
     for secret in secrets(text):
         yield secret.what, secret.start
 
@@ -26,6 +30,8 @@ def hide(text: str) -> str:
 
 
 def _hidden(text: str) -> str:
+    from hubtools.leaks.text import secrets
+
     for secret in secrets(text):
         if secret.value in text:
             text = text.replace(secret.value, "***")
@@ -42,6 +48,8 @@ _hidden_again = lru_cache(2_048)(_hidden)
 def masked(text: str) -> str:
     """`text` with `***` for every token of a known form in it, and nothing else changed: it may be
     JSON or HTML, whose quotes and brackets must stay."""
+    from hubtools.leaks.shapes import shaped
+
     for secret in shaped(text):
         if not re.search(r"[\\\"'<>\s{}]", secret.value):
             text = text.replace(secret.value, "***")
@@ -49,13 +57,11 @@ def masked(text: str) -> str:
 
 
 __all__ = [
-    "Secret",
     "contacts",
     "hide",
     "local_paths",
     "masked",
     "may_hold_contacts",
-    "secrets",
     "tokens",
     "without_password",
 ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hubtools.errors import ChecksFailed
-from hubtools.leaks import secrets
+from hubtools.leaks.text import secrets
 from hubtools.publish.contents.leak import fingerprint
 from hubtools.setting_types import AllowedSecret
 

@@ -10,7 +10,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from hubtools.leaks import secrets
+from hubtools.leaks.text import secrets
 from hubtools.publish.contents import Kind, scan
 from hubtools.publish.kinds import unexpected
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hubtools.leaks import secrets
+from hubtools.leaks.text import secrets
 
 HEX40 = "3f9a1c7e5b2d8406e1f7a9c3b5d2840617e9f1a3"
 HEX32 = "3f9a1c7e5b2d8406e1f7a9c3b5d28406"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hubtools.leaks import secrets
+from hubtools.leaks.text import secrets
 from hubtools.publish.contents import Kind, scan
 from tests.security.secrets_corpus import SECRETS, picture
 

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from hubtools.leaks import secrets
+from hubtools.leaks.text import secrets
 from hubtools.publish.contents import Kind, scan
 
 # made up here, in pieces: what looks like a key is not written out

@@ -9,7 +9,7 @@ import string
 
 import pytest
 
-from hubtools.leaks import secrets
+from hubtools.leaks.text import secrets
 
 _CHANCE = random.Random(41)
 _WORD = string.ascii_letters + string.digits

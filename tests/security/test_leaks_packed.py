@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.leaks import secrets
+from hubtools.leaks.text import secrets
 from hubtools.localhub.server import Hub
 from hubtools.publish.contents import Kind, scan
 from tests.security.pushing import REPO
