@@ -22,7 +22,7 @@ from hubtools.leaks import hide, without_password
 from hubtools.limits import FINDINGS, SAID
 from hubtools.notebooks import table
 from hubtools.patterns import regex
-from hubtools.printable import as_json, printable, visible
+from hubtools.printable import as_json, number, printable, visible
 
 if TYPE_CHECKING:
     from hubtools.exhibits import Exhibits
@@ -32,9 +32,9 @@ Context = TypeVar("Context")
 REPORT_SCHEMA = 1
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 picture`, `2,000 pictures`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def plural(count: float, noun: str) -> str:
+    """`1 picture`, `2,000 pictures`, `0.5 epochs`."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def shortened(text: str, longest: int = 60) -> str:

@@ -38,3 +38,10 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
 
 def _spelt_out(text: str, marks: Pattern[str]) -> str:
     return marks.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def number(value: float) -> str:
+    """`2,000`, `0.5`: what is not whole has one digit behind the point, or one that is not 0."""
+    if value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:,.1f}" if abs(value) >= 0.1 else f"{value:.1g}"

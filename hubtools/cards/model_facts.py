@@ -31,6 +31,7 @@ from hubtools.manifest import RunManifest
 from hubtools.models.families.noise import FLOW
 from hubtools.models.lookup import title_of
 from hubtools.models.registry import SUPPORTED
+from hubtools.printable import number
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.training.choices import OF_FLOW, OF_NOISE
@@ -149,7 +150,7 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         ("dataset", manifest.dataset.repo),
         ("dataset revision", manifest.dataset.revision),
         ("steps", manifest.steps_done),
-        ("epochs", round(manifest.epochs, 2)),
+        ("epochs", number(manifest.epochs)),
         ("rank", lora.rank),
         ("alpha", f"{lora.alpha:g}"),
         ("kind", _kind(train)),

@@ -139,11 +139,9 @@ def summary(manifest: RunManifest) -> list[tuple[str, str]]:
     texts = ", text encoders too" if train.get("train_text_encoder") is True else ""
     batch = int(_number(train, "train_batch_size") or 1)
     batch *= int(_number(train, "gradient_accumulation_steps") or 1)
+    epochs = plural(manifest.epochs, "epoch")
     rows = [
-        (
-            "steps",
-            f"{manifest.steps_done} of {plural(batch, 'picture')}, {manifest.epochs:.3g} epochs",
-        ),
+        ("steps", f"{manifest.steps_done} of {plural(batch, 'picture')}, {epochs}"),
         ("resolution", f"{train['resolution']} px" if "resolution" in train else ""),
         ("optimizer", _optimizer(train)),
         ("learning rate", _rate(train)),

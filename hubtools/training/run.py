@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes, sha256_of
+from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR
 from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.models.base import as_folder
@@ -225,11 +226,10 @@ class Run:
                 log.add(step)
                 advance(1, f"loss {log.loss_ema:.4f}" if log.loss_ema is not None else "")
                 if step.done - start == MEASURED and log.seconds_a_step and step.done < total:
-                    left = total - step.done
+                    left, rest = total - step.done, log.seconds_a_step * (total - step.done)
                     self.reporter.note(
-                        f"Measured {log.seconds_a_step:.3g} s a step: about"
-                        f" {duration(log.seconds_a_step * left)} for the {left:,} left, samples"
-                        f" not counted{self._cost(log.seconds_a_step * left)}."
+                        f"Measured {log.seconds_a_step:.3g} s a step: about {duration(rest)} for"
+                        f" {plural(left, 'more step')}, samples not counted{self._cost(rest)}."
                     )
                 stopping = agreement.reached()
                 with log.pause():
@@ -360,9 +360,9 @@ class Run:
         with Root(self.run_dir) as root, state.published():
             write_lora(root, LORA_WEIGHTS, state.model, self.settings, self.recipe.steps)
             difference = prove(path, state.model, encoded, self.recipe, self.group)
+        how = f"within {difference:.1g} of its effect" if difference else "exactly"
         self.reporter.note(
-            f"{LORA_WEIGHTS} read back: predictions differ by {difference:.1g} of what the"
-            " LoRA changes at most."
+            f"{LORA_WEIGHTS} was read back and predicts as the trained LoRA does, {how}."
         )
         if told := not_found(state.optimizer):
             self.reporter.warn(told)

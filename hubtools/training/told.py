@@ -10,6 +10,7 @@ from hubtools.findings import plural, shortened
 from hubtools.models.families.noise import EPSILON, FLOW
 from hubtools.models.families.protocol import USUAL
 from hubtools.models.rehearsal import held
+from hubtools.printable import number
 from hubtools.settings import TrainSettings
 from hubtools.training.layers import share_words
 from hubtools.training.plan import TrainPlan
@@ -42,7 +43,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "base": f"{plan.base_name}: {plan.base.family}, {recipe.prediction_type}, made for"
         f" {plan.base.native_size} px; in {DTYPES[recipe.precision]}"
         f"{f', layers in {settings.quantize}' if settings.quantize else ''} on {plan.device}",
-        "LoRA": f"rank {settings.rank}, alpha {_number(recipe.alpha)}, {plan.lora_parameters:,}"
+        "LoRA": f"rank {settings.rank}, alpha {number(recipe.alpha)}, {plan.lora_parameters:,}"
         f" parameters in float32 ({human_bytes(plan.lora_bytes)}){_kind(recipe)}",
         "layers": share_words(plan.lora_shares),
         "starts from": plan.started_from.words if plan.started_from else "",
@@ -63,8 +64,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "average": average_told(recipe),
         "states": f"{often} and on Ctrl-C, {plan.states} kept"
         f" ({human_bytes(plan.states * plan.state_bytes)})",
-        "snapshots": f"every {recipe.snapshot_every:,} steps, {plan.snapshots} in all"
-        f" ({human_bytes(plan.snapshots * plan.lora_bytes)})",
+        "snapshots": _snapshots(plan),
         "samples": samples,
         "held out": _held_out(plan),
         "trackers": ", ".join(TITLES[name] for name in chosen(settings)),
@@ -76,6 +76,14 @@ def describe(plan: TrainPlan) -> list[str]:
     return [f"{name + ':':<15}{text}" for name, text in rows.items() if text]
 
 
+def _snapshots(plan: TrainPlan) -> str:
+    every = plan.recipe.snapshot_every
+    if not plan.snapshots:
+        return f"none: the first would be due after step {every:,}"
+    size = human_bytes(plan.snapshots * plan.lora_bytes)
+    return f"every {every:,} steps, {plan.snapshots} in all ({size})"
+
+
 def _arithmetic(recipe: Recipe) -> str:
     settings, buckets = recipe.settings, recipe.buckets
     sizes = "" if recipe.items == recipe.images * settings.repeats else f" = {recipe.items:,} items"
@@ -85,7 +93,7 @@ def _arithmetic(recipe: Recipe) -> str:
         f" / (batch {settings.train_batch_size}"
         f" x accumulation {settings.gradient_accumulation_steps} x processes {recipe.world_size})"
         f"{parts} = {plural(recipe.steps_an_epoch, 'step')} an epoch;"
-        f" {_number(recipe.epochs)} epochs = {plural(recipe.steps, 'step')}"
+        f" {plural(recipe.epochs, 'epoch')} = {plural(recipe.steps, 'step')}"
     )
 
 
@@ -288,7 +296,3 @@ def _flops(number: float) -> str:
             return f"{number:.3g} {unit}"
         number /= step
     raise AssertionError(number)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
