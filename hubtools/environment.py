@@ -31,7 +31,8 @@ def said_in(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
         if key is None:
             raise UsageError(
                 f"There is no setting for the variable {variable}.",
-                hint=_near(variable) or f"known: {_variable(section, '...')}, see docs/settings.md",
+                hint=_near(variable)
+                or f"known: {_variable(section, '...')}; see `hubtools schema`",
                 code="bad-setting",
             )
         if (other := found.setdefault((section, key), variable)) != variable:

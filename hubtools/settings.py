@@ -233,7 +233,7 @@ class SampleSettings(Section):
     )
     steps: int | None = option(
         None,
-        "Denoising steps; default as the base's family is drawn with (families.md), mostly 30.",
+        "Denoising steps; default as the base's family is drawn with, mostly 30.",
         "num_inference_steps",
         ge=1,
         le=1000,
@@ -241,7 +241,7 @@ class SampleSettings(Section):
     guidance: float | None = option(
         None,
         "Guidance scale as the base's pipeline counts it; default as the base's family is drawn"
-        " with (families.md), mostly 7.5.",
+        " with, mostly 7.5.",
         "guidance_scale",
         ge=0,
     )

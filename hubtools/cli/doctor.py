@@ -29,7 +29,7 @@ def command(out: Output, family: str | None) -> int:
         marks = {"ok": "", "note": "note", "problem": "PROBLEM"}
         out.table(
             ["", "", "", ""],
-            [(fact.topic, fact.name, fact.value, marks[fact.state]) for fact in facts],
+            [(fact.topic, fact.name, marks[fact.state], fact.value) for fact in facts],
         )
         for fact in facts:
             if fact.hint and (fact.state != "ok" or fact.topic == "extras"):

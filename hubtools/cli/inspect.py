@@ -126,6 +126,10 @@ def _weights(found: WeightInspection, out: Output) -> int:
             )
             much = f"{took['tensors']} of {facts['tensors']} tensors"
             facts[reader] = f"{much}, strength {strengths}" if strengths else much
+    if out.human:
+        from hubtools.files import human_bytes
+
+        facts["bytes"] = human_bytes(facts["bytes"])
     wrong, tells = facts.pop("wrong"), facts.pop("tells")
     if strange := facts.pop("strange_widths", None):
         facts["families"] = (

@@ -23,7 +23,8 @@ from hubtools.cli.answer import Answer, answering
 from hubtools.cli.emptiness import refuse_empty
 from hubtools.cli.joblog import taming_job_log
 from hubtools.cli.mistyped import hint_of, meant
-from hubtools.cli.output import TYPED, say_error, say_warning
+from hubtools.cli.output import TYPED
+from hubtools.cli.sentences import say_error, say_warning
 from hubtools.cli.start import GROUPS, START
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, is_panic
 from hubtools.fences import same_folders

@@ -17,6 +17,7 @@ from hubtools.cli.output import Output
 from hubtools.commands.asked import folder_of, setting_names
 from hubtools.errors import HubtoolsError
 from hubtools.project import Project, load_project
+from hubtools.set_often import SET_OFTEN
 from hubtools.settings import SECTIONS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,15 +54,43 @@ def _dashed(name: str) -> str:
 class SettingOption(click.Option):
     """An option that stands for a setting of a section of `hubtools.toml`."""
 
-    def __init__(self, names: Sequence[str], section: str, about: str | None, **kw: Any) -> None:
+    def __init__(self, names: Sequence[str], section: str, key: str, **kw: Any) -> None:
         super().__init__(names, **kw)
-        self.section, self.about = section, about
+        self.section, self.about = section, SECTIONS[section].group_of(key)
+        self.set_often = key in SET_OFTEN[section]
+
+
+_MANY = 40  # settings that `--help` shows all of
+_ALL = "hubtools.help_all"  # where a context keeps that all are asked for
+
+
+def _help_all(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        ctx.meta[_ALL] = True
+        click.echo(ctx.get_help())
+        ctx.exit()
 
 
 class SettingsCommand(click.Command):
-    """A command whose `--help` lists its own options first, then the settings by section."""
+    """A command whose `--help` lists its own options first, then the settings by section: of many
+    settings those that are set often, and `--help-all` lists them all."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own, `--help-all` if some are left out of `--help`, and that."""
+        found = super().get_params(ctx)
+        if len(self._settings()) > _MANY:
+            option = click.Option(
+                ["--help-all"], is_flag=True, is_eager=True, expose_value=False,
+                callback=_help_all, help="Show the settings that are seldom set, too, and exit.",
+            )  # fmt: skip
+            found.append(option)
+        return found
+
+    def _settings(self) -> list[SettingOption]:
+        return [one for one in self.params if isinstance(one, SettingOption)]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        everything = ctx.meta.get(_ALL) or len(self._settings()) <= _MANY
         groups: dict[str, list[tuple[str, str]]] = {"Options": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -69,13 +98,22 @@ class SettingsCommand(click.Command):
                 continue  # arguments stand in the usage line
             title = "Options"
             if isinstance(parameter, SettingOption):
+                if not (everything or parameter.set_often):
+                    continue
                 title = f"Settings [{parameter.section}]"
-                if parameter.about:
+                if everything and parameter.about:
                     title += f", {parameter.about}"
             groups.setdefault(title, []).append(record)
         for title, records in groups.items():
             with formatter.section(title):
                 formatter.write_dl(records, col_max=34)
+        if not everything:
+            with formatter.section("And more"):
+                left = sum(not one.set_often for one in self._settings())
+                formatter.write_text(
+                    f"`{ctx.command_path} --help-all` lists {left} more settings. All of them may"
+                    " stand in hubtools.toml as well."
+                )
 
 
 def _option(section: str, key: str, names: list[str]) -> SettingOption:
@@ -88,20 +126,20 @@ def _option(section: str, key: str, names: list[str]) -> SettingOption:
         value = ", ".join(default) if isinstance(default, list) else default
         shown.append(f"default {str(value).lower() if annotation is bool else value}")
     help_text = (field.description or "") + (f"  [{'; '.join(shown)}]" if shown else "")
-    destination, about = f"setting__{section}__{key}", SECTIONS[section].group_of(key)
+    destination = f"setting__{section}__{key}"
     if annotation is bool:
         off = _dashed(f"no_{free[0].removeprefix('--').replace('-', '_')}")
         return SettingOption(
             [destination, f"{free[0]}/{off}", *free[1:]],
             section,
-            about,
+            key,
             default=None,
             help=help_text,
         )
     return SettingOption(
         [destination, *free],
         section,
-        about,
+        key,
         type=_click_type(annotation),
         multiple=many,
         default=None,

@@ -24,6 +24,7 @@ import click
 
 from hubtools.cli.answer import Answer
 from hubtools.cli.joblog import tame_json
+from hubtools.cli.sentences import can_print, coloured, say, say_warning
 from hubtools.printable import printable, visible
 
 if TYPE_CHECKING:
@@ -40,32 +41,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Variables that common AI coding tools set in the shells they drive.
 _AGENT_VARIABLES = ("AI_AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX")
-
-
-def _colour(stream: Any) -> bool:
-    return not os.environ.get("NO_COLOR") and stream.isatty()
-
-
-def _can_print(text: str, stream: Any) -> bool:
-    try:
-        text.encode(getattr(stream, "encoding", None) or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def say_error(message: str, hint: str | None = None) -> None:
-    """`Error: ...` and `Hint: ...` on stderr."""
-    red, plain = ("\x1b[31m", "\x1b[0m") if _colour(sys.stderr) else ("", "")
-    print(f"{red}Error:{plain} {visible(message)}", file=sys.stderr)
-    if hint:
-        print(f"Hint: {visible(hint)}", file=sys.stderr)
-
-
-def say_warning(message: str) -> None:
-    """`Warning: ...` on stderr."""
-    yellow, plain = ("\x1b[33m", "\x1b[0m") if _colour(sys.stderr) else ("", "")
-    print(f"{yellow}Warning:{plain} {visible(message)}", file=sys.stderr, flush=True)
 
 
 def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
@@ -252,7 +227,8 @@ class Output:
     def note(self, message: str) -> None:
         """A line about what is going on (stderr; silent in quiet)."""
         if self.format != "quiet":
-            print("\n".join(map(visible, message.split("\n"))), file=sys.stderr, flush=True)
+            for line in message.split("\n"):
+                say(visible(line))
 
     def warn(self, message: str) -> None:
         """A warning (stderr, always)."""
@@ -261,7 +237,7 @@ class Output:
     def hint(self, message: str) -> None:
         """What to do next (stderr; silent in quiet and json)."""
         if self.format in ("human", "agent"):
-            print(f"Hint: {visible(message)}", file=sys.stderr)
+            say(f"Hint: {visible(message)}")
 
     def result(self, message: str, essential: str | None = None, **facts: Any) -> None:
         """The outcome of a command. human: `✓ message` and `key: value` lines; json: the facts as
@@ -275,8 +251,8 @@ class Output:
         elif self.format == "agent":
             print(" ".join(f"{key}={_flat(value)}" for key, value in facts.items()))
         else:
-            tick = "✓" if _can_print("✓", sys.stdout) else "OK"
-            green, plain = ("\x1b[32m", "\x1b[0m") if _colour(sys.stdout) else ("", "")
+            tick = "✓" if can_print("✓", sys.stdout) else "OK"
+            green, plain = ("\x1b[32m", "\x1b[0m") if coloured(sys.stdout) else ("", "")
             print(f"{green}{tick}{plain} {visible(message)}")
             for key, value in facts.items():
                 if value is not None:
@@ -317,19 +293,19 @@ class Output:
 
         cells = [[v if isinstance(v, Painted) else _flat(v) for v in row] for row in rows]
         told = lines_of(
-            columns, cells, right=right, width=width_of(stream), colours=_colour(stream)
+            columns, cells, right=right, width=width_of(stream), colours=coloured(stream)
         )
         for line in told:
-            if not _can_print(line, stream):
+            if not can_print(line, stream):
                 line = line.encode("ascii", "backslashreplace").decode("ascii")
             print(line, file=stream)
 
     def diff_line(self, line: str) -> None:
         """A line of a diff, coloured as `git diff` does."""
-        if not _can_print(line, sys.stdout):
+        if not can_print(line, sys.stdout):
             line = line.encode("ascii", "backslashreplace").decode("ascii")
         colours = {"+": "32", "-": "31", "@": "36"}
-        colour = colours.get(line[:1]) if _colour(sys.stdout) else None
+        colour = colours.get(line[:1]) if coloured(sys.stdout) else None
         print(f"\x1b[{colour}m{line}\x1b[0m" if colour else line)
 
     def data(self, text: str) -> None:
@@ -359,10 +335,12 @@ class Output:
                 cells = (finding.severity, finding.rule, finding.place, finding.message)
                 print("\t".join(_flat(cell) for cell in (*cells, finding.fix or "")))
         else:
+            from hubtools.cli.tables import prose, width_of
             from hubtools.cli.told import told
 
-            for line in told(report, colours=_colour(sys.stdout), verbose=self.verbose):
-                print(line)
+            width = width_of(sys.stdout)
+            for line in told(report, colours=coloured(sys.stdout), verbose=self.verbose):
+                print("\n".join(prose(line, width)))
 
     def write_report(self, report: Report, prefix: str = "") -> None:
         """The files that `--report` asked for."""

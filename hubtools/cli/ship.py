@@ -64,8 +64,11 @@ def command(
     dry_run: bool,
     out: Output,
 ) -> None:
-    """Do all of it in order: validate, dataset-card, push-dataset, train, generate, card, prune,
-    push.
+    """Do all of it in order, from pictures to two repositories on the Hub.
+
+    The steps are validate, dataset-card, push-dataset, train, halve (the LoRA in 16 bits, half the
+    size, where prune.dtype is set), generate, evaluate (where evaluate.in_ship is set), card, prune
+    and push.
 
     A step whose inputs have not changed since it last finished is skipped and says so. Stop it at
     any moment and run it again: it continues where it stopped.

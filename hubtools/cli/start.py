@@ -18,29 +18,29 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 START = """\
-hubtools takes a folder of pictures to a published, licensed, small, reproducible LoRA on the
-Hugging Face Hub, checked at every step.
+hubtools takes a folder of pictures to a published, licensed, small,
+reproducible LoRA on the Hugging Face Hub, checked at every step.
 
 I have pictures
-  hubtools init people --from PICTURES --trigger "(tok)"   make a project of them
+  hubtools init people --from PICTURES --trigger "(tok)"  makes a project
   cd people
-  hubtools validate                                        what is wrong, and how to fix it
-  hubtools review                                          look at them, and at their captions
-  hubtools ship --dry-run                                  what would be done, step by step
+  hubtools validate                       what is wrong, and how to fix it
+  hubtools review                         look at pictures and captions
+  hubtools ship --dry-run                 what would be done, step by step
 
 I have a LoRA
-  hubtools inspect FILE                                    what it is, and what loads it
-  hubtools convert FILE                                    into the names that diffusers loads
-  hubtools prune RUN                                       what of a trainer's folder to publish
-  hubtools preview FOLDER                                  how its page will look
-  hubtools push FOLDER me/people-lora --dry-run            what would be sent
+  hubtools inspect FILE                   what it is, and what loads it
+  hubtools convert FILE                   into the names that diffusers loads
+  hubtools prune RUN                      what of a trainer's folder to publish
+  hubtools preview FOLDER                 how its page will look
+  hubtools push FOLDER me/lora --dry-run  what would be sent
 
 I have a repository on the Hub
-  hubtools validate hf://datasets/me/people                check it as it is there
-  hubtools ci init                                         check and publish it from a workflow
+  hubtools validate hf://datasets/me/people   check it as it is there
+  hubtools ci init                        check and publish it from a workflow
 
 Nothing yet
-  hubtools demo                                            the whole journey, offline, in minutes
+  hubtools demo                           the whole journey, offline, in minutes
 
 `hubtools help` lists all commands, `hubtools COMMAND --help` tells of one.
 """

@@ -1,4 +1,5 @@
-"""Tables for people: what can be copied stays whole as long as there is room for it."""
+"""Tables and sentences for people: what can be copied stays whole as long as there is room for
+it."""
 
 from __future__ import annotations
 
@@ -6,12 +7,17 @@ import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from hubtools.patterns import regex
 from hubtools.printable import visible
 
 _GAP = 2  # cells between columns
 _PROSE = 30  # narrower columns of sentences are no pleasure to read
 _BELOW = "    "  # before sentences that stand below their row
 _LEAST = 8  # no column becomes narrower
+USUAL = 80  # cells in a line where nobody says how many there are
+_PIECES = regex(r"(?:`[^`]*`|\S)+")  # of a sentence: a word, or what is to be typed
+_MARKED = regex(r" *[A-Za-z][\w ]*: {2,}")  # what begins a line of a list: `LoRA:   `
+_PAINT = regex(r"\x1b\[\d*m")
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
 
@@ -29,6 +35,27 @@ class Painted(str):
 def width_of(stream: Any) -> int | None:
     """Cells in a line of a terminal; None for a file or a pipe, whose lines have no end."""
     return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def prose(text: str, width: int | None, *, hang: bool = True) -> Iterator[str]:
+    """The lines of a sentence, of at most `width` cells (None: any). What stands in backticks is
+    never broken: one must be able to copy it. With `hang`, further lines are indented by four more
+    cells, or stand below the text where the first begins with a mark."""
+    if width is None or _cells(text) <= width:
+        yield text
+        return
+    begin = text[: len(text) - len(text.lstrip(" "))]
+    mark = _MARKED.match(text) if hang else None
+    deep = mark.end() if mark and mark.end() < width // 2 else len(begin) + len(_BELOW) * hang
+    indent = " " * deep
+    line, end = begin, len(begin)
+    for piece in _PIECES.finditer(text):
+        longer = line + text[end : piece.start()] + piece[0]
+        if line.strip() and _cells(longer) > width:
+            yield line
+            longer = indent + piece[0]
+        line, end = longer, piece.end()
+    yield line
 
 
 def lines_of(
@@ -61,6 +88,8 @@ def lines_of(
 
 def _cells(text: str) -> int:
     """Cells that a text takes in a terminal."""
+    if "\x1b" in text:
+        text = _PAINT.sub("", text)
     if text.isascii():
         return len(text)
     from rich.cells import cell_len

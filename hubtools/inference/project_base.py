@@ -18,7 +18,7 @@ def name_of_base(project: Project) -> str:
         raise UsageError(
             "No base model is set.",
             hint="set train.pretrained_model_name_or_path in hubtools.toml, or give --base-model"
-            f" OWNER/NAME, e.g. {EXAMPLE_BASE} (docs/families.md says which can be trained);"
+            f" OWNER/NAME, e.g. {EXAMPLE_BASE} (`hubtools doctor` lists what can be trained);"
             f" {TRY_OFFLINE}",
             code="bad-setting",
         )

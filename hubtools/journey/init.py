@@ -26,6 +26,7 @@ from hubtools.models.registry import EXAMPLE_BASE
 from hubtools.project import Project, load_project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
+from hubtools.set_often import SET_OFTEN
 from hubtools.settings import SECTIONS
 
 DATASET = "dataset"
@@ -248,23 +249,10 @@ def _copy_as_it_is(
 
 def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
     """hubtools.toml with what is set, and what is most often set next as comments."""
-    hints = {
-        "dataset": ("repo", "trigger", "license", "rights", "rights_note", "people",
-                    "how_made", "plan"),
-        "rules": ("ignore", "per_file_ignores", "baseline"),
-        "train": (
-            "pretrained_model_name_or_path", "resolution", "max_train_steps", "learning_rate",
-            "rank", "train_batch_size", "mixed_precision", "validation_steps",
-        ),
-        "samples": ("prompts", "negative_prompt", "steps", "guidance", "scheduler", "seed"),
-        "evaluate": ("num_images", "in_ship"),
-        "model": ("repo", "license"),
-        "prune": ("keep_checkpoints",),
-        "push": ("private", "pr", "tag"),
-    }  # fmt: skip
+    trigger = values["dataset"].get("trigger") or "(lora-name-token)"
     examples: dict[tuple[str, str], Any] = {
         ("dataset", "repo"): "owner/name",
-        ("dataset", "trigger"): "(lora-name-token)",
+        ("dataset", "trigger"): trigger,
         ("dataset", "license"): "cc-by-4.0",
         ("dataset", "rights"): "own",
         ("dataset", "plan"): "subject",
@@ -279,10 +267,13 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
         ("train", "max_train_steps"): 1000,
         ("train", "learning_rate"): 1e-4,
         ("train", "validation_steps"): 250,
-        ("samples", "prompts"): ["a photo of (lora-name-token), front view"],
+        ("samples", "prompts"): [f"a photo of {trigger}, front view"],
         ("samples", "negative_prompt"): "blurry",
+        ("samples", "steps"): 30,
+        ("samples", "guidance"): 7.5,
         ("model", "repo"): "owner/name",
         ("model", "license"): "creativeml-openrail-m",
+        ("prune", "dtype"): "fp16",
         ("push", "tag"): "v1",
     }
     lines = ["# Settings of this project. `hubtools schema` lists all; unknown keys are errors."]
@@ -290,14 +281,12 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
         lines += ["", f"[{section}]"]
         given = {key: value for key, value in values[section].items() if value is not None}
         lines += to_toml({section: given}).splitlines()[1:]
-        for key in hints[section]:
+        for key in SET_OFTEN[section]:
             if key in given:
                 continue
             field = model.model_fields[key]
             value = examples.get((section, key), field.get_default(call_default_factory=True))
-            text = (
-                f"{key} =" if value is None else to_toml({section: {key: value}}).splitlines()[-1]
-            )
+            text = to_toml({section: {key: value}}).splitlines()[-1]
             lines.append(f"# {text}  # {field.description}")
     return "\n".join(lines) + "\n"
 

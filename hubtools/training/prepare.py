@@ -158,7 +158,7 @@ def with_controls(info: BaseInfo, examples: Sequence[Example]) -> BaseInfo:
         bare = examples[counts.index(min(counts))]
         raise HubtoolsError(
             f"The base makes pictures from others; {bare.file_name} has no control picture.",
-            hint="name one in each record, e.g. in control_file_name (docs/datasets.md), or train"
+            hint="name one in each record, e.g. in control_file_name, or train"
             " a base that draws from words alone",
             code="not-supported",
         )

@@ -73,7 +73,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "work": _work(plan),
         "disk": f"{human_bytes(plan.bytes_needed)} at most, {human_bytes(plan.bytes_free)} free",
     }
-    return [f"{name + ':':<15}{text}" for name, text in rows.items() if text]
+    return [f"{name + ':':<16}{text}" for name, text in rows.items() if text]
 
 
 def _snapshots(plan: TrainPlan) -> str:

@@ -183,7 +183,7 @@ def test_the_settings_of_a_training_are_listed_by_what_they_are_about() -> None:
     assert set(TrainSettings.groups) <= set(TrainSettings.model_fields)
     assert TrainSettings.group_of("snr_gamma") == TrainSettings.group_of("huber_c")
     assert all(TrainSettings.group_of(key) for key in TrainSettings.model_fields)
-    text = typed("train", "--help").stdout
+    text = typed("train", "--help-all").stdout
     for title in TrainSettings.groups.values():
         assert f"Settings [train], {title}:" in text
     assert "Settings [dataset]:" in text

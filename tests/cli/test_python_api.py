@@ -84,7 +84,7 @@ def test_arguments_are_arguments(name: str, command: click.Command, function: An
     typed_ones = [p.name for p in command.params if isinstance(p, click.Argument)]
     other = {
         ("validate", "sources"): "source", ("generate", "texts"): "prompts",
-        ("explain", "rule_id"): "rule",
+        ("explain", "rule_ids"): "rule",
     }  # fmt: skip
     own = inspect.signature(function).parameters
     assert {other.get((name, str(word)), word) for word in typed_ones} <= set(own)

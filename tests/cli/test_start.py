@@ -10,6 +10,9 @@ import pytest
 
 from hubtools.cli.main import COMMANDS, group
 from hubtools.cli.start import GROUPS, START
+from hubtools.journey.steps import STEPS
+from hubtools.set_often import SET_OFTEN
+from hubtools.settings import SECTIONS
 from tests.typed import typed
 
 
@@ -20,7 +23,7 @@ def test_bare_hubtools_says_where_to_start() -> None:
     assert done.stderr == ""
     for who in ("I have pictures", "I have a LoRA", "I have a repository"):
         assert who in done.stdout
-    assert max(map(len, START.splitlines())) <= 100
+    assert max(map(len, START.splitlines())) <= 80
 
 
 def test_what_it_shows_can_be_typed() -> None:
@@ -59,6 +62,30 @@ def test_help_is_help(words: tuple[str, ...], same: tuple[str, ...]) -> None:
     assert asked.returncode == 0
     assert asked.stdout == shown.stdout
     assert "\\n" not in asked.stdout
+
+
+def test_help_of_many_settings_shows_those_that_are_set_often() -> None:
+    short, whole = (typed("ship", word).stdout for word in ("--help", "--help-all"))
+    assert "--rank" in short
+    assert "--snr-gamma" not in short
+    assert set(re.findall(r"^  (--[\w-]+)", short, re.MULTILINE)) < set(
+        re.findall(r"^  (--[\w-]+)", whole, re.MULTILINE)
+    )
+    left = len(re.findall(r"^  --", whole, re.MULTILINE)) - len(
+        re.findall(r"^  --", short, re.MULTILINE)
+    )
+    assert f"`hubtools ship --help-all` lists {left} more settings" in short
+    assert "--help-all" not in typed("fix", "--help").stdout  # which shows all of its few
+    for section, keys in SET_OFTEN.items():
+        assert set(keys) <= set(SECTIONS[section].model_fields)
+
+
+def test_help_of_ship_names_its_steps_in_order() -> None:
+    names = [step.name for step in STEPS]
+    said = " ".join(typed("ship", "--help").stdout.split())
+    listed = said.split("The steps are")[1].split("A step whose")[0]
+    words = (word.strip(",.()") for word in listed.split())
+    assert [word for word in words if word in names] == names
 
 
 def test_help_of_what_is_no_command_is_told() -> None:

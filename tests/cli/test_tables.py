@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hubtools.cli.output import Output
-from hubtools.cli.tables import Painted, lines_of
+from hubtools.cli.tables import Painted, lines_of, prose
 from tests.drawing import write_pictures
 from tests.typed import typed
 
@@ -63,3 +63,21 @@ def test_a_terminal_without_the_letters_gets_their_numbers(
         monkeypatch.setattr(sys, "stdout", stream)
         Output("human").table(("path",), [("Größe.png",)])
     assert (tmp_path / "out").read_text() == "path\nGr\\xf6\\xdfe.png\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("short", ["short"]),
+        ("    fix: one two three four", ["    fix: one two", "        three four"]),
+        (
+            "write `hubtools card a.png --x` there",
+            ["write", "    `hubtools card a.png --x`", "    there"],
+        ),
+        ("LoRA:   rank 16, alpha 16", ["LoRA:   rank 16,", "        alpha 16"]),
+        ("\x1b[33mwarning\x1b[0m: a  picture is", ["\x1b[33mwarning\x1b[0m: a  picture", "    is"]),
+    ],
+)
+def test_sentences_are_as_wide_as_the_terminal(text: str, lines: list[str]) -> None:
+    assert list(prose(text, 20)) == lines
+    assert list(prose(text, None)) == [text]

@@ -73,7 +73,7 @@ def test_a_job_goes_on_with_a_run_that_is_fetched_then(hub: Hub, tmp_path: Path)
     said = json.loads(sent.stdout)
     assert (said["run_repo"], said["pr"]) == ("me/tiny-run", place.pr)
     assert f"the {place.pr}. pull request" in sent.stderr
-    assert "resumes:       after step 2; 1 are left" in sent.stderr
+    assert "resumes:        after step 2; 1 are left" in sent.stderr
     assert (there / "runs/tiny" / LORA).read_bytes() == lora
     assert not (there / "runs/tiny/state").exists()
     assert json.loads((there / "runs/tiny/run.json").read_text())["status"] == "finished"

@@ -13,6 +13,7 @@ import pytest
 from hubtools.dataset.examples import read_examples
 from hubtools.errors import HubtoolsError
 from hubtools.journey.init import init
+from hubtools.layout import PROJECT_FILE
 from hubtools.project import load_project
 from tests.typed import typed
 
@@ -110,3 +111,17 @@ def test_a_weight_file_in_place_of_a_folder_is_for_convert(tmp_path: Path) -> No
         assert done.returncode in (1, 2)
         assert "k.safetensors is a file" in done.stderr, done.stderr
         assert "hubtools convert k.safetensors" in done.stderr
+
+
+def test_every_line_of_the_template_can_be_used(tmp_path: Path, draw_pictures: Draw) -> None:
+    draw_pictures(tmp_path / "pictures", 1)
+    assert typed("init", "me", "--from", "pictures", "--trigger", "(me)", cwd=tmp_path).stdout
+    file = tmp_path / "me" / PROJECT_FILE
+    text = file.read_text()
+    assert ".md" not in text  # pages that nobody has who installed the wheel
+    lines = [line for line in text.splitlines() if re.match(r"# \w+ =", line)]
+    assert len(lines) > 25
+    file.write_text(re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE))
+    project = load_project(tmp_path / "me")
+    assert project.samples.prompts == ["a photo of (me), front view"]
+    assert project.samples.steps == 30

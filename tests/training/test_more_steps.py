@@ -67,7 +67,7 @@ def test_a_constant_run_goes_on_as_if_it_had_been_longer_from_the_first(
     heard: list[str] = []
     manifest = train(project, skip_validation=True, note=heard.append)
     assert (manifest.status, manifest.steps, manifest.steps_done) == ("finished", 8, 8)
-    assert any("resumes:       after step 5; 3 are left" in text for text in heard)
+    assert any("resumes:        after step 5; 3 are left" in text for text in heard)
     check_same(project, long)
     # it is the longer run now
     project = make_project(**CONSTANT)

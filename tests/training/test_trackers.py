@@ -169,7 +169,7 @@ def test_a_tracker_without_its_package_is_found_in_the_plan(
         cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "trackers:      trackio" in done.stderr
+    assert "trackers:       trackio" in done.stderr
     assert "pip install 'hf-hubtools[trackio]'" in " ".join(done.stderr.split())
 
 

@@ -1,0 +1,47 @@
+"""What is said on stderr: errors, warnings, hints, notes, as wide as the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from hubtools.printable import visible
+
+
+def coloured(stream: Any) -> bool:
+    """Whether colours are shown there: on a terminal, unless NO_COLOR is set."""
+    return not os.environ.get("NO_COLOR") and stream.isatty()
+
+
+def can_print(text: str, stream: Any) -> bool:
+    """Whether the stream's encoding has all letters of `text`."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def say_error(message: str, hint: str | None = None) -> None:
+    """`Error: ...` and `Hint: ...` on stderr."""
+    red, plain = ("\x1b[31m", "\x1b[0m") if coloured(sys.stderr) else ("", "")
+    say(f"{red}Error:{plain} {visible(message)}")
+    if hint:
+        say(f"Hint: {visible(hint)}")
+
+
+def say_warning(message: str) -> None:
+    """`Warning: ...` on stderr."""
+    yellow, plain = ("\x1b[33m", "\x1b[0m") if coloured(sys.stderr) else ("", "")
+    say(f"{yellow}Warning:{plain} {visible(message)}")
+
+
+def say(sentence: str) -> None:
+    """A sentence on stderr, as wide as the terminal; what is to be typed next stays one line."""
+    lines = [sentence]
+    if sys.stderr.isatty() and not sentence.startswith("Hint: next: "):
+        from hubtools.cli.tables import prose, width_of
+
+        lines = list(prose(sentence, width_of(sys.stderr)))
+    print("\n".join(lines), file=sys.stderr, flush=True)
