@@ -237,12 +237,6 @@ def of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:
             hint="remove it",
             code="link-refused",
         )
-    if isinstance(error, RuntimeError) and said.startswith("Data processing error"):
-        return HubtoolsError(
-            f"The Hub's storage could not be reached: {said}",
-            hint="run the same command again; HF_HUB_DISABLE_XET=1 goes without that storage",
-            code="hub-unreachable",
-        )
     if isinstance(error, ValueError) and said.startswith("The file is too large to be downloaded"):
         return HubtoolsError(
             "A file of that repository is too large for plain HTTP.",

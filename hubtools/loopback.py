@@ -182,6 +182,7 @@ class _Listening(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _IDLE
+    disable_nagle_algorithm = True  # a head and its body are two pieces
     server: _Listening
 
     def version_string(self) -> str:

@@ -144,7 +144,26 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
             " again, it continues where it stopped",
             code="hub-unreachable",
         )
-    return of_system(error, telling) or of_library(error, names)
+    return _of_xet(error, telling) or of_system(error, telling) or of_library(error, names)
+
+
+# How errors of the library for Xet begin; what the system says ends in its number.
+_XET = re.compile(
+    r"(?:(?:Data processing|Upload task|Task|I/O|File reconstruction|Runtime|Network|Request"
+    r"|CAS [Cc]lient) [Ee]rror: )"
+)
+
+
+def _of_xet(error: BaseException, said: str) -> HubtoolsError | None:
+    """What the library for Xet says of its server, as plain errors of Python."""
+    plain = type(error) in (RuntimeError, OSError) and getattr(error, "errno", None) is None
+    if not plain or "(os error" in said or _XET.match(said) is None:
+        return None
+    return HubtoolsError(
+        f"The Hub's storage could not be reached, or answers nonsense: {said}",
+        hint="run the same command again; HF_HUB_DISABLE_XET=1 goes without that storage",
+        code="hub-unreachable",
+    )
 
 
 _CARD = "Invalid metadata in README.md"  # how the client's error begins

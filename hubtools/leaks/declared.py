@@ -10,7 +10,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from hubtools.leaks.guesses import is_hex
-from hubtools.leaks.named import beside, is_strong
+from hubtools.leaks.named import PASSWORDS, beside, is_strong
 from hubtools.leaks.shapes import Secret
 from hubtools.patterns import regex
 
@@ -37,10 +37,14 @@ _CELL = regex(
     rf"[\s}}]{{0,9}}&\s{{0,9}}(?:\\\w{{1,12}}\{{)?(?P<value>{_VALUE.replace('|]', '|&]')})"
 )
 _MEMBER = regex(rf"[\"']\s?>\s{{0,80}}<(?:value|string)>\s{{0,80}}(?P<value>{_VALUE})")
+# `add_argument("--key", type=str, default="V")`
+_DEFAULT = regex(rf"[\"']\s{{0,9}},[^()]{{0,200}}?\bdefault\s?=\s?{_QUOTED}")
+# `"key" "V"`
+_BESIDE = regex(rf"[\"'][ \t]{{1,9}}{_QUOTED}")
 _ASKS = regex(r"(?i)get|env|import|find|load|read|lookup")
 _SET = regex(rf"[ \t]{{1,9}}(?P<value>{_VALUE})(?=\s|\Z)")
 _SETS = regex(r"(?<![\w-])set[ \t]+[\w:.-]*\Z")
-_FORMS = (_DECLARED, _BRACED, _CELL, _MEMBER)
+_FORMS = (_DECLARED, _BESIDE, _DEFAULT, _BRACED, _CELL, _MEMBER)
 _CELLS = 700  # letters behind a name in which the cells of its line are looked at
 _MARK = regex(r"[\"'`]? {0,4}([,;\t|])")
 _WHOLE = regex(_VALUE)
@@ -61,7 +65,11 @@ def declared(text: str, words: dict[str, list[int]]) -> Iterator[Secret]:
     braces, ampersand = "{" in text, "&" in text
     forms = [
         form
-        for form, may in zip(_FORMS, (quotes, braces, ampersand, "><" in text), strict=True)
+        for form, may in zip(
+            _FORMS,
+            (quotes, quotes, "default" in text, braces, ampersand, "><" in text),
+            strict=True,
+        )
         if may
     ]
     cells = any(mark in text for mark in ",;|\t")
@@ -114,9 +122,12 @@ def _beyond(text: str, place: int, word: str) -> Iterator[Secret]:
     name = f"{line.rpartition(mark)[2]}{word}".strip("\"'` ")
     if _NAME.fullmatch(name) is None:
         return
+    said = word in PASSWORDS
     for cell in text[at : at + _CELLS].partition("\n")[0].split(mark)[:6]:
         value = cell.strip("\"'` \r")
-        if _WHOLE.fullmatch(value) and not (name == word and is_hex(value)):
+        # of a picture, whose caption ends in the word
+        hashed = is_hex(value) and (name == word or (said and name.endswith(f" {word}")))
+        if _WHOLE.fullmatch(value) and not hashed:
             yield from _judged(name, value, at + cell.find(value))
         at += len(cell) + 1
 

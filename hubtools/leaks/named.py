@@ -312,11 +312,13 @@ def _chosen_apart(text: str, places: list[int], word: str) -> Iterator[Secret]:
             name = text[max(0, place - 24) : place + len(word)]
             if pattern is _OPTION and not _OPTION_NAME.search(name):
                 continue
+            if pattern is _CELLS and is_hex(value) and name[: -len(word)].endswith(" "):
+                continue  # a caption, and the hash of its picture
             if _alone(word, name[: -len(word)]) and is_mixed(value) and not is_hash(value):
                 yield Secret("a password beside its name", match.start(1), value)
 
 
-# Short words that others end in, and what may stand right before `pw` in a name.
+# Short words that others end in, and what may stand right before them in a name.
 _SHORT = ("pass", "pwd", "pw", "psw")
 _JOINED = regex(r"(?i)(?<![a-z])(?:root|bind|db|my|user|admin|wifi|ftp|sql|ldap|sudo|login)\Z")
 
@@ -325,7 +327,7 @@ def _alone(word: str, before: str) -> bool:
     """Whether a word for a password is one behind `before`, and not the end of another word."""
     if word not in _SHORT or not before[-1:].isalpha():
         return True
-    return word == "pw" and _JOINED.search(before) is not None
+    return _JOINED.search(before) is not None
 
 
 def _of_netrc(match: re.Match[str]) -> bool:
@@ -350,6 +352,10 @@ _HEADER = regex(
     r"[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?i:token|key|apikey|api-key)\s{1,4}"
     r"([A-Za-z0-9._~+/-]{20,2000}={0,2})"
 )
+# `auth=("bob", "V")`, `HTTPBasicAuth('bob', 'V')`, `login("bob", "V")`
+_PAIR = regex(
+    r"\s?=?\s?[(\[]\s{0,80}+[\"'][^\"'\n]{1,100}[\"']\s?,\s{0,80}+[\"']([^\"'\s]{6,100})[\"']\s{0,80}[,)\]]"
+)
 _LOGIN = regex(r"\([^)\n]{0,300}?\b(?:key|token|api_key)\s?=\s?[\"']([\w-]{32,200})[\"']")
 _COOKIE = regex(r"[^\n]{0,400}?(?i:sess\w{0,12}|auth\w{0,12}|sid)=([^\s;\"']{16,400})")
 _COOKIES = regex(r"[^\t\n]{0,300}\t(?i:true|false)\t\d{1,12}\t[^\t\n]{1,100}\t([^\s]{16,2000})")
@@ -362,6 +368,8 @@ _JWK = regex(r"\s{0,8}:\s{0,8}\"([A-Za-z0-9_-]{32,800})\"")
 _ANCHORED = (
     ("a token in an HTTP header", "authorization", _HEADER, lambda match: looks_random(match[1])),
     ("a key given to a login", "login", _LOGIN, lambda match: looks_random(match[1])),
+    ("a password of a call", "auth", _PAIR, _mixed),
+    ("a password of a call", "login", _PAIR, _mixed),
     ("a session's cookie", "cookie:", _COOKIE, lambda match: looks_random(match[1])),
     ("a cookie", "\ttrue\t", _COOKIES, lambda match: looks_random(match[1])),
     ("a cookie", "\tfalse\t", _COOKIES, lambda match: looks_random(match[1])),

@@ -89,6 +89,7 @@ ROWS: tuple[Row, ...] = (
     Row("a PostHog key", ("phx_",), _ALONE + r"phx_[A-Za-z0-9]{40,48}", True),
     Row("a Logfire token", ("pylf_",), r"pylf_v\d_[a-z]{2,10}_[A-Za-z0-9]{40,60}"),
     Row("a Freepik key", ("FPSX",), r"FPSX[0-9a-f]{32}(?![0-9a-f])"),
+    Row("a token of a conda channel", ("anaconda.org/t/",), r"anaconda\.org/t/[A-Za-z0-9_-]{20,80}(?=/)"),
     Row("a LaunchDarkly key", ("sdk-", "api-"), rf"(?<![A-Za-z0-9_-])(?:sdk|api)-{_UUID}(?![0-9a-f-])"),
     Row("a Honeycomb key", ("hcaik_", "hcbik_", "hcalk_"), r"hc[ab][il]k_[a-z0-9]{50,64}"),
     Row("a Linear key", ("lin_oauth_",), r"lin_oauth_[0-9a-f]{60,70}"),

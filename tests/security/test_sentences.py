@@ -132,6 +132,8 @@ def test_places_that_cannot_be_written(tiny_base: Path, pictures: Path, tmp_path
         (RuntimeError("Could not determine home directory."), "knows no such user"),
         (RuntimeError("Symlink loop from '/x/o'"), "leads back to itself"),
         (RuntimeError("Data processing error: CAS service error"), "storage"),
+        (RuntimeError("Task error: File reconstruction error: CAS Client Error: x"), "storage"),
+        (OSError("I/O error: I/O error: failed to fill whole buffer"), "storage"),
         (ImportError("cannot import name x", name="torchvision"), "torchvision"),
     ],
 )
