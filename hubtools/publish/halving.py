@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from hubtools.conversion.halving import Half as Precision
 from hubtools.conversion.halving import halve, is_full
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.files import human_bytes
+from hubtools.layout import RUN_MANIFEST
 from hubtools.lorafile.look import ADAPTERS
 from hubtools.manifest import RunManifest, described
 from hubtools.publish.classify import Half, Item, PrunePlan
@@ -74,6 +77,36 @@ def written(plan: PrunePlan) -> Iterator[Mapping[str, Path]]:
         yield found
 
 
+def exchange(
+    root: Root,
+    kept: str,
+    new: Iterable[tuple[str, str]],
+    halves: Mapping[str, Path],
+    facts: bytes | None,
+) -> None:
+    """Put LoRA files (`halves`, by name) and a `run.json` with `facts` in the place of what is
+    there, of which copies are made first in the folder `kept`. `new`: the names that the LoRAs had
+    and get. A kill leaves the folder with a LoRA and a `run.json` at every moment, and what is done
+    again is done with the same result. Raises `HubtoolsError` for a LoRA that changed meanwhile."""
+    copied = {old: root.copy(old, f"{kept}/{old}") for old, _ in new}
+    if facts is not None:
+        root.copy(RUN_MANIFEST, f"{kept}/{RUN_MANIFEST}")
+        root.write(RUN_MANIFEST, facts)
+    for old, target in new:
+        facts_of = root.stat(old)
+        mode = None if facts_of is None else stat.S_IMODE(facts_of.st_mode)
+        with root.replacing(target, mode=mode) as out, halves[target].open("rb") as made:
+            shutil.copyfileobj(made, out)
+            if root.fingerprint(old) != copied[old]:
+                raise HubtoolsError(
+                    f"{root.path / old} has changed meanwhile; it stays as it is.",
+                    hint="`hubtools prune --undo` takes back what else was done",
+                    code="file-changed",
+                )
+        if old != target:
+            root.unlink(old)
+
+
 def new_facts(plan: PrunePlan) -> bytes | None:
     """`run.json` with the facts of the LoRA in half precision; None where it says nothing of it."""
     try:
@@ -104,4 +137,4 @@ def _bytes(manifest: RunManifest) -> bytes:
     return (manifest.model_dump_json(indent=2) + "\n").encode()
 
 
-__all__ = ["earlier_facts", "halved", "new_facts", "only_halves", "written"]
+__all__ = ["earlier_facts", "exchange", "halved", "new_facts", "only_halves", "written"]

@@ -109,11 +109,18 @@ def _item(operation: Mapping[str, Any]) -> Item:
             raise ValueError(f"{name!r} is hubtools' own")
     if target is not None and verdict is not Verdict.KEEP:
         raise ValueError(f"{path!r} is not kept, and has a target")
+    if target is not None and not (_is_lora(path) and _is_lora(target)):
+        raise ValueError(f"{path!r} would become {target!r}, and only LoRA files get other names")
     size, why = number(operation, "bytes"), text(operation, "why")
     half = _half(operation["half"]) if "half" in operation else None
     if half is not None and verdict is not Verdict.KEEP:
         raise ValueError(f"{path!r} is not kept, and is written in half precision")
     return Item(path, size, verdict, why, target, known, half)
+
+
+def _is_lora(name: str) -> bool:
+    """False also for a name that git, hubtools or another program looks for."""
+    return name.endswith(".safetensors") and not any(p.startswith(".") for p in name.split("/"))
 
 
 def _half(value: Any) -> Half:

@@ -3,15 +3,14 @@
 A trash is `.hubtools/trash/<time>/`: `files.json` says what was moved, and the modes and times of
 the folders it came from; below `files/` it lies under its old names. The list is written first and
 sealed (`hubtools.trust`): one that came with the folder is shown and acted on only if the user says
-so. Of a LoRA that is written in half precision the file itself is moved like any other, and so is
-the `run.json` that told of it; the new ones are listed as `written`, and go on the way back. All of
-it goes through `Root`: no link is followed and nothing outside the folder is touched.
+so. Of a LoRA that is written in half precision the file itself is kept there too, and so is the
+`run.json` that told of it; the new ones are listed as `written`, and go on the way back. All of it
+goes through `Root`: no link is followed and nothing outside the folder is touched.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from hubtools.files import json_value, sha256_of
 from hubtools.findings import plural
 from hubtools.layout import RUN_MANIFEST, TRASH_DIR, WORK_DIR
 from hubtools.publish.classify import PrunePlan
-from hubtools.publish.halving import earlier_facts, new_facts, written
+from hubtools.publish.halving import earlier_facts, exchange, new_facts, written
 from hubtools.rooted import LeadsOut, Root, parts_of
 from hubtools.runfolders.trainers import read_manifest, recognise
 from hubtools.trust import ForeignState, is_sealed, seal
@@ -89,17 +88,16 @@ def apply(plan: PrunePlan) -> Path | None:
                 raise _in_the_way(root, item.target, "move it aside")
         _sweep(root)
         new = [(item.path, item.target or item.path) for item in plan.halved]
-        facts = new_facts(plan) if new else None
-        modes = {to: _mode(root, old) for old, to in (*new, (RUN_MANIFEST, RUN_MANIFEST))}
-        moved = [item.path for item in plan.moved] + [old for old, _ in new]
-        moved += [RUN_MANIFEST] if facts is not None else []
-        left = sorted(_folders_of(moved + [old for old, _ in promoted]))
+        moved = [item.path for item in plan.moved]
+        facts = new_facts(plan) if new and RUN_MANIFEST not in moved else None
+        replaced = [old for old, _ in new] + ([RUN_MANIFEST] if facts is not None else [])
+        left = sorted(_folders_of(moved + replaced + [old for old, _ in promoted]))
         folders = [found for name in left if (found := _folder(root, name)) is not None]
         trash = root.new_folder(_ALL)
         name = f"{trash}/{_LIST}"
         content: dict[str, Any] = {
             "schema": 2,
-            "moves": [{"from": one, "to": one} for one in moved],
+            "moves": [{"from": one, "to": one} for one in moved + replaced],
             "promoted": [
                 {"from": old, "to": new, "sha256": root.sha256(old)} for old, new in promoted
             ],
@@ -116,15 +114,11 @@ def apply(plan: PrunePlan) -> Path | None:
         root.write_json(name, seal(plan.root, name, content))
         for old, target in promoted:
             root.rename(old, target)
+        exchange(root, f"{trash}/{_FILES}", new, halves, facts)
         for one in moved:
             if root.exists(one):  # gone since the look otherwise
                 root.rename(one, f"{trash}/{_FILES}/{one}", sync=False)
         _sync(root, [f"{trash}/{_FILES}/{one}" for one in moved])
-        for target, file in halves.items():
-            with root.replacing(target, mode=modes[target]) as out, file.open("rb") as made:
-                shutil.copyfileobj(made, out)
-        if facts is not None:
-            root.write(RUN_MANIFEST, facts, mode=modes[RUN_MANIFEST])
         _remove_empty(root, left)
         root.sync()
     return plan.root / trash
@@ -146,11 +140,6 @@ def _folder(root: Root, name: str) -> _Folder | None:
     if facts is None or not stat.S_ISDIR(facts.st_mode):
         return None
     return _Folder(name, stat.S_IMODE(facts.st_mode), facts.st_mtime_ns)
-
-
-def _mode(root: Root, name: str) -> int | None:
-    facts = root.stat(name)
-    return None if facts is None else stat.S_IMODE(facts.st_mode)
 
 
 def _remove_empty(root: Root, folders: Iterable[str]) -> None:
@@ -230,12 +219,12 @@ def undo(root: Path, *, trust: bool = False) -> int:
             new, facts = back[was] or ("", None)
             if facts is not None:
                 opened.write(was, facts)
-            elif new:
+            elif new and new != was:
                 opened.unlink(new)
             if facts is not None or (now, was) in copies:
-                opened.unlink(now)  # of copies: killed between copying it to another disk and this
+                opened.unlink(now)  # of copies: the file that they are of is still in its place
             else:
-                opened.rename(now, was, sync=False)
+                opened.rename(now, was, replace=new == was, sync=False)
         _sync(opened, [was for _, was in pending])
         _restore(opened, [folder for folder in listed.folders if folder.name])
         _remove_trash(opened, trash)

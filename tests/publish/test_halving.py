@@ -138,6 +138,9 @@ def test_stopped_at_any_moment_it_comes_back(
 ) -> None:
     before = tree(run)
     plan = halved(classify(run), "fp16")
+    trash.apply(plan)
+    after = tree(run)
+    trash.undo(run)
     from hubtools.rooted import Root
 
     real, left = getattr(Root, moment), 0
@@ -157,11 +160,23 @@ def test_stopped_at_any_moment_it_comes_back(
                 break
             except OSError:
                 pass
-        if trash.trashes(run):
+        assert {LORA_WEIGHTS, "run.json"} <= tree(run).keys()
+        if last % 2:  # the same again
+            trash.apply(halved(classify(run), "fp16"))
+            assert tree(run) == after
+        while trash.trashes(run):
             trash.undo(run)
-        assert {k: v for k, v in tree(run).items() if ".hubtools" not in k} == before
+        assert tree(run) == before
     else:
         raise AssertionError("it is never through")
+    trash.undo(run)
+    assert tree(run) == before
+
+
+def test_a_dropped_run_json_comes_back_too(run: Path) -> None:
+    before = tree(run)
+    trash.apply(halved(classify(run, drop=["run.json"]), "fp16"))
+    assert "run.json" not in tree(run)
     trash.undo(run)
     assert tree(run) == before
 

@@ -91,6 +91,10 @@ def _first(saved: dict[str, Any], **changes: Any) -> None:
     saved["operations"][0].update(changes)
 
 
+def _of_lora(saved: dict[str, Any], **changes: Any) -> None:
+    next(one for one in saved["operations"] if one["path"] == LORA_WEIGHTS).update(changes)
+
+
 FORGED: dict[str, Callable[[dict[str, Any]], object]] = {
     "out": lambda saved: _first(saved, path="../home/x"),
     "hubtools' own": lambda saved: _first(saved, path=".hubtools/trash/x"),
@@ -101,6 +105,13 @@ FORGED: dict[str, Callable[[dict[str, Any]], object]] = {
     "over another": lambda saved: _first(saved, action="keep", target="run.json"),
     "into another": lambda saved: _first(saved, action="keep", target="run.json/x"),
     "in place of a folder": lambda saved: _first(saved, action="keep", target="state"),
+    "a name of git": lambda saved: _of_lora(saved, target=".git/hooks/pre-commit"),
+    "another name of hubtools' own": lambda saved: _of_lora(
+        saved, target=".HUBTOOLS/x.safetensors"
+    ),
+    "a target of what is no LoRA": lambda saved: _first(
+        saved, action="keep", target="x.safetensors"
+    ),
     "a target outside": lambda saved: _first(saved, action="keep", target="../x"),
     "bytes of text": lambda saved: _first(saved, bytes="1"),
     "more": lambda saved: _first(saved, more=1),

@@ -177,7 +177,7 @@ def check_name(name: object) -> str:
         longest = max(len(os.fsencode(part)) for part in parts)
     except UnicodeEncodeError:
         raise bad from None
-    if fold(parts[0]) == WORK_DIR or longest > MAX_BYTES:
+    if WORK_DIR in map(fold, parts) or longest > MAX_BYTES:
         raise bad
     if any(part in ("", ".", "..") for part in parts):
         raise bad

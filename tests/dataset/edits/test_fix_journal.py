@@ -223,6 +223,7 @@ def test_a_plan_is_applied_only_to_what_it_was_made_for(
         {"path": "../outside.txt"},
         {"path": "/etc/passwd"},
         {"path": ".hubtools/fixes/x"},
+        {"path": "sub/.HUBTOOLS/x"},
         {"path": "a//b"},
         {"path": None},
         {"target": "a/../../b"},
