@@ -387,7 +387,9 @@ def _plain(part: Part) -> str:
         layer = whole_name(layer)
         stem, _, last = layer.rpartition(".")
         return f"{stem}.{_OF_TEXTS[last]}" if last in _OF_TEXTS else layer
-    return f"{layer}.0" if layer.endswith(".to_out") else layer
+    # a layer may really be called so: `attn.to_out` of FLUX.2's single blocks
+    old = layer != part.layer and layer.endswith(".to_out")
+    return f"{layer}.0" if old else layer
 
 
 _OF_TEXTS = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}

@@ -14,18 +14,22 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hubtools.cards.snippet import snippet  # noqa: E402
+from hubtools.conversion.export import export  # noqa: E402
 from hubtools.errors import UsageError  # noqa: E402
 from hubtools.inference.generate import generate  # noqa: E402
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
-from hubtools.manifest import read_samples  # noqa: E402
+from hubtools.manifest import RunManifest, read_samples  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.families.protocol import family_of  # noqa: E402
+from hubtools.models.registry import SUPPORTED, TARGETS  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.progress import PlainReporter  # noqa: E402
 from hubtools.project import Project  # noqa: E402
 from hubtools.settings import TrainSettings  # noqa: E402
 from hubtools.training.choices import completed  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
+from tests import merging  # noqa: E402
 from tests.drawing import apart  # noqa: E402
 from tests.dying import DiesAt, Killed  # noqa: E402
 from tests.oracles import load  # noqa: E402
@@ -81,11 +85,11 @@ def run(project: Project) -> dict[str, Any]:
 
 @pytest.mark.parametrize("base", [*BASES, "tiny_flux2_dev", "tiny_sd3_clips"], indirect=True)
 def test_it_is_trained_resumed_written_read_and_drawn_with(
-    make_flow: MakeProject, base: Path, tmp_path: Path
+    make_flow: MakeProject, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from diffusers import DiffusionPipeline
 
-    usual = {"train_batch_size": 2, "gradient_accumulation_steps": 2}
+    usual = {"train_batch_size": 2, "gradient_accumulation_steps": 2, "lora_alpha": 8}
     samples = {"prompts": ["a tok"], "steps": 2, "size": 64}
     whole = make_flow(name="whole", validation_steps=4, samples=samples, **usual)
     tensors = run(whole)
@@ -113,7 +117,27 @@ def test_it_is_trained_resumed_written_read_and_drawn_with(
     (sample,) = [one for one in read_samples(whole.run_dir / "samples") if one.train_step == 4]
     (drawn,) = generate(whole, lora=str(whole.run_dir), prompts=["a tok"], output=tmp_path / "out")
     assert (drawn.steps, drawn.guidance) == (sample.steps, sample.guidance)
-    assert apart(tmp_path / "out" / drawn.file, whole.run_dir / "samples" / sample.file)[0] <= 1
+    picture = tmp_path / "out" / drawn.file
+    assert apart(picture, whole.run_dir / "samples" / sample.file)[0] <= 1
+
+    # for other programs: the same changes, by a product of the files' own numbers
+    family = RunManifest.read(whole.run_dir).base_model.family
+    changes = merging.of_diffusers(file)
+    assert changes.keys() == {name.partition(".lora_")[0] for name in tensors}
+    export(file, tmp_path / "peft", format="peft", family=family)
+    merging.check_alike(changes, merging.of_peft(tmp_path / "peft", "transformer"))
+    row = next(row for row in TARGETS.values() if row.support is SUPPORTED[family])
+    if row.layers.loader.comfyui:
+        done = export(file, tmp_path / "other.safetensors", format="comfyui", family=family)
+        merging.check_alike(changes, merging.of_diffusers(done.path))
+
+    # what the card tells to type draws the same picture with nothing but diffusers, in float32
+    if index["_class_name"] == "Flux2Pipeline" or [None, None] in index.values():
+        return  # the two that stock diffusers does not open by their folder alone, see above
+    monkeypatch.chdir(whole.run_dir)
+    code = snippet(str(base), None, LORA_WEIGHTS, drawn, None, SUPPORTED[family])
+    exec(code.replace(", torch_dtype=torch.bfloat16", ""), {})  # noqa: S102
+    assert apart(picture, Path("picture.png"))[0] <= 1
 
 
 def test_its_plan_reckons_memory_and_tells_its_moments(make_flow: MakeProject, base: Path) -> None:
