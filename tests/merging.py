@@ -55,8 +55,8 @@ def of_kohya(file: Path, names: Changes) -> Changes:
     return found
 
 
-def check_alike(one: Changes, other: Changes) -> None:
-    """Within float32's rounding, names of text encoders of any version of transformers."""
+def check_alike(one: Changes, other: Changes, near: float = 1e-8) -> None:
+    """Within float32's rounding and `near`, with or without `text_model` in the names of a CLIP."""
     one, other = (
         {name.replace("text_model.", ""): tensor for name, tensor in each.items()}
         for each in (one, other)
@@ -64,14 +64,23 @@ def check_alike(one: Changes, other: Changes) -> None:
     assert one.keys() == other.keys()
     for name, tensor in one.items():
         assert float(tensor.abs().max()) > 0, name
-        assert torch.allclose(tensor, other[name], rtol=1e-5, atol=1e-8), name
+        assert torch.allclose(tensor, other[name], rtol=1e-5, atol=near), name
+
+
+# peft's ends of names, those of older diffusers, and those of its text encoders
+_HALVES = {".lora_A.weight": ".lora_B.weight", ".lora.down.weight": ".lora.up.weight",
+           ".lora_linear_layer.down.weight": ".lora_linear_layer.up.weight"}  # fmt: skip
 
 
 def _pairs(tensors: Changes) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
-    ends = (".lora_A.weight", ".lora_B.weight")
-    names = [name.removesuffix(ends[0]) for name in tensors if name.endswith(ends[0])]
-    assert len(tensors) == 2 * len(names)
-    return [(name, tensors[name + ends[0]], tensors[name + ends[1]]) for name in names]
+    found = [
+        (name.removesuffix(end), tensor, tensors[name.removesuffix(end) + other])
+        for name, tensor in tensors.items()
+        for end, other in _HALVES.items()
+        if name.endswith(end)
+    ]
+    assert len(tensors) == 2 * len(found)
+    return found
 
 
 def _scale(config: dict[str, Any], name: str, rank: int) -> float:

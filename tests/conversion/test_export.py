@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from functools import partial
 from pathlib import Path
@@ -183,6 +184,9 @@ def test_the_header_says_what_it_is_and_nothing_of_a_machine(
     assert "jane" not in json.dumps(header)
 
 
+SIDES = {"A": "down", "B": "up"}
+
+
 def wrong(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     change = {
         "peft": lambda name: f"base_model.model.{name.partition('.')[2]}",
@@ -191,19 +195,24 @@ def wrong(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor
         "adapter": lambda name: name.replace(".weight", ".default.weight"),
         "native": lambda name: name.replace("transformer.", "diffusion_model."),
         "old": lambda name: name.replace("lora_A", "lora.down").replace("lora_B", "lora.up"),
+        "older": lambda name: re.sub(
+            r"(attn\d)\.(to_\w+)(?:\.0)?\.lora_(A|B)",
+            lambda found: f"{found[1]}.processor.{found[2]}_lora.{SIDES[found[3]]}",
+            name,
+        ),
     }[kind]
     return {change(name): tensor for name, tensor in tensors.items()}
 
 
 @pytest.mark.parametrize(
-    "kind", ["peft", "peft with prefix", "lost prefix", "adapter", "native", "old"]
+    "kind", ["peft", "peft with prefix", "lost prefix", "adapter", "native", "old", "older"]
 )
 def test_names_are_mended(kind: str, pipelines: dict[str, Any], tmp_path: Path) -> None:
     family = "flux" if kind == "native" else "sd15"
     tensors = lora_of(pipelines[family])
     file = write(tmp_path / "bad.safetensors", wrong(kind, tensors), alpha=4)
     done = convert(file, tmp_path / "out.safetensors", base_model=IDS[family])
-    assert bool(done.mended) is (kind != "old")
+    assert bool(done.mended) is not kind.startswith("old")
     again = load_file(done.path)
     assert again.keys() == tensors.keys()
     assert all(torch.equal(again[name], tensors[name]) for name in tensors)

@@ -39,19 +39,21 @@ class StableDiffusion3Model(FlowModel):
         return clip_tokens(self.pipeline, caption, 2)
 
     def read(self, captions: Tensors) -> Tensors:
-        """With the states of both CLIPs before those of T5, and their sums."""
+        """With the states of both CLIPs before those of T5, and their sums; of a base without T5
+        nothing is kept, and zeros stand for its states."""
         import torch
         from torch.nn.functional import pad
 
         if TOKENS not in captions:
             return captions
         states, sums = states_and_sum(clip_rows(self.pipeline, captions, 2))
-        told = captions["embeds"]
-        words = pad(states, (0, told.shape[-1] - states.shape[-1]))
-        return {
-            "embeds": torch.cat([words, told[:, words.shape[1] :].to(words.dtype)], dim=1),
-            "pooled": torch.cat(sums, dim=-1),
-        }
+        words = pad(states, (0, self.denoiser.config.joint_attention_dim - states.shape[-1]))
+        told = captions.get("embeds")
+        if told is None:
+            embeds = pad(words, (0, 0, 0, _T5))
+        else:
+            embeds = torch.cat([words, told[:, words.shape[1] :].to(words.dtype)], dim=1)
+        return {"embeds": embeds, "pooled": torch.cat(sums, dim=-1)}
 
     def velocity(self, latents: Tensor, s: Tensor, captions: Tensors) -> Tensor:
         """Clock 1000 s."""
