@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import leads_out, read_within
+from hubtools.files import from_here, leads_out, read_within
 from hubtools.layout import PROJECT_FILE, home_dir
 from hubtools.limits import SETTING_VALUES, SETTINGS
 from hubtools.settings import SECTIONS, names_of
@@ -55,9 +55,7 @@ def option_for(file: Path | None) -> str:
     if file is None or find_file(None, False) == file:
         return ""
     named = file.parent if file.name == PROJECT_FILE else file
-    here = Path.cwd()
-    shown = named.relative_to(here) if named.is_relative_to(here) else named
-    return f" --project {shlex.quote(str(shown))}"
+    return f" --project {shlex.quote(from_here(named))}"
 
 
 def _in_folder(folder: Path) -> Path | None:

@@ -33,7 +33,7 @@ from hubtools.cards.showing import (
     comfyui_of,
 )
 from hubtools.cards.snippet import snippet
-from hubtools.errors import HubtoolsError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import human_bytes, json_value, open_regular
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.lorafile.faults import faults_of
@@ -41,6 +41,7 @@ from hubtools.lorafile.look import Weights, family_words, look, words_for
 from hubtools.lorafile.told import Told, hub_id, told_by
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target
+from hubtools.models.singles import ids_meant
 from hubtools.models.targets import target_of
 from hubtools.project import Project
 from hubtools.rooted import Root
@@ -128,12 +129,8 @@ class Foreign:
         ]
 
     def _set(self, source: str) -> Base:
-        train = self.project.train
-        name = train.pretrained_model_name_or_path
-        place = self.project.placed(name) if name else None
-        is_place = place is not None and Path(place).exists()
-        id = train.base_model_repo or (None if is_place or not name else hub_id(name))
-        return Base(id, place if is_place else None, source)
+        id, place = base_set(self.project)
+        return Base(id, place, source)
 
     def _config(self) -> dict[str, Any]:
         with Root(self.weights.parent) as root:
@@ -185,6 +182,23 @@ class Foreign:
         if run is not None and run.trainer in _NAMED:
             told = (("written by", run.trainer), *told)
         return (*((name, text) for name, text in rows if text), *told)
+
+
+def base_set(project: Project) -> tuple[str | None, str | None]:
+    """(Hub id, place on this disk) of the base that the settings name, each if it has one. Raises
+    `UsageError` for a name that is neither."""
+    train = project.train
+    name = train.pretrained_model_name_or_path
+    place = project.placed(name) if name else None
+    is_place = place is not None and Path(place).exists()
+    id = train.base_model_repo or (None if is_place or not name else hub_id(name))
+    if name and id is None and not is_place:
+        raise UsageError(
+            f"The base model {name!r} is neither a folder, nor a file, nor a Hub id.",
+            hint=ids_meant(name),
+            code="bad-setting",
+        )
+    return id, place if is_place else None
 
 
 def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hubtools.cardlinks import gallery_files, is_local
 from hubtools.cards.escape import is_web_address
 from hubtools.cards.schema_rules import by_schema
-from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of
+from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of, draw_command
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
@@ -237,7 +237,8 @@ def widget_trigger(view: CardView) -> Iterator[Problem]:
     """The page's code uses the first widget's text as the prompt: without the trigger it draws
     anything but the subject.
 
-    Fix: put a prompt with the trigger first.
+    Fix: put a prompt with the trigger first; `hubtools generate PROMPT --lora FOLDER --output
+    FOLDER/samples` draws a picture with it, and `hubtools card FOLDER` puts it first.
     """
     trigger = view.data.get("instance_prompt")
     if isinstance(trigger, str) and view.widget:
@@ -245,7 +246,9 @@ def widget_trigger(view: CardView) -> Iterator[Problem]:
         if isinstance(text, str) and trigger not in text:
             yield at(
                 view, "widget", f"the first prompt does not contain {trigger!r}",
-                "put a prompt with it first",
+                f"put a prompt with it first; if there is none, draw one"
+                f" ({draw_command(view, shlex.quote(f'{trigger}, WORDS'))}), then"
+                f" {card_command(view.root)}",
             )  # fmt: skip
 
 

@@ -9,9 +9,9 @@ from hubtools.cards.escape import is_web_address
 from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, PROJECT_FILE
-from hubtools.licensing.advice import license_advice
+from hubtools.licensing.advice import derived_license, missing_license
 from hubtools.licensing.ids import license_of_pictures as license_of_run
-from hubtools.licensing.ids import problems_of_derived, problems_of_pictures, suggest
+from hubtools.licensing.ids import problems_of_pictures, suggest
 from hubtools.rooted import LeadsOut
 
 _SETTINGS = 1_000_000  # bytes of hubtools.toml
@@ -24,14 +24,8 @@ def license_missing(view: CardView) -> Iterator[Problem]:
     Fix: `hubtools card FOLDER --license ID`, of a dataset `--dataset-license ID`; or set
     model.license or dataset.license in hubtools.toml.
     """
-    if view.data and not view.data.get("license"):
-        yield Problem(
-            "the card names no licence",
-            license_advice(view.root, view.kind, view.data),
-            CARD,
-            1,
-            severity=Severity.ERROR if view.kind == "model" else None,
-        )
+    if view.data:
+        yield from missing_license(view.root, view.kind, view.data)
 
 
 @CARD_RULES.rule("C302", "The licence id is unknown to the Hub", Severity.ERROR)
@@ -66,13 +60,10 @@ def license_derived(view: CardView) -> Iterator[Problem]:
     license_details (the setting model.license_reason); then this is told and stops nothing. That is
     a note.
 
-    Fix: take the base's licence.
+    Fix: `hubtools card FOLDER --license ID` with the base's licence.
     """
-    if view.kind != "model":
-        return
-    for problem, excused in problems_of_derived(view.data):
-        milder = Severity.INFO if excused else None
-        yield at(view, "license", problem, "take the base's licence", severity=milder)
+    if view.kind == "model":
+        yield from derived_license(view.root, view.data, view.line_of("license"))
 
 
 @CARD_RULES.rule("C310", "The licence promises more than the pictures'", Severity.WARNING)

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hubtools.cardlinks import fenced, prose
-from hubtools.cards.view import CARD_RULES, CardView, at
+from hubtools.cards.view import CARD_RULES, CardView, at, draw_command
+from hubtools.files import from_here
 from hubtools.findings import Problem, Severity
-from hubtools.layout import CARD, RUN_MANIFEST
+from hubtools.layout import CARD, SAMPLES_DIR
 from hubtools.licensing.advice import card_command
 
 _DELIMITER = re.compile(r"\s*+(?:\|\s*+)?:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*+(?:\|\s*+)?")
@@ -121,28 +122,21 @@ def open_fence(view: CardView) -> Iterator[Problem]:
 def no_picture(view: CardView) -> Iterator[Problem]:
     """Nobody downloads a LoRA of which they have seen nothing.
 
-    Fix: `hubtools generate` draws some, and `hubtools card --renew` puts them into the card. Those
-    that another program drew with the LoRA lie in the folder's `samples/`.
+    Fix: `hubtools generate PROMPT --lora FOLDER --output FOLDER/samples` draws some, and `hubtools
+    card FOLDER` puts them into the card. Those that another program drew with the LoRA lie
+    in the folder's `samples/`.
     """
     if view.kind != "model" or not view.data or view.widget:
         return
     if next(pictures(view), None) is None:
         yield Problem(
             "there is no picture in the card",
-            _picture_advice(view),
+            f"draw some ({draw_command(view, 'PROMPT')}) or put those that you have into"
+            f" {shlex.quote(from_here(view.root / SAMPLES_DIR))}; then"
+            f" {card_command(view.root)}",
             CARD,
             view.body_line,
         )
-
-
-def _picture_advice(view: CardView) -> str:
-    if RUN_MANIFEST in view.names:
-        return "draw some with `hubtools generate`, then run `hubtools card --renew`"
-    folder = shlex.quote(str(view.root))
-    return (
-        f"draw some (`hubtools generate PROMPT --lora {folder} --output {folder}/samples`) or put"
-        f" those that you have into {folder}/samples; then {card_command(view.root)}"
-    )
 
 
 @CARD_RULES.rule("C214", "A link within the card leads nowhere", Severity.WARNING)

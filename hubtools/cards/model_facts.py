@@ -7,7 +7,7 @@ from typing import Any
 
 from hubtools.cardlinks import is_inside
 from hubtools.cards.escape import hub_file
-from hubtools.cards.foreign_facts import foreign_facts, remembering
+from hubtools.cards.foreign_facts import base_set, foreign_facts, remembering
 from hubtools.cards.gathered import gathered
 from hubtools.cards.license import license_sentence_of, model_license
 from hubtools.cards.merge import own_words
@@ -127,7 +127,7 @@ def _base_of(run_dir: Path, manifest: RunManifest, project: Project) -> str | No
     """The Hub id of a run's base. Raises `UsageError` for another that was typed."""
     known, train = manifest.base_model.id, project.train
     typed = "train.pretrained_model_name_or_path" in project.given
-    named = hub_id(train.pretrained_model_name_or_path) if typed else None
+    named = base_set(project)[0] if typed and not train.base_model_repo else None
     if known and named and named != known:
         raise UsageError(
             f"{run_dir} was trained on {known}, as its {RUN_MANIFEST} says, not on {named}.",

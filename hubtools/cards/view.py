@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from bisect import bisect_left
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from hubtools.cardforms import violations_at
 from hubtools.cardlinks import names_meant
 from hubtools.cardschema import Violation
 from hubtools.causes import is_absent
+from hubtools.files import from_here
 from hubtools.findings import Problem, RuleBook
 from hubtools.frontmatter import Card, FrontMatter, parse
-from hubtools.layout import CARD
+from hubtools.layout import CARD, RUN_MANIFEST, SAMPLES_DIR
 from hubtools.rooted import LeadsOut, Root
 
 Kind = Literal["model", "dataset"]
@@ -109,6 +111,17 @@ NAME = r"[A-Za-z0-9][\w.-]*"  # of a user or a repository: `./base` is a path
 
 def at(view: CardView, key: str, message: str, fix: str | None = None, **more: Any) -> Problem:
     return Problem(message, fix, CARD, view.line_of(key), **more)
+
+
+def draw_command(view: CardView, prompt: str) -> str:
+    """`hubtools generate PROMPT ...` with the LoRA beside the card, where `hubtools card` looks for
+    pictures."""
+    folder = shlex.quote(from_here(view.root))
+    named = view.data.get("base_model")
+    known = RUN_MANIFEST in view.names or not isinstance(named, str)
+    base = "" if known else f" --base-model {shlex.quote(str(named))}"
+    samples = shlex.quote(from_here(view.root / SAMPLES_DIR))
+    return f"`hubtools generate {prompt} --lora {folder}{base} --output {samples}`"
 
 
 def as_list(value: Any) -> list[Any]:

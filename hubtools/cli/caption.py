@@ -185,7 +185,8 @@ def _left(plan: CaptionPlan, out: Output) -> None:
     for name, reason in list(plan.unreadable.items())[:_SHOWN]:
         out.warn(f"{name} gets no caption: {reason}.")
     if len(plan.unreadable) > _SHOWN:
-        out.warn(f"{len(plan.unreadable) - _SHOWN} more get none; `hubtools validate` names them.")
+        look = f"`hubtools validate{typed_place()}`"
+        out.warn(f"{len(plan.unreadable) - _SHOWN} more get none; {look} names them.")
     without = [name for name in plan.without if name not in plan.unreadable]
     if out.human and without:
         more = ", ..." if len(without) > 3 else ""

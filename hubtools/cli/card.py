@@ -64,7 +64,7 @@ def command(
         if one.of_project and kind == "auto":
             out.answer.several()
         if one.report is not None:
-            out.report(one.report, prefix=shown_path(one.folder))
+            out.report(one.report, prefix=shown_path(one.folder), whole=True)
 
     done = card(
         folder,

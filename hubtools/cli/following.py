@@ -11,6 +11,7 @@ import click
 from hubtools.cardlinks import loaded_from_here
 from hubtools.cli.output import TYPED, Output
 from hubtools.errors import HubtoolsError
+from hubtools.files import from_here
 
 if TYPE_CHECKING:
     from hubtools.project import Project
@@ -23,6 +24,12 @@ def tell_again(out: Output, without: str = "--dry-run") -> None:
     typed = click.get_current_context().meta.get(TYPED)
     if typed and out.human:
         out.hint(f"next: hubtools {shlex.join(word for word in typed if word != without)}")
+
+
+def is_typed(option: str) -> bool:
+    """Whether the command line has it, spelt like this."""
+    words = click.get_current_context().meta.get(TYPED) or ()
+    return any(word.partition("=")[0] == option for word in words)
 
 
 def project_words(project: Project) -> str:
@@ -86,8 +93,7 @@ def push_words(folder: Path, kind: str, project: Project) -> str:
 
 
 def _shown(folder: Path) -> str:
-    inside = folder.is_relative_to(Path.cwd())
-    return shlex.quote(str(folder.relative_to(Path.cwd()) if inside else folder))
+    return shlex.quote(from_here(folder))
 
 
 def tell_push(out: Output, folder: Path, kind: str, project: Project, card: str = "") -> None:

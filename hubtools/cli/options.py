@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -54,10 +54,21 @@ def _dashed(name: str) -> str:
 class SettingOption(click.Option):
     """An option that stands for a setting of a section of `hubtools.toml`."""
 
-    def __init__(self, names: Sequence[str], section: str, key: str, **kw: Any) -> None:
+    def __init__(
+        self, names: Sequence[str], section: str, key: str, old: str = "", **kw: Any
+    ) -> None:
         super().__init__(names, **kw)
-        self.section, self.about = section, SECTIONS[section].group_of(key)
+        self.section, self.about, self.old = section, SECTIONS[section].group_of(key), old
         self.set_often = key in SET_OFTEN[section]
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Without the old spelling."""
+        every = self.opts
+        self.opts = [name for name in every if name != self.old]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = every
 
 
 _MANY = 40  # settings that `--help` shows all of
@@ -116,7 +127,7 @@ class SettingsCommand(click.Command):
                 )
 
 
-def _option(section: str, key: str, names: list[str]) -> SettingOption:
+def _option(section: str, key: str, names: list[str], old: Collection[str]) -> SettingOption:
     field: FieldInfo = SECTIONS[section].model_fields[key]
     annotation, many = _innermost(field.annotation)
     free = [_dashed(name) for name in names]
@@ -140,6 +151,7 @@ def _option(section: str, key: str, names: list[str]) -> SettingOption:
         [destination, *free],
         section,
         key,
+        _dashed(key) if key in old and len(free) > 1 else "",
         type=_click_type(annotation),
         multiple=many,
         default=None,
@@ -179,12 +191,13 @@ def drawing_options(function: F) -> F:
     return function
 
 
-def project_options(*sections: str) -> Callable[[F], F]:
+def project_options(*sections: str, old: Collection[str] = ()) -> Callable[[F], F]:
     """Add `--project` and one option for every setting of `sections`; the command gets a
     `project: Project` argument with everything merged.
 
     The first section that has a name gets `--name`; a later one that shares it gets
-    `--section-name`. Aliases (`--base-model`, `--dataset-name`) come along.
+    `--section-name`. Aliases (`--base-model`, `--dataset-name`) come along. `old`: names of
+    settings whose short spelling works and is not shown, as the command has two of them.
     """
 
     def decorate(function: F) -> F:
@@ -205,8 +218,8 @@ def project_options(*sections: str) -> Callable[[F], F]:
             for name in parameter.opts
             if name.startswith("--")
         }
-        named = setting_names(sections, taken)
-        settings = [_option(section, key, names) for (section, key), names in named.items()]
+        named = setting_names(sections, taken, old=old)
+        settings = [_option(section, key, names, old) for (section, key), names in named.items()]
         project_file_option = click.Option(
             ["project_file", "--project"],
             type=click.Path(path_type=Path),

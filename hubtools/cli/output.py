@@ -25,6 +25,7 @@ import click
 from hubtools.cli.answer import Answer
 from hubtools.cli.joblog import tame_json
 from hubtools.cli.sentences import can_print, coloured, say, say_warning
+from hubtools.files import from_here
 from hubtools.printable import printable, visible
 
 if TYPE_CHECKING:
@@ -106,10 +107,7 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
 def shown_path(folder: Path) -> str:
     """A checked folder relative to where the command runs (empty if it is that), else absolute:
     what reports put before their paths."""
-    try:
-        shown = folder.absolute().relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return folder.absolute().as_posix()
+    shown = Path(from_here(folder)).as_posix()
     return "" if shown == "." else shown
 
 
@@ -312,9 +310,10 @@ class Output:
         """Raw data to stdout, without passwords in addresses."""
         print(printable(text))
 
-    def report(self, report: Report, prefix: str = "") -> None:
+    def report(self, report: Report, prefix: str = "", *, whole: bool = False) -> None:
         """A check's report in the chosen format, and in the files that were asked for. `prefix` is
-        the checked folder's path, with which the addresses of SARIF and GitHub begin."""
+        the checked folder's path, with which the addresses of SARIF and GitHub begin; `whole`: what
+        people are shown begins with it too."""
         if self.format == "json":
             self.answer.add_report(report)
         self.write_report(report, prefix)
@@ -339,7 +338,8 @@ class Output:
             from hubtools.cli.told import told
 
             width = width_of(sys.stdout)
-            for line in told(report, colours=coloured(sys.stdout), verbose=self.verbose):
+            shown = report.placed_in(prefix) if whole else report
+            for line in told(shown, colours=coloured(sys.stdout), verbose=self.verbose):
                 print("\n".join(prose(line, width)))
 
     def write_report(self, report: Report, prefix: str = "") -> None:

@@ -10,12 +10,15 @@ import click
 
 from hubtools.cli import prune_remote
 from hubtools.cli.folding import folded
+from hubtools.cli.following import push_words
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
+from hubtools.files import from_here
 from hubtools.findings import plural
+from hubtools.layout import CARD
 
 if TYPE_CHECKING:
     from hubtools.commands.releasing import Pruned
@@ -123,8 +126,10 @@ def command(
         plan_file=plan_file,
     )
     if do_apply:
-        return _applied(done, out)
-    code = _show(done.plan, out, table=plan_file is None or out.format not in ("json", "quiet"))
+        return _applied(done, project, out)
+    code = _show(
+        done.plan, project, out, table=plan_file is None or out.format not in ("json", "quiet")
+    )
     if plan_file is not None:
         moves = len(done.plan.moved)
         out.result(f"Plan written to {plan_file}", plan=str(plan_file), moves=moves)
@@ -148,10 +153,10 @@ def _replay(
     if done.done:
         out.result(f"This plan is done already; nothing to do in {done.plan.root}", moves=0)
         return ExitCode.DONE
-    return _applied(done, out) if do_apply else _show(done.plan, out)
+    return _applied(done, project, out) if do_apply else _show(done.plan, project, out)
 
 
-def _applied(done: Pruned, out: Output) -> int:
+def _applied(done: Pruned, project: Project, out: Output) -> int:
     from hubtools.files import human_bytes
 
     plan = done.plan
@@ -167,7 +172,18 @@ def _applied(done: Pruned, out: Output) -> int:
         stayed=len(plan.left),
         **halved,
     )
+    if done.trash:
+        out.hint(f"`hubtools prune {quote(from_here(plan.root))} --undo` takes this back")
+    _tell_next(plan, project, out)
     return ExitCode.DONE
+
+
+def _tell_next(plan: PrunePlan, project: Project, out: Output) -> None:
+    """The card if there is none yet, else the push."""
+    if not (plan.root / CARD).is_file():
+        out.hint(f"next: hubtools card {quote(from_here(plan.root))}")
+    else:
+        out.hint(f"next: {push_words(plan.root, 'model', project)} --dry-run")
 
 
 def _halved(plan: PrunePlan, out: Output) -> list[Any]:
@@ -186,7 +202,7 @@ def _halved(plan: PrunePlan, out: Output) -> list[Any]:
     return found
 
 
-def _show(plan: PrunePlan, out: Output, *, table: bool = True) -> int:
+def _show(plan: PrunePlan, project: Project, out: Output, *, table: bool = True) -> int:
     from hubtools.files import human_bytes
 
     columns = ["path", "verdict", "bytes" if not out.human else "size", "why"]
@@ -218,6 +234,13 @@ def _show(plan: PrunePlan, out: Output, *, table: bool = True) -> int:
         return ExitCode.CHECKS_FAILED
     if out.human:
         _tell_halves(plan, out)
+        if plan.moved:
+            out.hint(
+                "`hubtools push` leaves the others out by itself; `hubtools prune"
+                f" {quote(from_here(plan.root))} --apply` moves them out of the folder"
+            )
+        if table:
+            _tell_next(plan, project, out)
     return ExitCode.DONE
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from hubtools.cli import completion
-from hubtools.cli.following import tell_again
+from hubtools.cli.following import is_typed, tell_again
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.train import reporter_of
 from hubtools.cli.trust import trust_option, with_trust
+from hubtools.commands.asked import TWOFOLD
 
 if TYPE_CHECKING:
     from hubtools.errors import HubtoolsError
@@ -42,7 +43,7 @@ def _voice_of(out: Output) -> JourneyReporter:
 
 
 @click.command("ship", cls=SettingsCommand)
-@project_options("train", "dataset", "samples", "model", "push", "prune")
+@project_options("train", "dataset", "samples", "model", "push", "prune", old=TWOFOLD)
 @click.option(
     "--from", "first", metavar="STEP", help="First step to run.", shell_complete=completion.steps
 )
@@ -76,6 +77,9 @@ def command(
     from hubtools.commands.journeys import forecast, ship
 
     voice = _voice_of(out)
+    for key in sorted(TWOFOLD):
+        if out.human and is_typed(f"--{key}"):
+            out.note(f"--{key} is that of the dataset here: --dataset-{key}, beside --model-{key}")
     if dry_run:
         refusals: list[HubtoolsError] = []
         told = forecast(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,9 +72,16 @@ def quiet(sentence: str) -> None:
     """Tells nobody."""
 
 
-def setting_names(sections: tuple[str, ...], taken: set[str]) -> dict[tuple[str, str], list[str]]:
+# Dataset and model both have them: with the section in front they mean the same everywhere.
+TWOFOLD = SECTIONS["dataset"].model_fields.keys() & SECTIONS["model"].model_fields.keys()
+
+
+def setting_names(
+    sections: tuple[str, ...], taken: set[str], *, old: Collection[str] = ()
+) -> dict[tuple[str, str], list[str]]:
     """{(section, key): names}, the first of which is its own, with underscores. A name that is
-    `taken`, by an option of the command or by a section before, gets the section's in front."""
+    `taken`, by an option of the command or by a section before, gets the section's in front; so
+    does one that is `old` here, which still works and stands last."""
     found: dict[tuple[str, str], list[str]] = {}
     for section, _, only in (section.partition(".") for section in sections):
         for key, field in SECTIONS[section].model_fields.items():
@@ -82,8 +89,12 @@ def setting_names(sections: tuple[str, ...], taken: set[str]) -> dict[tuple[str,
                 continue
             names = [key, *aliases_of(field)]
             free = [name for name in names if name not in taken]
+            whole = f"{section}_{key}"
             if key not in free:
-                free = list(dict.fromkeys([f"{section}_{key}", *free]))
+                free = list(dict.fromkeys([whole, *free]))
+            elif section in ("dataset", "model") and key in TWOFOLD and whole not in taken:
+                rest = [name for name in (*free, whole) if name not in (key, whole)]
+                free = [whole, *rest, key] if key in old else [key, *rest, whole]
             taken.update(free)
             found[section, key] = free
     return found

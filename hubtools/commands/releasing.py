@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hubtools.commands.asked import Progress, ProjectLike, baseline_to_write, project_of, takes
+from hubtools.commands.asked import (
+    TWOFOLD,
+    Progress,
+    ProjectLike,
+    baseline_to_write,
+    project_of,
+    takes,
+)
 from hubtools.commands.spaces import plan_space
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
@@ -72,6 +79,8 @@ def card(
     known = baseline_to_write(project) if write_baseline else None
     named = None if folder is None else Path(folder)
     project, todo = folders_of(named, project, kind, check or dry_run)
+    if not any(what == "model" for _, what in todo):
+        project = _of_dataset(project)
     if one and len(todo) > 1:
         raise UsageError(
             "There is a dataset card and a model card, and one report is of one card.",
@@ -92,6 +101,17 @@ def card(
         if on_card is not None:
             on_card(done[-1])
     return done
+
+
+def _of_dataset(project: Project) -> Project:
+    """The project for a dataset's card alone: a repository and a licence that were given are its
+    own, as those of a run's card are the LoRA's."""
+    given = {
+        ("dataset", key): getattr(project.model, key)
+        for key in TWOFOLD
+        if f"model.{key}" in project.given and f"dataset.{key}" not in project.given
+    }
+    return project.with_settings(given) if given else project
 
 
 def folders_of(

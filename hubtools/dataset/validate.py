@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,8 +23,9 @@ from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.view import Dataset, Look, view
 from hubtools.dataset.workers.guarded import shared_guard
-from hubtools.files import StrPath
+from hubtools.files import StrPath, from_here
 from hubtools.findings import Finding, Report
+from hubtools.project_file import option_for
 from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.settings import DatasetSettings
 
@@ -133,6 +135,13 @@ def validate_project(
     where = project.dataset_dir if source is None else source
     report = check(where, **(project.judged_by | options))
     return report if source is not None else _with_others(project, report, options)
+
+
+def validate_words(project: Project, root: Path) -> str:
+    """The `hubtools validate` that looks at the pictures in `root`, as it is typed here."""
+    is_own = root == project.dataset_dir and "dataset.path" not in project.given
+    place = option_for(project.file) if is_own else f" {shlex.quote(from_here(root))}"
+    return f"`hubtools validate{place}`"
 
 
 # Pictures of the class have no subject, and are not published.

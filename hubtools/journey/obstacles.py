@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from hubtools.cards.license import model_license
 from hubtools.cards.merge import NOTHING_SAID, own_words
-from hubtools.dataset.validate import validate_project
+from hubtools.dataset.validate import validate_project, validate_words
 from hubtools.errors import UsageError
 from hubtools.hub.client import check_access
 from hubtools.hub.errors import as_sentence
@@ -20,7 +20,6 @@ from hubtools.manifest import DatasetFacts, RunManifest
 from hubtools.models.base import Base
 from hubtools.progress import silent
 from hubtools.project import Project
-from hubtools.project_file import option_for
 from hubtools.rooted import Root
 from hubtools.training.train import train
 
@@ -114,7 +113,7 @@ def _pictures_pass(project: Project) -> None:
     refuse_errors(
         validate_project(project),
         NOT_PASSED,
-        f"`hubtools validate{option_for(project.file)}` tells them, and what mends them",
+        f"{validate_words(project, project.dataset_dir)} tells them, and what mends them",
     )
 
 

@@ -10,7 +10,7 @@ from hubtools.cards.rules import check_card
 from hubtools.dataset.validate import validate_project
 from hubtools.errors import ChecksFailed
 from hubtools.evaluation.run import evaluate
-from hubtools.files import human_bytes
+from hubtools.files import from_here, human_bytes
 from hubtools.findings import Report, plural
 from hubtools.hub.collections import told
 from hubtools.inference.generate import generate_for_run
@@ -42,6 +42,7 @@ from hubtools.publish.push import Refused, plan_push, push
 from hubtools.training.train import train
 
 NOT_PASSED = "The dataset does not pass"
+_WHOLE = "the LoRA stays in full precision, as prune.dtype is not set"
 
 
 def _checked(journey: Journey, report: Report, what: str) -> None:
@@ -68,7 +69,7 @@ def _dataset_card(journey: Journey) -> tuple[str, dict[str, Any]]:
     write_dataset_card(folder, journey.project)
     _checked(
         journey,
-        check_card(folder, "dataset", **journey.project.rules_of("C")),
+        check_card(folder, "dataset", **journey.project.rules_of("C")).placed_in(from_here(folder)),
         "The dataset card does not pass",
     )
     return f"wrote {journey.project.dataset.path}/{CARD}", {}
@@ -190,7 +191,7 @@ def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
     write_model_card(run_dir, journey.project)
     _checked(
         journey,
-        check_card(run_dir, "model", **journey.project.rules_of("C")),
+        check_card(run_dir, "model", **journey.project.rules_of("C")).placed_in(from_here(run_dir)),
         "The model card does not pass",
     )
     return f"wrote {journey.project.train.output_dir}/{CARD}", {}
@@ -282,7 +283,7 @@ STEPS: list[Step] = [
         inputs=lambda j: {"dtype": j.project.prune.dtype, "prune": j.project.published},
         outputs=lambda j: [j.project.run_dir / LORA_WEIGHTS],
         run=_halve,
-        needed=lambda j: None if j.project.prune.dtype else "prune.dtype is not set",
+        needed=lambda j: None if j.project.prune.dtype else _WHOLE,
     ),
     Step(
         "generate",

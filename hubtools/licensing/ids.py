@@ -136,15 +136,18 @@ def check_derived(
     return f"{of} licence {wanted} must be passed on; {chosen} would promise more"
 
 
-def problems_of_derived(front: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+def problems_of_derived(
+    front: Mapping[str, Any],
+) -> Iterator[tuple[str, bool, BaseLicense | None]]:
     """What a model card's front matter promises beyond its bases' licences, as sentences, each with
-    whether license_details says by what right."""
+    whether license_details says by what right, and with that licence of a base."""
     said = front.get("license_details")
     excused = isinstance(said, str) and bool(said.strip())
     for base, chosen in product(_texts(front.get("base_model")), _texts(front.get("license"))):
-        problem = check_derived(license_of_base(base), chosen, front.get("license_name"))
+        asked = license_of_base(base)
+        problem = check_derived(asked, chosen, front.get("license_name"))
         if problem:
-            yield problem, excused
+            yield problem, excused, asked
 
 
 def problems_of_pictures(

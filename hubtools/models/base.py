@@ -13,9 +13,9 @@ from hubtools.hub.errors import as_sentence, is_no_repository, is_not_cached, is
 from hubtools.modelfiles import Pickled, check_pipeline, is_pickled, read_json
 from hubtools.models.configs import check_configs
 from hubtools.models.lookup import is_flow, support_of
-from hubtools.models.registry import EXAMPLE_BASE, MOVED, SUPPORTED, TARGETS, TRY_OFFLINE
+from hubtools.models.registry import MOVED, SUPPORTED, TARGETS, TRY_OFFLINE
 from hubtools.models.rows import Support
-from hubtools.models.singles import SingleFile, single_file
+from hubtools.models.singles import SingleFile, ids_meant, single_file
 from hubtools.models.unpacking import CONFIGS, lacking, unpack, unpacked_folder
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
@@ -112,7 +112,7 @@ def resolve_base(
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
         raise UsageError(
             f"The base model {name!r} is neither a folder, nor a file, nor a Hub id.",
-            hint=f"a Hub id looks like owner/name, e.g. {EXAMPLE_BASE}; {TRY_OFFLINE}",
+            hint=f"{ids_meant(name)}; {TRY_OFFLINE}",
         )
     return replace(_hub_base(name, revision, variant, notify), allow_pickle=allow_pickle)
 

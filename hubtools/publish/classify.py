@@ -25,6 +25,7 @@ from hubtools.layout import (
     EVALUATION,
     EVALUATION_CHART,
     EVALUATION_DIR,
+    IMAGES_DIR,
     LOSS_CHART,
     METRICS,
     PROJECT_FILE,
@@ -296,7 +297,7 @@ def _verdict(
     if name.endswith(_PICKLES):
         return Verdict.DROP, "a pickle; it can run code when it is opened"
     if name.startswith(f"{SAMPLES_DIR}/"):
-        return Verdict.DROP, "a sample the card does not show"
+        return Verdict.DROP, f"a sample; the card shows its own copies, in {IMAGES_DIR}/"
     if name.startswith(f"{SPACE_DIR}/"):
         return Verdict.DROP, "of the Space that --space pushes by itself"
     if name.startswith(f"{EVALUATION_DIR}/"):

@@ -8,10 +8,9 @@ from hubtools.cardforms import form_problem
 from hubtools.cardlinks import loaded_from_here
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS, PROJECT_FILE
-from hubtools.licensing.advice import card_command, license_advice
+from hubtools.licensing.advice import card_command, derived_license, missing_license
 from hubtools.licensing.ids import (
     license_of_pictures,
-    problems_of_derived,
     problems_of_pictures,
 )
 from hubtools.limits import IN_FOLDER, IN_REPO, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
@@ -116,8 +115,9 @@ def no_card(release: Release) -> Iterator[Problem]:
 
 @PUBLISH_RULES.rule("P108", "The card names no licence", Severity.WARNING)
 def no_license(release: Release) -> Iterator[Problem]:
-    """Without a licence nobody may use what you publish. Front matter that cannot be read is an
-    error.
+    """Without a licence nobody may use what you publish. Of a model that is an error, as C301 of
+    its card is: it is made of a base, whose licence says what may be done with it. Front matter
+    that cannot be read is an error too.
 
     Fix: `hubtools card FOLDER --license ID`, of a dataset `--dataset-license ID`; or set
     model.license or dataset.license in hubtools.toml.
@@ -133,9 +133,8 @@ def no_license(release: Release) -> Iterator[Problem]:
             front.line,
             severity=Severity.ERROR,
         )
-    elif not front.data.get("license"):
-        fix = license_advice(release.root, release.repo_type, front.data)
-        yield Problem("the card names no licence", fix, CARD, 1)
+    else:
+        yield from missing_license(release.root, release.repo_type, front.data)
 
 
 @PUBLISH_RULES.rule("P152", "The Hub refuses the card", Severity.ERROR)
@@ -182,9 +181,7 @@ def license_derived(release: Release) -> Iterator[Problem]:
     """
     front = release.front
     if release.repo_type == "model" and front is not None and not front.error:
-        for problem, excused in problems_of_derived(front.data):
-            milder = Severity.INFO if excused else None
-            yield Problem(problem, "take the base's licence", CARD, 1, severity=milder)
+        yield from derived_license(release.root, front.data, 1)
 
 
 @PUBLISH_RULES.rule("P151", "The licence promises more than the pictures'", Severity.WARNING)

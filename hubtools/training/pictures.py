@@ -16,6 +16,7 @@ from hubtools.dataset.validate import (
     further_folders,
     judged_beside,
     validate_project,
+    validate_words,
 )
 from hubtools.dataset.view import view
 from hubtools.dataset.workers.guarded import shared_guard
@@ -180,7 +181,8 @@ def _judge(dataset: Dataset, project: Project, reporter: Reporter, further: Furt
     else:
         report = judged_beside(project, further, dataset)
     if report.ok and report.findings:
-        reporter.note(f"Dataset: {report.summary}; `hubtools validate` shows them.")
+        look = validate_words(project, dataset.root)
+        reporter.note(f"Dataset: {report.summary}; {look} shows them.")
     if not report.ok:
         reporter.report(report)
         raise ChecksFailed(

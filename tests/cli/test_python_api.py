@@ -15,8 +15,9 @@ import pytest
 
 import hubtools
 from hubtools.cli.options import SettingOption
-from hubtools.commands.asked import SECTIONS_OF, settings_of
+from hubtools.commands.asked import SECTIONS_OF, TWOFOLD, settings_of
 from hubtools.settings import DatasetSettings
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -175,3 +176,27 @@ def test_push_and_its_plan_take_the_same() -> None:
     assert all(own[name] == planned[name] for name in own.keys() & planned.keys())
     with pytest.raises(TypeError, match="no argument 'alow'; did you mean allow"):
         hubtools.push("nowhere", "me/x", alow=[])
+
+
+def test_repository_and_licence_have_a_name_that_means_the_same_everywhere() -> None:
+    for name, command, _ in _commands():
+        places = {
+            option: (p.section, str(p.name).rpartition("__")[2])
+            for p in command.params
+            if isinstance(p, SettingOption)
+            for option in p.opts
+        }
+        for section, key in {*places.values()}:
+            if section in ("dataset", "model") and key in TWOFOLD:
+                assert places[f"--{section}-{key}"] == (section, key), name
+
+
+def test_a_short_name_is_that_of_what_is_worked_on(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "set", 1)
+    done = typed("card", "set", "--license", "cc0-1.0", cwd=tmp_path)
+    assert "license: cc0-1.0" in (tmp_path / "set/README.md").read_text(), done.stderr
+    said = typed("ship", "--until", "validate", "--license", "mit", "--dry-run", cwd=tmp_path)
+    assert "--license is that of the dataset here: --dataset-license" in said.stderr
+    listed = typed("ship", "--help").stdout
+    assert "--dataset-license TEXT" in listed
+    assert not re.search(r"--license(,| TEXT)", listed)

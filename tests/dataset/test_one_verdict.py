@@ -15,7 +15,7 @@ import hubtools.dataset.fix.planner as planner
 import hubtools.dataset.validate as validating
 from hubtools.dataset.fix.planner import plan_fix_project
 from hubtools.dataset.rules.judging import judge
-from hubtools.dataset.validate import validate_project
+from hubtools.dataset.validate import validate_project, validate_words
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Report
 from hubtools.models.registry import TARGETS
@@ -193,3 +193,18 @@ def test_what_validate_finds_too_small_fix_removes(tmp_path: Path) -> None:
     plan = plan_fix_project(load_project(tmp_path), unsafe=["remove-small"])
     removed = {op.path for op in plan.operations}
     assert {"1.png"} <= removed <= {op.path for op in plan.operations} - {"0.png"}
+
+
+def test_the_validate_that_is_told_looks_at_what_was_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here/dataset", "other one"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "here/hubtools.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    project = load_project(Path("here"))
+    assert validate_words(project, project.dataset_dir) == "`hubtools validate --project here`"
+    other = project.with_settings({("dataset", "path"): "other one"})
+    assert validate_words(other, other.dataset_dir) == "`hubtools validate 'other one'`"
+    monkeypatch.chdir(tmp_path / "here")
+    assert validate_words(project, project.dataset_dir) == "`hubtools validate`"

@@ -171,3 +171,19 @@ def test_prune_tells_how_a_lora_becomes_half_as_large(tmp_path: Path) -> None:
     assert "fp16 6.57 MB, its changes differ by 0.0002" in done.stdout
     save_file({name: tensor.half() for name, tensor in state.items()}, run / LORA_WEIGHTS)
     assert "half precision" not in cli("prune", run).stderr
+
+
+def test_prune_says_what_comes_next(run_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "hubtools.toml").write_text('[model]\nrepo = "me/people"\n')
+    place = run_dir.relative_to(tmp_path) if run_dir.is_relative_to(tmp_path) else run_dir
+    options = {"cwd": tmp_path}
+    shown = cli("prune", place, **options)
+    assert f"`hubtools prune {place} --apply` moves them out" in shown.stderr
+    assert f"next: hubtools push {place} me/people --dry-run" in shown.stderr
+    assert "does not show" not in "".join(
+        line for line in shown.stdout.splitlines(True) if "samples/" in line
+    )
+    applied = cli("prune", place, "--apply", **options)
+    assert f"`hubtools prune {place} --undo` takes this back" in applied.stderr
+    (run_dir / "README.md").unlink()
+    assert f"next: hubtools card {place}\n" in cli("prune", place, **options).stderr
