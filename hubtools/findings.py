@@ -12,7 +12,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
@@ -276,15 +276,6 @@ class Report:
     def count(self, severity: Severity) -> int:
         """How many findings have exactly this severity."""
         return sum(finding.severity is severity for finding in self.findings)
-
-    def placed_in(self, folder: str) -> Report:
-        """The same with paths that begin with that of the folder (empty: with nothing)."""
-        if not folder:
-            return self
-        found = tuple(
-            one.placed(path=f"{folder}/{one.path}") if one.path else one for one in self.findings
-        )
-        return replace(self, findings=found)
 
     @property
     def ok(self) -> bool:

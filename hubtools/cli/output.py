@@ -336,9 +336,10 @@ class Output:
         else:
             from hubtools.cli.tables import prose, width_of
             from hubtools.cli.told import told
+            from hubtools.reporting.placing import placed_in
 
             width = width_of(sys.stdout)
-            shown = report.placed_in(prefix) if whole else report
+            shown = placed_in(report, prefix) if whole else report
             for line in told(shown, colours=coloured(sys.stdout), verbose=self.verbose):
                 print("\n".join(prose(line, width)))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from hubtools.commands.asked import (
@@ -68,12 +70,23 @@ def train(
     )
 
 
-def _loras(project: Project, lora: str | Sequence[str]) -> Sequence[str]:
-    """Those that are asked for, else the project's run if it is finished."""
+def _loras(project: Project, lora: str | Sequence[str], note: Note) -> Sequence[str]:
+    """Those that are asked for, else the project's run if it is finished, and if its LoRA is not in
+    the weights of the base already."""
+    from hubtools.inference.lora import resolve_lora
+
     if lora:
         return (lora,) if isinstance(lora, str) else lora
-    if (project.run_dir / LORA_WEIGHTS).is_file():
-        return (str(project.run_dir),)
+    if not (project.run_dir / LORA_WEIGHTS).is_file():
+        return ()
+    run, base = str(project.run_dir), project.base
+    within = resolve_lora(run).within(base) if base and Path(base).is_dir() else None
+    if within is None:
+        return (run,)
+    note(
+        f"{base} has the run's LoRA in its weights already, at {within:g}, and draws as it is;"
+        f" --lora {quote(run)} adds it once more."
+    )
     return ()
 
 
@@ -105,7 +118,7 @@ def generate(
     project = project_of(generate, project, settings)
     return run(
         project,
-        lora=lora if lora or like is not None else _loras(project, lora),
+        lora=lora if lora or like is not None else _loras(project, lora, note),
         prompts=prompts,
         images=num_images,
         output=output,
@@ -147,7 +160,7 @@ def plan_grid(
 
     project = project_of(grid, project, settings)
     return make(
-        project, prompt, x=x, y=y, z=z, lora=_loras(project, lora), step=step,
+        project, prompt, x=x, y=y, z=z, lora=_loras(project, lora, note), step=step,
         weight_name=weight_name, output=output, safety_checker=safety_checker, device=device,
         dtype=dtype, note=note,
     )  # fmt: skip

@@ -11,11 +11,12 @@ from typing import Any
 
 from hubtools.dataset.folder.appearing import appearing, copy_own
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, human_bytes, open_regular
+from hubtools.files import StrPath, human_bytes, json_within, open_regular
 from hubtools.inference.adapters import apply_loras
 from hubtools.inference.lora import WeightedLora
 from hubtools.models.base import Base, as_folder, wanted_files
 from hubtools.models.loading import Part, load_pipeline
+from hubtools.models.merged import INDEX, with_merged
 from hubtools.models.registry import TEXT_ENCODERS
 from hubtools.rooted import Root
 from hubtools.weights import read_header
@@ -55,8 +56,10 @@ def merge(
     with appearing(place, "merge") as made:
         changed, precision = _write(base, folder, loras, made.path, precision)
         for name in names:
-            if name.split("/")[0] not in changed:
+            if name.split("/")[0] not in changed and name != INDEX:
                 _copy(folder, name, made)
+        added = {lora.file.sha256: lora.weight for lora in loras}
+        made.write_json(INDEX, with_merged(json_within(folder / INDEX), added))
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     return Merged(place, changed, precision, size)
 

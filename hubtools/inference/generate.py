@@ -29,7 +29,7 @@ from hubtools.inference.repeat import recall
 from hubtools.inference.sheet import contact_sheet
 from hubtools.inference.shots import Shot, check_size, prompts_of, shots_of
 from hubtools.inference.staged import LoraShots, open_staged
-from hubtools.layout import COMPARISON, RUN_MANIFEST, SAMPLES_DIR
+from hubtools.layout import COMPARISON, LORA_WEIGHTS, RUN_MANIFEST, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.models.base import Base
 from hubtools.models.device import best_dtype, checked_device, use_threads
@@ -273,7 +273,10 @@ def _whose(record: SampleRecord) -> str:
 
 
 def tell_bare(project: Project, note: Note) -> None:
-    """Say that no LoRA draws, and why: nobody named one."""
+    """Say that no LoRA draws, and why: nobody named one, and there is none. (Of one that is there
+    and was left out, whoever did so has told.)"""
+    if (project.run_dir / LORA_WEIGHTS).is_file():
+        return
     run = project.train.output_dir
     begun = (project.run_dir / RUN_MANIFEST).is_file()
     why = f"the run in {run} is not finished" if begun else f"nothing is trained in {run} yet"

@@ -10,15 +10,17 @@ from functools import partial
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import leads_out, open_regular, sha256_of
+from hubtools.files import StrPath, leads_out, open_regular, sha256_of
 from hubtools.hub.download import fetched, model_info
 from hubtools.hub.errors import is_not_cached, is_unreachable
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
+from hubtools.lorafile.made_of import MadeOf
 from hubtools.lorafile.told import hub_id
 from hubtools.manifest import RunManifest
 from hubtools.modelfiles import SAFE, is_pickled, unread
+from hubtools.models.merged import merged_into
 from hubtools.models.targets import target_of
 from hubtools.tensornames import part_of
 from hubtools.tinypeople import bundled
@@ -39,6 +41,12 @@ class LoraFile:
     name: str = ""  # fit to be published: Hub id, run folder's or file's name
     of_text: bool = False  # it changes a text encoder, too
     of_hub: bool = False  # `name` is the id of its repository
+    made_of: str | None = None  # SHA-256 of the file of full precision that it was made of
+
+    def within(self, base: StrPath) -> float | None:
+        """At which weight the weights of a merged base hold it; None if they do not."""
+        merged = merged_into(base)
+        return next((merged[one] for one in (self.sha256, self.made_of) if one in merged), None)
 
 
 @dataclass(frozen=True)
@@ -161,6 +169,11 @@ def check_loras(loras: Sequence[WeightedLora], base: str, note: Callable[[str], 
     target = target_of(base)
     for lora in loras:
         path = lora.file.path
+        if lora.weight and (weight := lora.file.within(base)) is not None:
+            note(
+                f"{base} has the LoRA {lora.file.source} in its weights already, at {weight:g}; it"
+                " is added once more."
+            )
         held = look(partial(open_regular, path), path.stat().st_size)
         for fault in faults_of(held, target, place=str(path), base_id=base):
             said = f"The LoRA {lora.file.source} is not drawn with as it is meant: {fault.text}."
@@ -322,7 +335,9 @@ def _file(path: Path, source: str, step: int | None, base: str | None) -> LoraFi
             code="nothing-there",
         )
     parts = map(part_of, header.tensors)
+    made_of = MadeOf.of(header.metadata)
     return LoraFile(
         path, sha256_of(path), header.rank, step, source, base_model=base, name=path.name,
         of_text=any(part is not None and part.of_text for part in parts),
+        made_of=made_of.sha256 if made_of else None,
     )  # fmt: skip

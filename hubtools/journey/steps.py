@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubtools.cards.render import write_dataset_card, write_model_card
-from hubtools.cards.rules import check_card
+from hubtools.cards.rules import Kind, check_card
 from hubtools.dataset.validate import validate_project
 from hubtools.errors import ChecksFailed
 from hubtools.evaluation.run import evaluate
@@ -39,6 +39,7 @@ from hubtools.publish.classify import PrunePlan, classify
 from hubtools.publish.halving import halved, only_halves
 from hubtools.publish.options import PushOptions
 from hubtools.publish.push import Refused, plan_push, push
+from hubtools.reporting.placing import placed_in
 from hubtools.training.train import train
 
 NOT_PASSED = "The dataset does not pass"
@@ -49,6 +50,11 @@ def _checked(journey: Journey, report: Report, what: str) -> None:
     if report.findings:
         journey.narrator.report(report)
     refuse_errors(report, what, "fix the errors, then ship again")
+
+
+def _of_card(journey: Journey, folder: Path, kind: Kind) -> Report:
+    """What is wrong with a card, which is named as one names it here."""
+    return placed_in(check_card(folder, kind, **journey.project.rules_of("C")), from_here(folder))
 
 
 def refuse_errors(report: Report, what: str, hint: str) -> None:
@@ -69,7 +75,7 @@ def _dataset_card(journey: Journey) -> tuple[str, dict[str, Any]]:
     write_dataset_card(folder, journey.project)
     _checked(
         journey,
-        check_card(folder, "dataset", **journey.project.rules_of("C")).placed_in(from_here(folder)),
+        _of_card(journey, folder, "dataset"),
         "The dataset card does not pass",
     )
     return f"wrote {journey.project.dataset.path}/{CARD}", {}
@@ -191,7 +197,7 @@ def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
     write_model_card(run_dir, journey.project)
     _checked(
         journey,
-        check_card(run_dir, "model", **journey.project.rules_of("C")).placed_in(from_here(run_dir)),
+        _of_card(journey, run_dir, "model"),
         "The model card does not pass",
     )
     return f"wrote {journey.project.train.output_dir}/{CARD}", {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from hubtools.commands import drawing
 from hubtools.commands.weights import merge
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import sha256_of
+from hubtools.inference.lora import check_loras, resolve_loras
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.models.merged import merged_into
+from hubtools.project import Project
 from hubtools.rooted import is_left_over
 from tests.doomed import RENAME, doomed
 from tests.typed import typed
@@ -85,6 +92,33 @@ def test_the_command_line(tiny_base: Path, lora: Path, tmp_path: Path) -> None:
     assert again.returncode == 2
     assert "is there already" in again.stderr
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_merged_base_knows_what_it_holds_and_a_project_adds_it_once(
+    tiny_base: Path, lora: Path, tmp_path: Path
+) -> None:
+    place = merge(f"{lora}:0.5", tmp_path / "merged", str(tiny_base)).path
+    assert merged_into(place) == {sha256_of(lora): 0.5}
+    assert merged_into(tiny_base) == {}
+    run = tmp_path / "runs/a"
+    run.mkdir(parents=True)
+    shutil.copy(lora, run / LORA_WEIGHTS)
+    told: list[str] = []
+
+    def drawn_with(base: Path, *asked: str) -> list[str]:
+        train = {"pretrained_model_name_or_path": str(base), "output_dir": str(run)}
+        project = Project.model_validate({"train": train})
+        return list(drawing._loras(project, asked, told.append))
+
+    assert drawn_with(tiny_base) == [str(run)]
+    assert not told
+    assert drawn_with(place) == []
+    assert "has the run's LoRA in its weights already, at 0.5" in told.pop()
+    assert drawn_with(place, str(run)) == [str(run)]
+    check_loras(resolve_loras([str(run)]), str(place), told.append)
+    assert "in its weights already, at 0.5; it is added once more" in told.pop()
+    again = merge(str(run), tmp_path / "twice", str(place)).path
+    assert merged_into(again) == {sha256_of(lora): 1.5}
 
 
 def test_a_kill_leaves_nothing_that_the_same_again_does_not_use(
