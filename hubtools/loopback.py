@@ -126,24 +126,32 @@ class Server:
 
     def stop(self) -> None:
         """Answer no more."""
+        self._server.leave.set()
         if self._thread.is_alive():
-            self._server.shutdown()
+            with contextlib.suppress(OSError), socket.socket() as caller:  # wakes who waits
+                caller.connect(("127.0.0.1", self.port))
             self._thread.join(_LEAVING)
         self._server.server_close()
 
     def _serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.1)
+        while not self._server.leave.is_set():
+            self._server.handle_request()
 
 
 class _Listening(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # who finds no place in the queue tries again after a second
     owner: Server
 
     def __init__(self, *args: Any) -> None:
         self._free = threading.BoundedSemaphore(_AT_ONCE)
+        self.leave = threading.Event()
         self._unknown: dict[Any, None] = {}  # connections that have not shown the token yet
         super().__init__(*args)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return not self.leave.is_set()
 
     def known(self, request: Any) -> None:
         """This connection has shown the token."""

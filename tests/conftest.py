@@ -30,7 +30,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from tests.drawing import write_pictures
-from tests.flushing import hurry
+from tests.flushing import ask_again_soon, hurry
 
 if TYPE_CHECKING:
     from hubtools.localhub.server import Hub
@@ -105,6 +105,7 @@ def pytest_unconfigure() -> None:
 def _hub_of_session() -> Iterator[Hub]:
     from hubtools.localhub.server import Hub, User
 
+    ask_again_soon()
     users = (
         User("me", "hf_local", orgs=("studio",)),
         User("me", "hf_reader", role="read", orgs=("studio",)),

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.flushing import hurry
+from tests.flushing import ask_again_soon, hurry
 
 ROOT = Path(__file__).parents[1]
 
@@ -167,6 +167,7 @@ def serve(number: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep watch
     hurry()
     _import_all()
+    ask_again_soon()
     gc.collect()
     gc.freeze()  # of no interest to the collections of garbage in what is forked
     with socket.socket(fileno=number) as requests:

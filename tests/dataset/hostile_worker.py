@@ -21,7 +21,7 @@ def act(path: str, known: str | None) -> Any:
     if name.startswith("hang"):
         time.sleep(1000)
     if name.startswith("slow"):
-        time.sleep(0.05)
+        time.sleep(0.02)
     return tasks.probe(path, known)
 
 

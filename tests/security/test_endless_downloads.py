@@ -117,7 +117,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], list
     """What each download says, and the files that are in the cache then."""
     home = tmp_path_factory.mktemp("home")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         endpoint = f"http://127.0.0.1:{server.server_port}"
         done = subprocess.run(
             [sys.executable, "-c", ASKS],

@@ -39,25 +39,28 @@ def test_a_run_as_it_goes_on(tmp_path: Path) -> None:
         assert page.run("document.querySelector('#bar').value") == 0.4
         assert page.run("document.title").startswith("40 % · lora")
 
+        now = "document.dispatchEvent(new Event('visibilitychange'))"  # else it asks in 2 s
         write_steps(folder, range(41, 51), [0, 50])
         for prompt in range(2):
             write_sample(folder, 50, prompt, "tok <b>")
+        page.run(now)
         page.until("document.querySelectorAll('.cell img').length === 4")
         page.until("document.querySelectorAll('#loss circle').length === 2")
         assert "loss, held out" in page.run(FACTS)
 
         manifest(status="interrupted").write(folder)
+        page.run(now)
         page.until(f"{STATUS} === 'interrupted'")
         assert "goes on" in page.run("document.querySelector('#notes').textContent")
         manifest(status="finished", steps_done=100).write(folder)
         write_steps(folder, range(51, 101))
-        page.run("document.dispatchEvent(new Event('visibilitychange'))")
+        page.run(now)
         page.until(f"{STATUS} === 'finished'")
         assert page.run("document.querySelector('#notes').textContent") == ""
         assert page.complaints == []
 
         shutil.rmtree(folder)  # moved aside: the next one has not begun
-        page.run("document.dispatchEvent(new Event('visibilitychange'))")
+        page.run(now)
         page.until(f"{STATUS} === 'not begun'")
 
 

@@ -14,6 +14,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.hub.errors import STUMBLES, as_sentence
 
 TRIES = 3
+PAUSE = 0.2  # seconds after the first that failed
 
 
 @contextmanager
@@ -86,7 +87,7 @@ class _Steady(io.RawIOBase):
             except Exception as error:
                 if attempt == TRIES:
                     raise OSError(5, one_line(error), self._name) from None
-                time.sleep(0.2 * attempt)
+                pause(attempt)
                 self._file.seek(place)
         buffer[: len(data)] = data
         return len(data)
@@ -95,6 +96,11 @@ class _Steady(io.RawIOBase):
         with suppress(Exception):
             self._file.close()
         super().close()
+
+
+def pause(attempt: int) -> None:
+    """Wait after a read that failed, longer after each."""
+    time.sleep(PAUSE * attempt)
 
 
 def retrying_file(file: Any, name: str) -> BinaryIO:

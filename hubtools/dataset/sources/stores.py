@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +19,7 @@ from hubtools.dataset.sources.retrying_file import (
     as_os_error,
     one_line,
     readable_errors,
+    pause,
     retrying_file,
 )
 from hubtools.errors import HubtoolsError
@@ -304,7 +304,7 @@ class FsspecStore:
             except Exception as error:  # every file system has its own
                 if attempt == TRIES:
                     raise self._gone(error) from None
-                time.sleep(0.2 * attempt)
+                pause(attempt)
         raise AssertionError
 
     def _bytes_of(self, path: str, most: int) -> bytes:

@@ -114,11 +114,12 @@ class WorkerPool:
             self._more.notify_all()
         for seat in self._seats:
             seat.kill()
-        while any(seat.thread.is_alive() for seat in self._seats):
-            with contextlib.suppress(queue.Empty):
-                self._results.get(timeout=0.05)
-            for seat in self._seats:
+        while alive := [seat for seat in self._seats if seat.thread.is_alive()]:
+            with contextlib.suppress(queue.Empty):  # so that each can put what it still has
+                self._results.get_nowait()
+            for seat in alive:
                 seat.kill()
+            alive[0].thread.join(0.05)
         self._board.close()
         self._shared.unlink(missing_ok=True)
 

@@ -60,14 +60,15 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
     """A folder and its address."""
     root = tmp_path / "www"
     root.mkdir()
     _Handler.broken, _Handler.asked = {}, []
+    monkeypatch.setattr("hubtools.dataset.sources.retrying_file.PAUSE", 0.01)
     handler = functools.partial(_Handler, directory=str(root))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield root, f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
