@@ -83,6 +83,7 @@ def test_a_training_is_stopped_before_the_job_s_time_is_over(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hubtools.jobs.onjob._LOOK", 0.01)
     sender = Sender(place, tmp_path)
     words = [sys.executable, "-c", _TRAINS]
     code = Training(words, sender, (tmp_path / "run.json").exists, 100).run()

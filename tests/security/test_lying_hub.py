@@ -25,7 +25,9 @@ from tests.drawing import write_pictures
 ROOT = Path(__file__).parents[2]
 ASKS = """
 import json, sys, urllib.request
+from tests.flushing import ask_again_soon
 from tests.typed import typed
+ask_again_soon()
 said = []
 for number in range(int(sys.argv[1])):
     urllib.request.urlopen(sys.argv[2] + f"/-/lie/{number}").read()
