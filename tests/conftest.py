@@ -30,7 +30,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from tests.drawing import write_pictures
-from tests.flushing import ask_again_soon, hurry
+from tests.flushing import ask_again_soon, hurry, in_memory
 
 if TYPE_CHECKING:
     from hubtools.localhub.server import Hub
@@ -42,6 +42,7 @@ hypothesis_settings.register_profile("hubtools", deadline=None)
 hypothesis_settings.load_profile("hubtools")
 
 
+_MEMORY = in_memory()
 hurry()
 gc.set_threshold(20_000, 20, 20)  # as the commands that compute nothing do
 # diffusers asks for that of peft ten times a training, and all of its description is parsed
@@ -97,8 +98,16 @@ def pytest_runtest_setup() -> None:
         _frozen = len(sys.modules)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    global _MEMORY
+    if session.testsfailed:  # to be looked at
+        _MEMORY = None
+
+
 def pytest_unconfigure() -> None:
-    shutil.rmtree(_HOME, ignore_errors=True)
+    for place in (_HOME, _MEMORY):
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
