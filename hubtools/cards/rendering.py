@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,7 @@ def render(folder: Path, name: str, values: dict[str, Any]) -> str:
             keep_trailing_newline=True,
             autoescape=True,  # what `_shown` has escaped for Markdown and HTML passes
             finalize=_shown,
+            bytecode_cache=_compiled(),
         )
         for label, filter in _FILTERS.items():
             environment.filters[label] = _marked(filter)
@@ -155,6 +157,24 @@ def render(folder: Path, name: str, values: dict[str, Any]) -> str:
                 raise
             raise TemplateFault(f"{type(error).__name__}: {error}", _line(error, name)) from None
     return "".join(pieces)
+
+
+@cache
+def _compiled() -> Any:
+    """What templates have become as code: each is compiled once in a process."""
+    from jinja2 import BytecodeCache
+
+    class Compiled(BytecodeCache):
+        def __init__(self) -> None:
+            self._known: dict[tuple[str, str], Any] = {}
+
+        def load_bytecode(self, bucket: Any) -> None:
+            bucket.code = self._known.get((bucket.key, bucket.checksum))
+
+        def dump_bytecode(self, bucket: Any) -> None:
+            self._known[bucket.key, bucket.checksum] = bucket.code
+
+    return Compiled()
 
 
 def _shown(value: Any) -> Any:

@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from hubtools.rooted import Root
@@ -146,6 +146,7 @@ def example_files() -> dict[str, Callable[[], bytes]]:
     return made | {"metadata.jsonl": lambda: _metadata(SHOTS)}
 
 
+@cache  # drawn once in a process
 def _png(shot: Shot) -> bytes:
     buffer = io.BytesIO()
     draw(shot.scene(), size=SIZE).save(buffer, format="PNG")

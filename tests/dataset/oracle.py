@@ -191,9 +191,9 @@ def disagreement(root: Path, loaded: Loaded) -> str | None:
     Rows of several metadata files come in an order that `datasets` leaves to chance; then broken
     rows are counted only.
     """
-    real = truth(root, loaded.mode)
     if any(one.outcome is Outcome.MAY_RAISE for one in (loaded, *loaded.alternatives)):
         return None
+    real = truth(root, loaded.mode)
     if loaded.alternatives:
         tried = [_differs(real, one, several=True) for one in loaded.alternatives]
         return None if None in tried else "; ".join(str(text) for text in tried)

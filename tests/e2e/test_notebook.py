@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import forkserver
 
 pytest.importorskip("torch")
 
@@ -16,7 +16,7 @@ NOTEBOOK = Path(__file__).parents[2] / "examples/quickstart.ipynb"
 RUN = """
 import ast, json, sys
 names = {}
-for source in json.loads(sys.stdin.read()):
+for source in json.loads(sys.argv[1]):
     body = ast.parse(source).body
     last = body.pop() if isinstance(body[-1], ast.Expr) else None
     exec(compile(ast.Module(body, []), "cell", "exec"), names)
@@ -31,10 +31,8 @@ for source in json.loads(sys.stdin.read()):
 def test_the_notebook_runs(tmp_path: Path) -> None:
     cells = json.loads(NOTEBOOK.read_text())["cells"]
     assert all(not cell.get("outputs") for cell in cells)  # it is kept without what it printed
-    done = subprocess.run(
-        [sys.executable, "-c", RUN], cwd=tmp_path, text=True, capture_output=True, check=False,
-        input=json.dumps([c["source"] for c in cells if c["cell_type"] == "code"]),
-    )  # fmt: skip
+    sources = json.dumps([c["source"] for c in cells if c["cell_type"] == "code"])
+    done = forkserver.call(sources, code=RUN, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     shown = [json.loads(line[6:]) for line in done.stdout.splitlines() if line[:6] == "SHOWN "]
     said = dict(shown)

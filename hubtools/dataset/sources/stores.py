@@ -18,8 +18,8 @@ from hubtools.dataset.sources.retrying_file import (
     TRIES,
     as_os_error,
     one_line,
-    readable_errors,
     pause,
+    readable_errors,
     retrying_file,
 )
 from hubtools.errors import HubtoolsError
