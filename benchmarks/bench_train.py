@@ -1,12 +1,12 @@
 """Training steps beside the loop of diffusers' own script and beside the least that a step can do:
-process CPU time, in one process, turn by turn.
+process CPU time, in one process, turn by turn; and the peak of memory, each in one of its own.
 
     python benchmarks/bench_train.py [--only "tiny@64"] [--turns 6] [--steps 10]
 
-Ours is `hubtools train` itself, log and states included, without what precedes the first step.
-`floor` is a forward and a backward pass of a stock peft LoRA over always the same tensors, and
-fused AdamW. Bases have random weights, which cost as much time as good ones; `quarter` is Stable
-Diffusion 1.5 with a quarter of all widths.
+Ours is `hubtools train` itself, log and states included, without what precedes the first step; its
+peak of memory is that of a whole training. `floor` is a forward and a backward pass of a stock peft
+LoRA over always the same tensors, and fused AdamW. Bases have random weights, which cost as much
+time as good ones; `quarter` is Stable Diffusion 1.5 with a quarter of all widths.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -158,6 +160,8 @@ def measured(name: str, work: Path, pictures: Path, turns: int, steps: int) -> d
     )  # fmt: skip
     train(project, reporter=heard, skip_validation=True)
     row: dict[str, Any] = {"what": name}
+    peaks = {side: peak(make, base, pictures, size) for side, make in makers.items()}
+    peaks["ours"] = peak(None, base, pictures, size)
     for side, times in heard.times.items():
         row[f"{side} ms"] = round(statistics.median(times), 2)
     ours = heard.times["ours"]
@@ -170,7 +174,18 @@ def measured(name: str, work: Path, pictures: Path, turns: int, steps: int) -> d
             text = f"{ratio:.2f}" if side == "official" else f"{1 / ratio:.2f}"
         row["official / ours" if side == "official" else "ours / floor"] = text or "-"
         row[f"{side} target"] = "-" if target is None else target
+    for side in heard.times:
+        row[f"{side} MB"] = peaks[side]
     return row
+
+
+def peak(make: Peer | None, base: Path, pictures: Path, size: int) -> int:
+    """MB that a loop held at most, `WARM` steps long."""
+    name = "ours" if make is None else make.__name__
+    program = Path(__file__).with_name("held_memory.py")
+    command = [sys.executable, str(program), name, str(base), str(pictures), str(size), str(WARM)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return int(done.stdout.split()[-1])
 
 
 def main() -> None:

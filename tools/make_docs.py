@@ -16,7 +16,7 @@ from typing import Any
 
 from hubtools import limits
 from hubtools.cards.rules import CARD_RULES
-from hubtools.cli.other_trainers import OTHERS, SCRIPTS
+from hubtools.cli.other_trainers import MEANT_OTHERWISE, OTHERS, SCRIPTS
 from hubtools.dataset.fix.remedies import UNSAFE, Remedy
 from hubtools.dataset.fix.steps import REMEDIES
 from hubtools.dataset.rules import DATASET_RULES
@@ -216,9 +216,10 @@ def other_trainers() -> str:
         "| option of a script | | |",
         "|---|---|---|",
     ]
-    for name, one in sorted(SCRIPTS.items()):
+    for name, one in sorted((SCRIPTS | MEANT_OTHERWISE).items()):
         done = "refused" if one.refused else "taken"
-        what = f"as `{one.ours}`" if one.ours else one.refused or one.note
+        told = (f"as `{one.ours}`" if one.ours else "", one.refused or "", one.note or "")
+        what = ": ".join(filter(None, told))
         lines.append(f"| `--{name.replace('-', '_')}` | {done} | {_cell(what)} |")
     lines += [
         "",

@@ -192,6 +192,25 @@ OTHERS: dict[str, str] = {
 }
 
 
+# Names of ours that mean something else in the scripts, which write them so.
+MEANT_OTHERWISE: dict[str, Foreign] = {
+    "guidance_scale": _needless(
+        "a base that is told its guidance is trained with 1; --guidance says what samples are drawn"
+        " with",
+        value=True,
+    ),
+    "aspect_ratio_buckets": Foreign(
+        ours="--aspect-ratio-buckets",
+        note="sizes follow from the pictures' shapes, --resolution and --bucket-reso-steps",
+    ),
+}
+
+
+def _is_meant_otherwise(name: str, value: str) -> bool:
+    """Whether a script's option is typed: buckets of ours have no value."""
+    return name in MEANT_OTHERWISE and (name != "aspect_ratio_buckets" or "," in value)
+
+
 # Switches of ours that the scripts want to be told `True` or `False`.
 _SAID = frozenset({"prodigy-decouple", "prodigy-use-bias-correction", "prodigy-safeguard-warmup"})
 _SAID_AS = {"true": "yes", "1": "yes", "false": "no", "0": "no"}
@@ -241,6 +260,12 @@ def translated(words: Sequence[str], known: frozenset[str]) -> tuple[list[str], 
             if not given:
                 rest.pop(0)
             taken.append(f"--{'' if said == 'yes' else 'no-'}{plain}")
+            continue
+        if _is_meant_otherwise(name, value or (rest or [""])[0]):
+            if not given and rest:
+                rest.pop(0)
+            notes.append(f"--{name}: {MEANT_OTHERWISE[name].note}.")
+            taken += [ours] if (ours := MEANT_OTHERWISE[name].ours) else []
             continue
         if not word.startswith("--") or plain in known:
             taken.append(word)

@@ -113,6 +113,32 @@ def test_optimizers_are_taken_as_the_scripts_write_them(line: str, words: str, n
     assert (found, len(told)) == (words.split(), notes)
 
 
+@pytest.mark.parametrize(
+    ("line", "words", "notes"),
+    [
+        # that of the scripts is what the base is told while it is trained
+        ("--guidance_scale=3.5 --rank 4", "--rank 4", ["--guidance_scale"]),
+        ("--guidance_scale 1", "", ["--guidance_scale"]),
+        ("--guidance-scale 3.5 --guidance 2", "--guidance-scale 3.5 --guidance 2", []),
+        (
+            "--aspect_ratio_buckets=64,64;64,96",
+            "--aspect-ratio-buckets",
+            ["--aspect_ratio_buckets"],
+        ),
+        (
+            "--aspect_ratio_buckets 672,1568;688,1504 --seed 3",
+            "--aspect-ratio-buckets --seed 3",
+            ["--aspect_ratio_buckets"],
+        ),
+        ("--aspect_ratio_buckets --seed 3", "--aspect_ratio_buckets --seed 3", []),
+    ],
+)
+def test_what_the_scripts_mean_otherwise_is_told(line: str, words: str, notes: list[str]) -> None:
+    found, told = translated(line.split(), KNOWN)
+    assert found == words.split()
+    assert [note.partition(":")[0] for note in told] == notes
+
+
 # As the README of each script writes them, on a tiny base and a folder.
 LINES = {
     "text_to_image": (
