@@ -42,6 +42,10 @@ def _no(why: str, *, value: bool = True) -> Foreign:
 
 _ALWAYS = "is done always"
 _TEXTS = "the denoiser is trained always; --train-text-encoder trains text encoders beside it"
+_PROCESSES = (
+    "torchrun or accelerate launch starts several processes: torchrun, its options, -m hubtools"
+    " train"
+)
 _PARTS = "every part is that of the base; give a base folder that has it"
 
 # Of diffusers' scripts, without what hubtools calls the same.
@@ -189,6 +193,12 @@ OTHERS: dict[str, str] = {
     "batch-size": "--train-batch-size",
     "low-vram": "--quantize fp8 or nf4, --gradient-checkpointing",
     "trigger-word": "--trigger",
+    # of accelerate launch and torchrun
+    "num-processes": _PROCESSES,
+    "num-machines": _PROCESSES,
+    "multi-gpu": _PROCESSES,
+    "nproc-per-node": _PROCESSES,
+    "nnodes": _PROCESSES,
 }
 
 
