@@ -87,7 +87,9 @@ def tell_training(out: Output, project: Project) -> None:
 
 def push_words(folder: Path, kind: str, project: Project) -> str:
     """The command that sends a folder with its card to the Hub, from here."""
-    repo = project.model.repo if kind == "model" else project.dataset.repo
+    from hubtools.commands.releasing import repository_of
+
+    repo = repository_of(folder, kind, project)
     what = " --type dataset" if kind == "dataset" else ""
     return f"hubtools push {_shown(folder)} {repo or 'OWNER/NAME'}{what}"
 

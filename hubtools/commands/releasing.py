@@ -300,6 +300,22 @@ def plan_push(
     return made
 
 
+def repository_of(folder: Path, kind: str, project: Project) -> str | None:
+    """The repository of a model's or a dataset's folder: that of the settings, else the one that
+    hubtools' own code on a model's card names. Enough to tell, not to push to: the card may be
+    somebody else's."""
+    if kind != "model":
+        return project.dataset.repo
+    if project.model.repo or not folder.is_dir():
+        return project.model.repo
+    from hubtools.cards.foreign_facts import remembering
+    from hubtools.cards.merge import own_words
+    from hubtools.rooted import Root
+
+    with Root(folder) as root:
+        return remembering(project, own_words(root)).model.repo
+
+
 def target_of_push(
     folder: StrPath | None, repo: str | None, project: Project, type: Kind | Literal["space"]
 ) -> tuple[Path, str, RepoType]:
@@ -320,9 +336,11 @@ def target_of_push(
         if repo_type == "space":
             named, key = source.parent, "model"
         flag = " --space" if repo_type == "space" else ""
+        known = repository_of(source, "model", project) if repo_type == "model" else None
         raise UsageError(
             f"No repository is set for the {repo_type}.",
-            hint=f"hubtools push {named} owner/name{flag}, or set {key}.repo in hubtools.toml",
+            hint=f"hubtools push {named} {known or 'owner/name'}{flag}, or set {key}.repo in"
+            " hubtools.toml",
             code="bad-setting",
         )
     return source, target, repo_type

@@ -182,7 +182,7 @@ def make_plan(
         remote = look(repo, repo_type)
         collection = collection_for(options, repo, repo_type, remote)
     release = collect(folder, repo_type, **options.of_release)
-    release = pick(release)
+    release = replace(pick(release), repo=repo if "/" in repo else None)
     with Root(folder) as root:
         notes: tuple[str, ...] = ()
         if sent is None:

@@ -81,6 +81,7 @@ class Release:
     allowed_secrets: tuple[AllowedSecret, ...] = ()
     adapters: tuple[str, ...] = ()  # further LoRA files that belong to the release
     dtype: str | None = None  # the half precision that its LoRA files are to be in
+    repo: str | None = None  # where it would be
     opened: Root | None = field(default=None, compare=False, repr=False)  # while a plan is made
     decoded: Decoded | None = field(default=None, compare=False, repr=False)
 

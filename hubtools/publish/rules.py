@@ -164,7 +164,8 @@ def code_of_here(release: Release) -> Iterator[Problem]:
     if text is not None and at is not None:
         yield Problem(
             "the card's code loads from '.', where nobody but you has the LoRA",
-            f"{card_command(release.root, '--repo', 'OWNER/NAME')} writes the repository there",
+            f"{card_command(release.root, '--repo', release.repo or 'OWNER/NAME')} writes the"
+            " repository there",
             CARD,
             text.count("\n", 0, at) + 1,
         )
