@@ -125,8 +125,9 @@ def citation(repo: str, title: str, started: str) -> str | None:
         return None
     plain = " ".join(re.sub(r"[^\w .,:()/-]", " ", title).split())
     year = f"  year = {{{started[:4]}}},\n" if re.match(r"[0-9]{4}-", started) else ""
+    key = re.sub(r"[^A-Za-z0-9]+", "-", f"{owner}-{name}").strip("-")
     return (
-        f"@misc{{{re.sub(r'[^A-Za-z0-9]', '', owner + name)},\n  author = {{{owner}}},\n"
+        f"@misc{{{key},\n  author = {{{owner}}},\n"
         f"  title = {{{plain}}},\n{year}"
         f"  url = {{https://huggingface.co/{owner}/{name}}},\n}}"
     )

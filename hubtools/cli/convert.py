@@ -15,7 +15,7 @@ from hubtools.errors import ExitCode
 
 @click.command("convert")
 @click.argument("lora")
-@lora_options
+@lora_options("NAME-diffusers with the file in it, beside a file, else here")
 @output_options()
 def command(
     lora: str,
@@ -29,8 +29,8 @@ def command(
 
     LORA is a file, a run folder or a Hub id: of sd-scripts (kohya), of peft, with an adapter's name
     in its tensors' names, or without the beginning that tells the denoiser. `hubtools inspect`
-    tells what is wrong with one. Of a file it makes the folder NAME-diffusers beside it, which can
-    be pushed, unless --to names a file.
+    tells what is wrong with one. What is made is a folder that can be pushed, unless --to names a
+    file.
     """
     from hubtools.commands.weights import convert
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,10 @@ _FORMATS = ("diffusers", "kohya", "comfyui", "peft")
 PRECISIONS = ("fp32", "fp16", "bf16")
 
 
-def lora_options(command: Any) -> Any:
-    """What `convert` and `export` share."""
-    for option in (
+def lora_options(default: str) -> Callable[[Any], Any]:
+    """What `convert` and `export` share. `default`: where they write if it is not said."""
+    options = (
+
         click.option(
             "--overwrite", is_flag=True, help="Write over a file of that name."
         ),
@@ -33,11 +36,10 @@ def lora_options(command: Any) -> Any:
         ),
         click.option(
             "--to", type=click.Path(path_type=Path), metavar="PATH",
-            help="File to write, of peft a folder  [default: here, by the LoRA's name]",
+            help=f"Where to write  [default: {default}]",
         ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+    )  # fmt: skip
+    return lambda command: functools.reduce(lambda made, option: option(made), options, command)
 
 
 @click.command("export")
@@ -51,7 +53,7 @@ def lora_options(command: Any) -> Any:
     "--rank", type=click.IntRange(1), metavar="N",
     help="At most N ranks a layer, the best that there are (by singular values).",
 )  # fmt: skip
-@lora_options
+@lora_options("a file, of peft a folder, here, by the LoRA's name")
 @output_options()
 def command(
     lora: str,

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import typing
 from pathlib import Path
 from shlex import quote
 
 import click
 
 from hubtools.cli.output import Output, output_options
+from hubtools.cli.sentences import say_warning
 from hubtools.errors import UsageError
 from hubtools.findings import plural
+from hubtools.layout import PROJECT_FILE
+from hubtools.licensing.ids import is_license, suggest
 from hubtools.project import load_project
+from hubtools.setting_types import Rights
+
+RIGHTS: tuple[str, ...] = typing.get_args(Rights)
 
 
 @click.command("init")
@@ -33,6 +42,8 @@ from hubtools.project import load_project
 @click.option("--dataset-repo", metavar="OWNER/NAME", help="Dataset repository on the Hub.")
 @click.option("--model-repo", metavar="OWNER/NAME", help="Model repository on the Hub.")
 @click.option("--trigger", help="Token that stands for the subject in every caption.")
+@click.option("--license", "license_id", help="Licence id of the pictures, e.g. cc-by-4.0.")
+@click.option("--rights", type=click.Choice(RIGHTS), help="Why you may use the pictures.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @output_options()
 def command(
@@ -44,6 +55,8 @@ def command(
     dataset_repo: str | None,
     model_repo: str | None,
     trigger: str | None,
+    license_id: str | None,
+    rights: str | None,
     force: bool,
     out: Output,
 ) -> None:
@@ -51,7 +64,8 @@ def command(
 
     Pictures that lie in DIR already become its dataset; without any, and neither --from nor
     --example, it is empty. Where DIR itself is the dataset, runs go to .hubtools/runs, which no
-    loader reads.
+    loader reads. In a terminal it asks for licence and rights of the pictures where they are not
+    given; Enter leaves them for later.
     """
     from hubtools.commands.journeys import init
 
@@ -61,6 +75,10 @@ def command(
             hint="`hubtools init . --from FOLDER` makes it here, of pictures that it copies;"
             " `hubtools init .` of those that lie here; `hubtools init . --example` of an example",
         )
+    pictures_there = source is not None or (folder.is_dir() and any(folder.iterdir()))
+    refused = (folder / PROJECT_FILE).exists() and not force
+    if pictures_there and not example and not refused and out.human:
+        license_id, rights = _asked(license_id, rights)
     made = init(
         folder,
         example=example,
@@ -70,6 +88,8 @@ def command(
         dataset_repo=dataset_repo,
         model_repo=model_repo,
         trigger=trigger,
+        license=license_id,
+        rights=rights,
         force=force,
     )
     pictures_said = plural(made.pictures, "picture")
@@ -103,3 +123,31 @@ def command(
         out.hint(f"a look around first? hubtools init {at} --example --force")
     else:
         out.hint(f"next: hubtools validate {at}")
+
+
+def _asked(license_id: str | None, rights: str | None) -> tuple[str | None, str | None]:
+    """Licence and rights, of which those that are not given are asked for where somebody sits at a
+    terminal: both questions may be left open."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("CI"):
+        return license_id, rights
+    while license_id is None:
+        said = _answer("Licence of the pictures, e.g. cc-by-4.0")
+        if not said:
+            break
+        if is_license(said):
+            license_id = said
+        else:
+            near = suggest(said)
+            say_warning(f"The Hub knows no licence {said!r}.{f' Is it {near}?' if near else ''}")
+    while rights is None:
+        said = _answer(f"Why may you use the pictures? {', '.join(RIGHTS)}")
+        if not said:
+            break
+        if said in RIGHTS:
+            rights = said
+    return license_id, rights
+
+
+def _answer(question: str) -> str:
+    asked = f"{question} (Enter: decide later)"
+    return str(click.prompt(asked, default="", show_default=False, err=True)).strip()

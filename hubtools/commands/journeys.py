@@ -12,6 +12,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.findings import Rule
 from hubtools.project import Project, load_project
+from hubtools.setting_types import Rights
 
 if TYPE_CHECKING:
     from hubtools.journey.doctor import Fact
@@ -30,15 +31,31 @@ def init(
     dataset_repo: str | None = None,
     model_repo: str | None = None,
     trigger: str | None = None,
+    license: str | None = None,
+    rights: Rights | None = None,
     force: bool = False,
 ) -> Made:
     """Make a project folder: hubtools.toml, a dataset, .gitignore. `source` (--from) is a folder of
     pictures to copy, or a settings file of sd-scripts or ai-toolkit, whose settings are taken over;
-    `pictures` then is the folder, unless the file names one beside it."""
+    `pictures` then is the folder, unless the file names one beside it. `license` (an id of the
+    Hub's list) and `rights` are those of the pictures. Raises `UsageError` for an unknown one."""
     from hubtools.journey.init import init as run
+    from hubtools.licensing.ids import is_license, suggest
+
+    if license is not None and not is_license(license):
+        near = suggest(license)
+        raise UsageError(
+            f"The Hub knows no licence {license!r}.",
+            hint=f"did you mean {near}?" if near else "give an id of its list, e.g. cc-by-4.0",
+        )
 
     given = {
-        "dataset": {"repo": dataset_repo, "trigger": trigger},
+        "dataset": {
+            "repo": dataset_repo,
+            "trigger": trigger,
+            "license": license,
+            "rights": rights,
+        },
         "train": {"pretrained_model_name_or_path": base_model},
         "model": {"repo": model_repo},
     }

@@ -66,11 +66,12 @@ def convert(
     overwrite: bool = False,
 ) -> Exported:
     """`export` to the names that `load_lora_weights` of diffusers reads: mends files of other
-    programs and damaged names. `to`: default `NAME-diffusers/pytorch_lora_weights.safetensors`
-    beside a file, a folder that can be published, else beside you."""
+    programs and damaged names. `to`: default the file in a folder `NAME-diffusers`, which
+    can be published, beside a file, and of a run or a Hub id beside you."""
     file = Path(lora).expanduser()
-    if to is None and file.is_file():
-        folder = file.parent / f"{file.stem}-diffusers"
+    if to is None:
+        name = f"{file.stem if file.is_file() else file.resolve().name}-diffusers"
+        folder = (file.parent if file.is_file() else Path()) / name
         if os.path.lexists(folder) and not folder.is_dir():
             raise UsageError(
                 f"{folder} is no folder.", hint="give another place with --to", code="file-exists"

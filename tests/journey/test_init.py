@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from hubtools.cli import init as cli_init
 from hubtools.dataset.examples import read_examples
 from hubtools.errors import HubtoolsError
 from hubtools.journey.init import init
@@ -125,3 +127,46 @@ def test_every_line_of_the_template_can_be_used(tmp_path: Path, draw_pictures: D
     project = load_project(tmp_path / "me")
     assert project.samples.prompts == ["a photo of (me), front view"]
     assert project.samples.steps == 30
+
+
+def test_what_is_said_of_licence_and_rights_passes_when_it_is_pasted(
+    tmp_path: Path, draw_pictures: Draw
+) -> None:
+    draw_pictures(tmp_path / "pictures", 1)
+    typed("init", "me", "--from", "pictures", cwd=tmp_path)
+    file = tmp_path / "me" / PROJECT_FILE
+    plain = file.read_text()
+    said = typed("validate", "me", cwd=tmp_path).stdout
+    lines = re.findall(r"below \[dataset\].*?: (\w+ = \"[^\"]+\")", said)
+    assert [line.split()[0] for line in lines] == ["license", "rights"]
+    file.write_text(plain.replace("[dataset]\n", "\n".join(["[dataset]", *lines, ""])))
+    assert not re.search("D60[1-4]", typed("validate", "me", cwd=tmp_path).stdout)
+    lines[1] = 'rights = "permission"'
+    file.write_text(plain.replace("[dataset]\n", "\n".join(["[dataset]", *lines, ""])))
+    said = typed("validate", "me", cwd=tmp_path).stdout
+    lines += re.findall(r"below \[dataset\].*?: (\w+ = \"[^\"]+\")", said)
+    assert len(lines) == 3
+    file.write_text(plain.replace("[dataset]\n", "\n".join(["[dataset]", *lines, ""])))
+    assert not re.search("D60[1-4]", typed("validate", "me", cwd=tmp_path).stdout)
+
+
+def test_licence_and_rights_are_options_or_are_asked_for_in_a_terminal(
+    tmp_path: Path, draw_pictures: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_pictures(tmp_path / "pictures", 1)
+    words = ["init", "me", "--from", "pictures"]
+    wrong = typed(*words, "--license", "CC-BY 4.0", cwd=tmp_path)
+    assert "did you mean cc-by-4.0?" in wrong.stderr
+    assert not (tmp_path / "me").exists()
+    typed(*words, "--license", "cc0-1.0", "--rights", "own", cwd=tmp_path)
+    dataset = load_project(tmp_path / "me").dataset
+    assert (dataset.license, dataset.rights) == ("cc0-1.0", "own")
+    answers = iter(["CC BY", "cc-by-4.0", "mine", ""])
+    monkeypatch.delenv("CI", raising=False)
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(getattr(sys, stream), "isatty", lambda: True)
+    monkeypatch.setattr(cli_init, "_answer", lambda question: next(answers))
+    assert cli_init._asked(None, None) == ("cc-by-4.0", None)
+    assert cli_init._asked("mit", "own") == ("mit", "own")
+    monkeypatch.setenv("CI", "1")
+    assert cli_init._asked(None, None) == (None, None)

@@ -23,12 +23,13 @@ def no_license(view: Dataset) -> Iterator[Problem]:
     """Without a licence nobody may use the data set, and the Hub's page shows none. Pushing does
     not stop for it; people will ask.
 
-    Fix: set dataset.license in hubtools.toml, e.g. cc-by-4.0 for your own pictures.
+    Fix: below [dataset] in hubtools.toml, for your own pictures: license = "cc-by-4.0"; or in the
+    front matter of the card: license: cc-by-4.0
     """
     if not view.license[0]:
         yield Problem(
             "no licence is stated: nobody may use the pictures",
-            "set dataset.license in hubtools.toml, e.g. cc-by-4.0",
+            'below [dataset] in hubtools.toml, for example: license = "cc-by-4.0"',
         )
 
 
@@ -59,13 +60,14 @@ def no_rights(view: Dataset) -> Iterator[Problem]:
     """A LoRA of a person or a style needs their permission: a living artist's style, a commercial
     character or somebody's likeness are not yours to take. The statement goes on the card.
 
-    Fix: set dataset.rights to own, permission, synthetic, public-domain or licensed.
+    Fix: below [dataset] in hubtools.toml, if they are yours: rights = "own"; else permission,
+    synthetic, public-domain or licensed.
     """
     if not view.settings.rights:
         yield Problem(
             "no statement of rights: are the pictures yours to train on and to publish?",
-            "set dataset.rights in hubtools.toml (own, permission, synthetic, public-domain,"
-            " licensed)",
+            'below [dataset] in hubtools.toml, if they are yours: rights = "own" (else permission,'
+            " synthetic, public-domain or licensed)",
         )
 
 
@@ -78,7 +80,8 @@ def rights_note(view: Dataset) -> Iterator[Problem]:
     if view.settings.rights in ("permission", "licensed") and not view.settings.rights_note:
         yield Problem(
             f"rights are {view.settings.rights!r}, but whose, and where is it written?",
-            "set dataset.rights_note in hubtools.toml",
+            'below [dataset] in hubtools.toml, for example: rights_note = "Model release signed'
+            ' 2026-03-02, on file"',
         )
 
 
