@@ -9,7 +9,8 @@ import click
 
 from hubtools.cli.following import base_words, project_words
 from hubtools.cli.options import SettingsCommand, drawing_options, project_options
-from hubtools.cli.output import Output, output_options
+from hubtools.cli.output import Output, output_options, shown_path
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.manifest import SampleRecord
@@ -99,10 +100,11 @@ def command(
         )
     folder = output or project.place_for(SAMPLES_DIR)
     if out.human:
-        drawn = f"{len(records) - kept} drawn" + (f", {kept} were there already" if kept else "")
+        drawn = f"{plural(len(records) - kept, 'picture')} drawn"
+        drawn += f", {kept} already there" if kept else ""
         blanked = sum(record.blanked for record in records)
         drawn += f", {blanked} of them blanked by the safety checker" if blanked else ""
-        out.result(f"{drawn}: {folder}", contact_sheet=sheet)
+        out.result(f"{drawn}: {shown_path(folder) or '.'}", contact_sheet=sheet)
         if not loras and (project.run_dir / RUN_MANIFEST).is_file() and output is None:
             # the card reads the licence of a base that lies here only
             words = project_words(project) + base_words(project, known="of the run")

@@ -10,6 +10,7 @@ import click
 from hubtools.cli import completion
 from hubtools.cli.options import SettingsCommand, drawing_options, project_options
 from hubtools.cli.output import Output, output_options
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.inference.grid import GridPlan
@@ -108,7 +109,8 @@ def command(
             on_picture=seen,
         )
     blanked = sum(picture.record.blanked for picture in result.pictures.values())
-    sentence = f"{result.drawn} drawn" + (f", {there} were there already" if there else "")
+    sentence = f"{plural(result.drawn, 'picture')} drawn"
+    sentence += f", {there} already there" if there else ""
     sentence += f", {blanked} blanked by the safety checker" if blanked else ""
     folder = plan.folder
     out.result(

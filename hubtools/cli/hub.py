@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +17,10 @@ from hubtools.cli.output import Output, output_options
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.cli.weather import chaos_options
 from hubtools.fences import fence
+
+if TYPE_CHECKING:
+    from hubtools.localhub.accounts import User
+    from hubtools.localhub.server import Hub
 
 
 @click.group()
@@ -139,21 +146,39 @@ def serve(
         running = with_trust(
             out, trust_state, lambda trust: stack.enter_context(serving(trust_state=trust))
         )
-        lines = [f"export {key}={value}" for key, value in running.hub.environment().items()]
         out.result(
             f"The embedded Hub is at {running.hub.url}",
             url=running.hub.url,
+            user=running.hub.accounts.users[0].name,
             token=running.hub.token,
             root=str(running.hub.root.resolve()),
         )
         out.answer.say()  # whoever reads our pipe waits for the URL
         sys.stdout.flush()
-        out.note("Use it from another terminal with\n")
-        for line in lines:
-            out.note(f"  {line}")
-        out.note("\nCtrl-C stops it.")
+        out.note("\n".join(_told(running.hub)))
         running.wait()
         out.note("Stopped.")
+
+
+def _told(hub: Hub) -> Iterator[str]:
+    """How it is used from another terminal, and by whom."""
+    me, *others = hub.accounts.users
+    yield "In another terminal, so that programs take it for the Hub:\n"
+    for key, value in hub.environment().items():
+        yield f"  export {key}={quote(value)}"
+    yield f"\nYou are {me.name} then, and {_may(me)}. For example:\n"
+    if me.role == "write":
+        yield f"  hubtools push FOLDER {me.name}/NAME"
+    yield f"  hubtools validate hf://datasets/{me.name}/NAME"
+    for other in others:
+        yield f"\n  export HF_TOKEN={quote(other.token)}\n"
+        yield f"makes you {other.name}: {_may(other)}."
+    yield "\nCtrl-C stops it."
+
+
+def _may(user: User) -> str:
+    what = "write to" if user.role == "write" else "read"
+    return f"may {what} repositories of {' and '.join((user.name, *user.orgs))}"
 
 
 def made_token() -> str:

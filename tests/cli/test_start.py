@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
 
+from hubtools.cli.hub import _told
 from hubtools.cli.main import COMMANDS, group
 from hubtools.cli.start import GROUPS, START
 from hubtools.journey.steps import STEPS
+from hubtools.localhub.accounts import parse_user
+from hubtools.localhub.server import Hub
 from hubtools.set_often import SET_OFTEN
 from hubtools.settings import SECTIONS
 from tests.typed import typed
@@ -92,3 +96,14 @@ def test_help_of_what_is_no_command_is_told() -> None:
     done = typed("help", "nothing")
     assert done.returncode == 2
     assert "There is no command 'nothing'" in done.stderr
+
+
+def test_the_embedded_hub_says_who_one_is_and_what_to_type(tmp_path: Path) -> None:
+    users = [parse_user("ann+studio:tok_ann"), parse_user("bob:tok_bob:read")]
+    with Hub(tmp_path / "hub", users=users) as hub:
+        said = "\n".join(_told(hub))
+    assert "export HF_TOKEN=tok_ann" in said
+    assert "You are ann then, and may write to repositories of ann and studio." in said
+    assert "  hubtools push FOLDER ann/NAME\n" in said
+    assert "export HF_TOKEN=tok_bob" in said
+    assert "makes you bob: may read repositories of bob." in said
