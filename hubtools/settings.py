@@ -204,7 +204,9 @@ class RulesSettings(Section):
     """Which rules are applied: D of datasets, T of trainings, C of cards, P of publishing."""
 
     select: Prefixes = option(
-        [], "Only rules whose ids begin so, e.g. D3 C1; of a letter that is not named, all."
+        [],
+        "Only rules whose ids start with one of these, e.g. D3; rules of other letters are applied"
+        " unless one of theirs is named too.",
     )
     ignore: Prefixes = option([], "Ignore rules whose ids start with one of these.")
     per_file_ignores: Annotated[dict[str, Prefixes], BeforeValidator(per_file)] = option(
@@ -323,10 +325,10 @@ class PruneSettings(Section):
         "keep_snapshots",
     )
     keep: list[str] = option(
-        [], "Patterns of files to publish too, of a dataset on the command line only."
+        [], "Patterns of files to publish too; for a dataset, only on the command line."
     )
     drop: list[str] = option(
-        [], "Patterns of files not to publish, of a dataset on the command line only."
+        [], "Patterns of files not to publish; for a dataset, only on the command line."
     )
     dtype: Literal["fp16", "bf16"] | None = option(
         None,

@@ -30,7 +30,9 @@ _SOURCE = click.Choice(["kohya", "ai-toolkit", "embedded"])
 @click.command("caption", cls=SettingsCommand)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--template", metavar="TEXT", help='From columns: "photo of {trigger}, {view}, {expression}".'
+    "--template",
+    metavar="TEXT",
+    help='Caption for all, with columns in braces: "photo of {trigger}, {view}".',
 )
 @click.option(
     "--model", metavar="ID|FOLDER", help="Caption with a vision-language model of transformers."

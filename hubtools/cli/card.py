@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from hubtools.cli.following import tell_push
+from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
 from hubtools.errors import ExitCode
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("card", cls=SettingsCommand)
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
+@kind_option("--kind")
 @click.option("--template", type=click.Path(path_type=Path), help="Folder with your own templates.")
 @click.option("--check", is_flag=True, help="Check the card instead of writing it.")
 @click.option(

@@ -12,6 +12,7 @@ import click
 
 from hubtools.cli.following import push_words
 from hubtools.cli.joblog import is_job
+from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, print_utf8, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
@@ -28,7 +29,9 @@ def command() -> None:
     """Check and publish from a workflow of GitHub or GitLab."""
 
 
-@command.command("init", cls=SettingsCommand)
+@command.command(
+    "init", cls=SettingsCommand, short_help="Write a workflow that checks and publishes."
+)
 @click.option(
     "--provider",
     type=click.Choice(["github", "gitlab"]),
@@ -106,10 +109,10 @@ def init(
         out.hint("next: commit the workflow")
 
 
-@command.command("run", cls=SettingsCommand)
+@command.command("run", cls=SettingsCommand, short_help="Do one step of a workflow.")
 @click.argument("folder", required=False)
 @click.argument("repo", required=False)
-@click.option("--type", "kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
+@kind_option("--type")
 @click.option(
     "--mode",
     type=click.Choice(["check", "pr", "push", "release"]),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.options import SettingsCommand, dtype_option, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.findings import plural
 
@@ -53,7 +53,7 @@ _COLUMNS = 3
     help="Pictures at once  [default: up to 8, as memory allows]",
 )  # fmt: skip
 @click.option("--device", help="Device: cuda, mps or cpu  [default: the best available]")
-@click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]))
+@dtype_option()
 @project_options("evaluate", "samples", "train", "dataset")
 @output_options()
 def command(

@@ -36,7 +36,7 @@ def command() -> None:
     show_default=True,
     help="Folder that keeps the repositories.",
 )
-@click.option("--port", type=int, default=5577, show_default=True, help="0: any free one.")
+@click.option("--port", type=int, default=5577, show_default=True, help="Port; 0: any free one.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="127.0.0.1, localhost or ::1 only."
 )

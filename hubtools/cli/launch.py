@@ -19,7 +19,9 @@ def command() -> None:
     """Train on a cluster: write the script that its queue takes."""
 
 
-@command.command("slurm", cls=SettingsCommand)
+@command.command(
+    "slurm", cls=SettingsCommand, short_help="Write the script with which `sbatch` trains."
+)
 @click.option("--nodes", type=int, default=1, show_default=True, help="Machines.")
 @click.option("--gpus", type=int, default=1, show_default=True, help="GPUs of each of them.")
 @click.option(

@@ -71,7 +71,7 @@ class SettingOption(click.Option):
             self.opts = every
 
 
-_MANY = 40  # settings that `--help` shows all of
+_MANY = 15  # settings that `--help` shows all of
 _ALL = "hubtools.help_all"  # where a context keeps that all are asked for
 
 
@@ -160,6 +160,14 @@ def _option(section: str, key: str, names: list[str], old: Collection[str]) -> S
     )
 
 
+def dtype_option() -> Callable[[F], F]:
+    """`--dtype` of what draws."""
+    return click.option(
+        "--dtype", type=click.Choice(["float32", "float16", "bfloat16"]),
+        help="Precision of the weights  [default: float32 on a CPU, else bfloat16 or float16]",
+    )  # fmt: skip
+
+
 def drawing_options(function: F) -> F:
     """The options of commands that draw: which LoRAs, on what, how many at once. The command gets
     `loras`, `step`, `weight_name`, `batch_size`, `safety_checker`, `device` and `dtype`."""
@@ -184,7 +192,7 @@ def drawing_options(function: F) -> F:
             help="Use the base's safety checker, if it has one.",
         ),
         click.option("--device", help="Device: cuda, mps or cpu  [default: the best available]"),
-        click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"])),
+        dtype_option(),
     ]  # fmt: skip
     for option in reversed(options):  # click applies them in reverse order of decoration
         function = option(function)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode, require_extra
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("preview", cls=SettingsCommand)
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.argument("repo", required=False)
-@click.option("--type", "kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
+@kind_option("--type")
 @click.option("--port", type=int, default=0, help="Port of the pages  [default: any free one]")
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @project_options("prune")

@@ -10,6 +10,7 @@ import click
 from hubtools.cli.folding import folded
 from hubtools.cli.following import tell_again
 from hubtools.cli.joblog import is_job
+from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.cli.plans import check_plan_options, opened, plan_options
@@ -27,7 +28,7 @@ _NAMED = 20  # deleted files that are listed by name
 @click.command("push", cls=SettingsCommand)
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.argument("repo", required=False)
-@click.option("--type", "kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
+@kind_option("--type")
 @click.option(
     "--space",
     is_flag=True,

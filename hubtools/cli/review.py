@@ -19,7 +19,10 @@ from hubtools.project import Project
 
 @click.command("review", cls=SettingsCommand)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0,
+    help="Port of the page  [default: any free one]",
+)  # fmt: skip
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @click.option(
     "--resolution", type=click.IntRange(32, 4096), help="Training resolution to show the crop for."

@@ -16,7 +16,10 @@ from hubtools.project import Project
 
 @click.command("watch", cls=SettingsCommand)
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0,
+    help="Port of the page  [default: any free one]",
+)  # fmt: skip
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @project_options("train.price_per_hour")
 @output_options()
