@@ -42,8 +42,10 @@ def find_file(path: Path | None, required: bool) -> Path | None:
     if path is not None or required:
         missing = Path(PROJECT_FILE) if path is None else path
         raise UsageError(
-            f"There is no {missing / PROJECT_FILE if missing.is_dir() else missing}.",
-            hint="`hubtools init DIR` writes one that works",
+            f"There is no {missing / PROJECT_FILE}."
+            if missing.is_dir()
+            else f"There is no project file or folder {missing}.",
+            hint="`hubtools init NAME --from PICTURES` makes a project",
             code="file-not-found",
         )
     return None

@@ -274,7 +274,9 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
         print(error.ctx.get_help() if error.ctx is not None and below else START.rstrip())
         return ExitCode.DONE, None
     except click.UsageError as error:
-        sentence = UsageError(error.format_message(), hint=hint_of(error, COMMANDS))
+        sentence = UsageError(
+            " ".join(error.format_message().split()), hint=hint_of(error, COMMANDS, arguments)
+        )
     except click.ClickException as error:
         sentence = HubtoolsError(error.format_message())
     except BaseException as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import click
 
@@ -17,10 +17,12 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def hint_of(error: click.UsageError, commands: Iterable[str]) -> str:
-    """What helps: which of `commands` has the option, or what the command takes; and its help."""
+def hint_of(error: click.UsageError, commands: Collection[str], typed: Sequence[str]) -> str:
+    """What helps: which of `commands` has the option, or what the command takes; and its help.
+    `typed`: the words of the command line, the first of which may be a command."""
     if error.ctx is None:
-        return "see `hubtools --help`"
+        known = typed[:1] if typed and typed[0] in commands else []
+        return f"see `{' '.join(['hubtools', *known])} --help`"
     where = error.ctx.command_path
     see = f"see `{where} --help`"
     if isinstance(error, click.NoSuchOption):

@@ -30,10 +30,12 @@ def review(
     `url` has the token that opens it, `wait()` returns at Ctrl-C. What is changed there is written
     when somebody presses Apply; `undo_fix` takes it back. What was not applied stays for the next
     time. `port` 0 takes any free one."""
+    from hubtools.dataset.folder.listing import check_folder
     from hubtools.reviewing.serving import reviewing
 
     project = project_of(review, project, settings)
     folder, project = folder_of(path, project, change=True, note=note)
+    check_folder(folder)
     asked = {"resolution": resolution, "aspect_ratio_buckets": aspect_ratio_buckets}
     said = {("train", key): value for key, value in asked.items() if value is not None}
     if said:

@@ -140,7 +140,11 @@ def recall(
     """
     if not picture.is_file():
         raise UsageError(
-            f"There is no {picture}.", hint="give a PNG that hubtools drew", code="file-not-found"
+            f"There is no file {picture}.",
+            hint="give a PNG that hubtools drew",
+            code="file-not-found",
+            hint="give a PNG that hubtools drew",
+            code="file-not-found",
         )
     record = read_record(picture)
     if record is None:

@@ -63,6 +63,8 @@ def test_what_is_mistyped_is_told_where_it_belongs(tmp_path: Path) -> None:
     assert (
         "`hubtools generate`, `hubtools evaluate` have it; see `hubtools validate --help`" in said
     )
+    assert "see `hubtools validate --help`" in typed("validate", "--select").stderr
+    assert "Choose from: diffusers, kohya" in typed("export", "x").stderr
     assert "it takes `hubtools ship [OPTIONS]`" in typed("ship", "a", "me/x").stderr
     (tmp_path / "a b.safetensors").write_bytes(b"")
     for command in ("push", "card"):

@@ -236,11 +236,8 @@ def leads_to_folder(link: os.DirEntry[str]) -> bool:
         return False
 
 
-def walk(root: Path) -> Listing:
-    """List `root` with one `os.scandir` a folder; symbolic links to folders are not entered.
-
-    hubtools' own `.hubtools` is passed by. Raises `HubtoolsError` if `root` is no folder.
-    """
+def check_folder(root: Path) -> None:
+    """Raise `HubtoolsError` if `root` is no folder, of pictures or to become one."""
     if not root.exists():
         raise HubtoolsError(
             f"There is no folder {root}.",
@@ -251,6 +248,14 @@ def walk(root: Path) -> Listing:
         raise HubtoolsError(
             f"{root} is a file.", hint="give the folder that holds it", code="file-exists"
         )
+
+
+def walk(root: Path) -> Listing:
+    """List `root` with one `os.scandir` a folder; symbolic links to folders are not entered.
+
+    hubtools' own `.hubtools` is passed by. Raises `HubtoolsError` if `root` is no folder.
+    """
+    check_folder(root)
     entries: list[Entry] = []
     linked: list[str] = []
     unreadable: list[str] = []

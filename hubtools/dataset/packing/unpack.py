@@ -100,7 +100,7 @@ def _find(shards: Path) -> list[Path]:
         return [shards]
     if not shards.is_dir():
         raise HubtoolsError(
-            f"There is no {shards}.",
+            f"There is no file or folder {shards}.",
             hint="give the folder that holds the shards",
             code="file-not-found",
         )
