@@ -143,8 +143,6 @@ def recall(
             f"There is no file {picture}.",
             hint="give a PNG that hubtools drew",
             code="file-not-found",
-            hint="give a PNG that hubtools drew",
-            code="file-not-found",
         )
     record = read_record(picture)
     if record is None:
