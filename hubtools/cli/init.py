@@ -7,6 +7,7 @@ import sys
 import typing
 from pathlib import Path
 from shlex import quote
+from typing import cast
 
 import click
 
@@ -89,7 +90,7 @@ def command(
         model_repo=model_repo,
         trigger=trigger,
         license=license_id,
-        rights=rights,
+        rights=cast("Rights | None", rights),
         force=force,
     )
     pictures_said = plural(made.pictures, "picture")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-def kind_option(*names: str) -> Any:
+
+def kind_option(*names: str) -> Callable[[F], F]:
     """The option, called so; it becomes `kind`."""
     return click.option(
         *names, "kind", type=click.Choice(["auto", "model", "dataset"]), default="auto",
