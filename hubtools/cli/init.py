@@ -12,11 +12,10 @@ from typing import cast
 import click
 
 from hubtools.cli.output import Output, output_options
-from hubtools.cli.sentences import say_warning
+from hubtools.cli.sentences import say_error
 from hubtools.errors import UsageError
 from hubtools.findings import plural
 from hubtools.layout import PROJECT_FILE
-from hubtools.licensing.ids import is_license, suggest
 from hubtools.project import load_project
 from hubtools.setting_types import Rights
 
@@ -131,15 +130,17 @@ def _asked(license_id: str | None, rights: str | None) -> tuple[str | None, str 
     terminal: both questions may be left open."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("CI"):
         return license_id, rights
+    from hubtools.commands.journeys import check_license
+
     while license_id is None:
         said = _answer("Licence of the pictures, e.g. cc-by-4.0")
         if not said:
             break
-        if is_license(said):
+        try:
+            check_license(said)
             license_id = said
-        else:
-            near = suggest(said)
-            say_warning(f"The Hub knows no licence {said!r}.{f' Is it {near}?' if near else ''}")
+        except UsageError as error:
+            say_error(error.message, error.hint)
     while rights is None:
         said = _answer(f"Why may you use the pictures? {', '.join(RIGHTS)}")
         if not said:

@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from hubtools.journey.ship import JourneyReporter, ShipResult
 
 
+def check_license(id: str) -> None:
+    """Raise `UsageError` for what is no id of a licence that the Hub knows."""
+    from hubtools.licensing.ids import is_license, suggest
+
+    if not is_license(id):
+        near = suggest(id)
+        raise UsageError(
+            f"The Hub knows no licence {id!r}.",
+            hint=f"did you mean {near}?" if near else "give an id of its list, e.g. cc-by-4.0",
+        )
+
+
 def init(
     folder: StrPath,
     *,
@@ -40,14 +52,9 @@ def init(
     `pictures` then is the folder, unless the file names one beside it. `license` (an id of the
     Hub's list) and `rights` are those of the pictures. Raises `UsageError` for an unknown one."""
     from hubtools.journey.init import init as run
-    from hubtools.licensing.ids import is_license, suggest
 
-    if license is not None and not is_license(license):
-        near = suggest(license)
-        raise UsageError(
-            f"The Hub knows no licence {license!r}.",
-            hint=f"did you mean {near}?" if near else "give an id of its list, e.g. cc-by-4.0",
-        )
+    if license is not None:
+        check_license(license)
 
     given = {
         "dataset": {
