@@ -11,7 +11,7 @@ import numpy as np
 from hubtools.evaluation.denoising import Encoded, captions_under, encode, losses
 from hubtools.evaluation.measures import Floats
 from hubtools.evaluation.plan import EvaluationPlan
-from hubtools.inference.adapters import apply_lora
+from hubtools.inference.adapters import apply_loras
 from hubtools.inference.at_once import fuses_unasked
 from hubtools.inference.embeddings import Said
 from hubtools.inference.lora import said_by
@@ -159,7 +159,7 @@ class Session:
                 note=self.note,
             )
             if choice:
-                apply_lora(pipeline, choice.lora, choice.weight)
+                apply_loras(pipeline, [(choice.lora, choice.weight)], fuse=self.fuse)
             said = said_by(wanted.loras, wanted.shots[0].lora_weight)
             found = losses(self.model, self.encoded[said], self.device)
             lines.append(

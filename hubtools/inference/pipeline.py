@@ -83,11 +83,12 @@ def draw(
             )  # fmt: skip
     if not loras:
         remove_loras(pipeline)
+    divisor = family_for(pipeline).divisor
+    rescales = "guidance_rescale" in signature(pipeline.__call__).parameters
     for shot in shots:
-        check_size(shot.width, shot.height, family_for(pipeline).divisor)
+        check_size(shot.width, shot.height, divisor)
         check_steps(pipeline, shot.steps)
-        takes = signature(pipeline.__call__).parameters
-        if shot.guidance_rescale and "guidance_rescale" not in takes:
+        if shot.guidance_rescale and not rescales:
             raise no_rescale(shot.guidance_rescale)
     studio = PipelineSession(pipeline, base, tuple(loras), fuse, train_step, prompts)
     wanted = [studio.record(shot, name) for shot, name in zip(shots, names, strict=True)]
@@ -137,7 +138,7 @@ def draw(
                     raise
             if drawn is None:  # here, not above: the error holds on to what was computed
                 done = before
-                let_go(str(studio.denoiser.device))
+                let_go(str(studio.device))
                 note(
                     f"{len(batch)} pictures at once did not fit into memory: from here on"
                     f" {batches.size} at once."
@@ -169,6 +170,9 @@ class PipelineSession:
         self.pipeline, self.base, self.loras, self.fuse = pipeline, base, loras, fuse
         self.train_step = train_step
         self.denoiser, self.family = denoiser_of(pipeline), family_for(pipeline)
+        # asked once: diffusers goes through all layers for each
+        self.dtype, self.device = self.denoiser.dtype, self.denoiser.device
+        self._classes: dict[str, str] = {}
         # an adapter in training, which has no file
         self.live = not loras and bool(getattr(self.denoiser, "peft_config", None))
         self.prompts = prompts or Prompts(pipeline)
@@ -213,8 +217,8 @@ class PipelineSession:
                 self.denoiser.disable_adapters()
                 stack.callback(self.denoiser.enable_adapters)
             if len(dtypes_of(pipeline)) > 1:
-                kind = self.denoiser.device.type
-                stack.enter_context(torch.autocast(kind, dtype=self.denoiser.dtype))
+                kind = self.device.type
+                stack.enter_context(torch.autocast(kind, dtype=self.dtype))
                 if self.family.decodes_exactly(pipeline):
                     stack.enter_context(_decoding_exactly(pipeline.vae, kind))
             stack.enter_context(_decoding_one_by_one(pipeline))
@@ -244,12 +248,7 @@ class PipelineSession:
 
     def record(self, shot: Shot, name: str) -> SampleRecord:
         """Everything about the shot that can be known before it is drawn."""
-        pipeline, base = self.pipeline, self.base
-        own = pipeline.scheduler
-        try:
-            class_name = use_scheduler(pipeline, shot.scheduler)
-        finally:
-            pipeline.scheduler = own
+        base = self.base
         uses = [
             LoraUse(
                 name=lora.file.name or None,
@@ -273,7 +272,7 @@ class PipelineSession:
             guidance=shot.guidance,
             guidance_rescale=shot.guidance_rescale,
             scheduler=shot.scheduler,
-            scheduler_class=class_name,
+            scheduler_class=self._class_of(shot.scheduler),
             scheduler_options=options_of(shot.scheduler),
             width=shot.width,
             height=shot.height,
@@ -287,10 +286,20 @@ class PipelineSession:
             prompt_weights=applied,
             literals=self._literals(shot) if applied else [],
             control_images=used(shot.controls),
-            dtype=str(self.denoiser.dtype).removeprefix("torch."),
-            device=self.denoiser.device.type,
+            dtype=str(self.dtype).removeprefix("torch."),
+            device=self.device.type,
             versions=versions(),
         )
+
+    def _class_of(self, scheduler: str) -> str:
+        """Name of the class that draws where `scheduler` is asked for."""
+        if scheduler not in self._classes:
+            own = self.pipeline.scheduler
+            try:
+                self._classes[scheduler] = use_scheduler(self.pipeline, scheduler)
+            finally:
+                self.pipeline.scheduler = own
+        return self._classes[scheduler]
 
     @staticmethod
     def _literals(shot: Shot) -> list[str]:
