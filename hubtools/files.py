@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hubtools.causes import cannot_be, is_absent, named, naming
+from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, check_fence, make_folder
 from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
@@ -99,13 +100,14 @@ def taking_place(at: Mapping[str, int], name: str, mode: int | None) -> Iterator
     sweep_once(at["dir_fd"] if at else Path(folder))
     temporary = os.path.join(folder, temporary_for(base))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags | getattr(os, "O_CLOEXEC", 0), 0o666, **at)
+    begun = 0o666 if mode is None else 0o600  # what others may not read they cannot read early
+    descriptor = os.open(temporary, flags | getattr(os, "O_CLOEXEC", 0), begun, **at)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            if mode is not None and os.name != "nt":
-                os.fchmod(file.fileno(), mode)
+            if mode is not None:
+                set_mode(file.fileno(), mode)
             os.fsync(file.fileno())
         ends = {"src_dir_fd": at["dir_fd"], "dst_dir_fd": at["dir_fd"]} if at else {}
         os.replace(temporary, name, **ends)
@@ -114,7 +116,7 @@ def taking_place(at: Mapping[str, int], name: str, mode: int | None) -> Iterator
             os.unlink(temporary, **at)
         raise
     if at:
-        os.fsync(at["dir_fd"])
+        sync_folder(at["dir_fd"])
 
 
 def temporary_for(name: str) -> str:

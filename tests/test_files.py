@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes, replacing, sha256_of, write_json, write_text
 from hubtools.hub.errors import as_sentence
 from hubtools.leaks import local_paths, tokens
+from hubtools.rooted import Root
 
 
 def test_a_file_is_old_or_new_and_keeps_its_mode(tmp_path: Path) -> None:
@@ -123,3 +126,42 @@ def test_errors_of_the_system_are_sentences(error: BaseException, words: str) ->
 
 def test_a_bug_is_not_hidden_as_a_sentence() -> None:
     assert as_sentence(KeyError("x")) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no modes")
+def test_file_systems_without_modes_that_sync_no_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.txt").write_text("old")
+    (tmp_path / "x.txt").chmod(0o600)
+    synced = os.fsync
+
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        synced(descriptor)
+
+    def no_mode(descriptor: int, mode: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "fchmod", no_mode)
+    (tmp_path / "y.txt").write_text("y")
+    write_text(tmp_path / "y.txt", "new")
+    with Root(tmp_path) as root:
+        root.write("x.txt", b"new", mode=0o644)
+        root.copy("x.txt", "sub/z.txt")
+        root.rename("sub/z.txt", "z.txt")
+        root.chmod("z.txt", 0o640)
+        root.sync()
+    assert {path.read_text() for path in tmp_path.glob("*.txt")} == {"new"}
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with Root(tmp_path) as root, pytest.raises(PermissionError):  # a file of somebody else's
+        root.write("x.txt", b"new", mode=0o640)
+
+
+def test_what_others_may_not_read_they_cannot_read_early(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.touch(mode=0o600)
+    with replacing(path) as file:
+        assert os.fstat(file.fileno()).st_mode & 0o777 == 0o600

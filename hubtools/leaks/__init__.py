@@ -30,8 +30,10 @@ def hide(text: str) -> str:
 
 
 def _hidden(text: str) -> str:
+    from hubtools.leaks.keys import without_keys
     from hubtools.leaks.text import secrets
 
+    text = without_keys(text)
     for secret in secrets(text):
         if secret.value in text:
             text = text.replace(secret.value, "***")

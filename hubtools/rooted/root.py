@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, forget
 from hubtools.files import untouched
@@ -113,7 +114,7 @@ class Root(Writing):
         with self._in(name) as (at, last):
             descriptor = os.open(last, os.O_RDONLY | NOFOLLOW | os.O_NONBLOCK, **at)
             try:
-                os.fchmod(descriptor, mode)
+                set_mode(descriptor, mode)
             finally:
                 os.close(descriptor)
 
@@ -133,7 +134,7 @@ class Root(Writing):
         if os.name == "nt":
             return
         with self._folder(name) as folder:
-            os.fsync(folder)
+            sync_folder(folder)
 
     def sweep(self, name: str = "", *, older_than: float = _HOUR) -> int:
         """Remove the left-overs of killed writes right in a folder: files of this user, called as

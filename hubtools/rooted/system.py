@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, cast
 
+from hubtools.disks import sync_folder
+
 FLOCK = os.name != "nt"
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NOFOLLOW | getattr(os, "O_CLOEXEC", 0)
@@ -88,7 +90,7 @@ def _renameat2() -> Callable[..., int] | None:
 def sync(at: dict[str, Any]) -> None:
     """fsync the folder."""
     if at:
-        os.fsync(at["dir_fd"])
+        sync_folder(at["dir_fd"])
 
 
 def clone(source: int, target: int) -> bool:

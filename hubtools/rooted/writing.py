@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from hubtools.causes import named, naming
+from hubtools.disks import set_mode
 from hubtools.errors import HubtoolsError
 from hubtools.fences import forget
 from hubtools.files import json_bytes, taking_place, temporary_for
@@ -104,8 +105,7 @@ class Writing(Looking):
                         copy.write(block)
                 copy.flush()
                 system.carry_attributes(file.fileno(), copy.fileno())
-                if os.name != "nt":
-                    os.fchmod(copy.fileno(), stat.S_IMODE(facts.st_mode))
+                set_mode(copy.fileno(), stat.S_IMODE(facts.st_mode))
                 os.utime(
                     copy.fileno() if os.utime in os.supports_fd else last,
                     ns=(facts.st_atime_ns, facts.st_mtime_ns),
@@ -127,7 +127,7 @@ class Writing(Looking):
             mine = os.fstat(file.fileno())
             if (mine.st_uid, mine.st_gid) != (owner.st_uid, owner.st_gid):
                 os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-                os.fchmod(file.fileno(), stat.S_IMODE(mine.st_mode))
+                set_mode(file.fileno(), stat.S_IMODE(mine.st_mode))
 
     def rename(self, source: str, target: str, *, replace: bool = False, sync: bool = True) -> None:
         """Give a file, link or folder another name; folders on the way are made. Raises

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from hubtools.commands.edits import caption, fix
+from hubtools.dataset.edits.closed import Action
+from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.findings import Finding, Report, Severity, to_json, to_jsonl
 from hubtools.printable import as_json, visible
 from hubtools.reporting.sarif import to_sarif
@@ -57,3 +59,46 @@ def test_json_says_the_same_and_does_nothing_to_a_terminal() -> None:
         assert not _SPEAKS.search(text)
         assert json.loads(text)
     assert json.loads(as_json({SPEAKS: [SPEAKS]})) == {SPEAKS: [SPEAKS]}
+
+
+LETTERS = [(f"{n:02d}" + "aB3/xY7+" * 8)[:64] for n in range(20)]
+KEYS = {
+    "whole": ["-----BEGIN RSA PRIVATE KEY-----", *LETTERS, "-----END RSA PRIVATE KEY-----"],
+    "without an end": ["-----BEGIN OPENSSH PRIVATE KEY-----", *LETTERS],
+    "encrypted": [
+        *(
+            "-----BEGIN RSA PRIVATE KEY-----",
+            "Proc-Type: 4,ENCRYPTED",
+            "DEK-Info: AES-128-CBC,A1B2",
+        ),
+        *("", *LETTERS),
+    ],
+    "quoted": [f"> {x}" for x in ("-----BEGIN PGP PRIVATE KEY BLOCK-----", "", *LETTERS)],
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_all_lines_of_a_key(tmp_path: Path, kind: str) -> None:
+    lines = ["a man,  in a  room", *KEYS[kind], "and a dog  here. "]
+    (tmp_path / "0.png").write_bytes(picture())
+    (tmp_path / "0.txt").write_text("\n".join(f"{line}  " for line in lines), encoding="utf-8")
+    for text in ("\n".join(lines), "\\n".join(lines), json.dumps({"text": "\n".join(lines)})):
+        shown = visible(text)
+        assert not [one for one in LETTERS if one[2:] in shown]
+        assert "a man" in shown
+    shown = "\n".join([*fix(tmp_path, dry_run=True).plan.diff(), *as_plan(tmp_path, lines).diff()])
+    assert not [one for one in LETTERS if one[2:] in shown]
+    assert "+a man" in shown
+
+
+def test_a_token_that_was_cut_over_lines(tmp_path: Path) -> None:
+    pieces = [TOKEN[:12], TOKEN[12:24], TOKEN[24:]]
+    shown = list(as_plan(tmp_path, ["a man", *pieces, "a dog"]).diff())
+    assert not [line for line in shown if any(piece in line for piece in pieces)]
+    assert {"+a man", "+a dog"} <= set(shown)
+
+
+def as_plan(folder: Path, lines: list[str]) -> FixPlan:
+    """A plan that writes a text."""
+    text = "\n".join(lines) + "\n"
+    return FixPlan(folder, (Operation(Action.WRITE, None, "x.txt", (), (), None, text),))

@@ -16,6 +16,7 @@ from hubtools.dataset.text.codepages import decode_text
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding
 from hubtools.layout import WORK_DIR
+from hubtools.leaks.keys import HIDDEN, key_lines, without_pieces
 from hubtools.plans import SavedPlan, root_of, state_of
 from hubtools.printable import visible
 from hubtools.rooted import Root
@@ -86,7 +87,8 @@ class FixPlan:
             yield visible(op.line, tabs=True)
             if op.action is Action.WRITE:
                 lines = list(self._text_diff(op))
-                yield from (visible(line, tabs=True) for line in lines[:limit])
+                shown = without_pieces(lines[:limit])
+                yield from (visible(line, tabs=True) for line in shown)
                 if limit is not None and len(lines) > limit:
                     yield f"... {len(lines) - limit} more lines; --dry-run shows all"
 
@@ -111,7 +113,9 @@ class FixPlan:
                 for x in (old_lines, new_lines)
             )
         names = (f"a/{op.path}" if op.path else "/dev/null", f"b/{op.target}")
-        yield from unified(old_lines, new_lines, *names)
+        hidden = key_lines(old_lines) | key_lines(new_lines)
+        for line in unified(old_lines, new_lines, *names):
+            yield f"{line[0]}{HIDDEN}" if line[1:] in hidden else line
 
     def to_dict(self, path: Path | None = None) -> dict[str, Any]:
         """The plan as JSON values, for a file at `path` (see `hubtools.plans`), and beside it what

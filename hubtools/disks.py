@@ -1,0 +1,35 @@
+"""What not every file system can, and does without."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+_CANNOT_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS)
+_NO_MODES = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+
+
+def sync_folder(folder: int | str) -> None:
+    """fsync a folder, so that names in it survive a power cut, where its file system can (some of
+    networks and of virtual machines answer EINVAL)."""
+    try:
+        os.fsync(folder)  # type: ignore[arg-type]
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+
+
+def set_mode(descriptor: int, mode: int) -> None:
+    """Give an open file its mode, where the file system has modes (FAT and shared folders of a
+    phone have none, and answer EPERM also to the owner)."""
+    if os.name == "nt":
+        return
+    facts = os.fstat(descriptor)
+    if stat.S_IMODE(facts.st_mode) == mode:
+        return
+    try:
+        os.fchmod(descriptor, mode)
+    except OSError as error:
+        if error.errno not in _NO_MODES or facts.st_uid != os.geteuid():
+            raise
