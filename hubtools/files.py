@@ -119,6 +119,11 @@ def taking_place(at: Mapping[str, int], name: str, mode: int | None) -> Iterator
         sync_folder(at["dir_fd"])
 
 
+def written(folder: Path, pattern: str) -> list[Path]:
+    """The paths in `folder` that fit, sorted; without what a killed write has left."""
+    return sorted(path for path in folder.glob(pattern) if not LEFT_OVER.fullmatch(path.name))
+
+
 def temporary_for(name: str) -> str:
     """A name for a file (without folders) while it is written; it ends as `name` does."""
     return TEMPORARY + secrets.token_hex(8) + os.path.splitext(name)[1][:16]

@@ -5,7 +5,7 @@ Nothing here may name a place on the user's machine: these files are published.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -307,8 +307,14 @@ def read_samples(folder: Path) -> list[SampleRecord]:
             return []
         with root.inside(folder.name) as samples:
             names = [name for name in samples.list() if name.endswith(".json")]
-            found = [read_record_of(samples, name) for name in names]
-            return [r for r in found if r is not None and samples.is_file(r.file)]
+            found = [(name, read_record_of(samples, name)) for name in names]
+            return [r for name, r in found if r and _is_beside(r, name) and samples.is_file(r.file)]
+
+
+def _is_beside(record: SampleRecord, name: str) -> bool:
+    """False for a record under another name than its picture's: a write that was killed leaves one,
+    and the picture would be told twice."""
+    return PurePath(record.file).with_suffix(".json").name == name
 
 
 def read_record_of(folder: Root, name: str) -> SampleRecord | None:

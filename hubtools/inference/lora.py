@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, leads_out, open_regular, sha256_of
+from hubtools.files import StrPath, leads_out, open_regular, sha256_of, written
 from hubtools.hub.download import fetched, model_info
 from hubtools.hub.errors import is_not_cached, is_unreachable
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
@@ -147,7 +147,7 @@ def _folder(folder: Path, source: str, weight_name: str | None, step: int | None
     if step is not None:
         path = _snapshot(folder, step)
     else:
-        names = sorted(p.name for p in folder.glob("*.safetensors"))
+        names = [path.name for path in written(folder, "*.safetensors")]
         path = folder / choose_weights(names, weight_name, str(folder))
         step = manifest.steps_done if manifest else None
     if leads_out(folder, path.relative_to(folder).as_posix()):
@@ -205,7 +205,7 @@ def _snapshot(folder: Path, step: int) -> Path:
 
 def snapshots_of(folder: Path) -> list[int]:
     """Training steps of which the run folder keeps a LoRA, in order."""
-    names = (path.stem for path in (folder / SNAPSHOTS_DIR).glob("*.safetensors"))
+    names = (path.stem for path in written(folder / SNAPSHOTS_DIR, "*.safetensors"))
     return sorted(int(match[1]) for name in names if (match := re.search(r"-step(\d+)$", name)))
 
 

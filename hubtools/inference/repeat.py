@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageChops
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import leads_out, sha256_of
+from hubtools.files import leads_out, sha256_of, written
 from hubtools.inference.controls import found_image, used
 from hubtools.inference.lora import WeightedLora, resolve_lora
 from hubtools.inference.pipeline import versions
@@ -315,8 +315,8 @@ def _near(picture: Path, project: Project) -> Iterator[Path]:
     seen = set()
     for folder in runs:
         for path in [
-            *sorted(folder.glob("*.safetensors")),
-            *sorted((folder / SNAPSHOTS_DIR).glob("*.safetensors")),
+            *written(folder, "*.safetensors"),
+            *written(folder / SNAPSHOTS_DIR, "*.safetensors"),
         ]:
             own = not leads_out(folder, path.relative_to(folder).as_posix())
             if own and (real := path.resolve()) not in seen:

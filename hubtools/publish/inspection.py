@@ -9,7 +9,7 @@ from typing import Any
 
 from hubtools.dataset.folder.listing import walk
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, leads_out, open_regular
+from hubtools.files import StrPath, leads_out, open_regular, written
 from hubtools.inference.lora import resolve_lora, run_of
 from hubtools.layout import LORA_WEIGHTS, PROJECT_FILE, RUN_MANIFEST
 from hubtools.leaks import hide
@@ -87,7 +87,7 @@ def _holds_lora(folder: Path) -> bool:
     """Whether a folder is a run, or has weights beside no pictures to learn."""
     if (folder / RUN_MANIFEST).is_file():
         return True
-    if not any(folder.glob(f"*{SAFE}")) or (folder / PROJECT_FILE).is_file():
+    if not written(folder, f"*{SAFE}") or (folder / PROJECT_FILE).is_file():
         return False
     listing = walk(folder)
     return not listing.metadata and not any("/" not in one.name for one in listing.pictures)
@@ -98,7 +98,7 @@ def inspect_weights(source: StrPath) -> WeightInspection:
     `HubtoolsError` if there is none; a pickle is named and not opened."""
     path = Path(source).expanduser()
     if path.is_dir() and not (path / LORA_WEIGHTS).is_file():
-        files = sorted(path.glob(f"*{SAFE}"))
+        files = written(path, f"*{SAFE}")
         if len(files) > 1:
             raise UsageError(
                 f"{path} holds {len(files)} weight files.",

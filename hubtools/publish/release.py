@@ -15,6 +15,7 @@ from hubtools.cardschema import Violation
 from hubtools.dataset.folder.listing import Entry, Listing, walk
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.errors import HubtoolsError
+from hubtools.files import written
 from hubtools.frontmatter import Card, parse, parse_card
 from hubtools.layout import CARD, METADATA_NAMES, RUN_MANIFEST
 from hubtools.limits import MAX_CARD
@@ -189,7 +190,7 @@ def kind_of(folder: Path) -> Literal["model", "dataset"]:
     it is neither."""
     if not folder.is_dir():
         raise no_folder(folder, "give a run or dataset folder")
-    if (folder / RUN_MANIFEST).is_file() or any(folder.glob("*.safetensors")):
+    if (folder / RUN_MANIFEST).is_file() or written(folder, "*.safetensors"):
         return "model"
     if recognised(folder) is not None:
         return "model"

@@ -147,6 +147,10 @@ def test_what_generate_drew_with_this_lora_is_shown_too(run_dir: Path, project: 
         drawn = record | {"file": f"{name}.png", "lora_sha256": lora, "loras": [], "seed": 7}
         (place / f"samples/{name}.json").write_text(json.dumps(drawn))
         Image.new("RGB", (64, 64), (1, 2, 3)).save(place / f"samples/{name}.png")
+    # what a kill leaves of a record is none
+    (place / "samples/.tmp-0123456789abcdef.json").write_text(
+        (place / "samples/p00_s0.json").read_text()
+    )
     images = write_model_card(run_dir, load_project(place).with_settings(given)).images
     assert images == ("images/00.png", "images/01.png", "images/02.png", "images/base_01.png")
     with Image.open(run_dir / "images/02.png") as picture:

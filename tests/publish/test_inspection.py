@@ -9,7 +9,9 @@ import pytest
 
 import hubtools
 from hubtools.errors import HubtoolsError
+from hubtools.inference.lora import resolve_lora
 from hubtools.publish.inspection import WeightInspection
+from hubtools.publish.release import kind_of
 from tests import lorafiles
 from tests.typed import typed
 
@@ -57,3 +59,15 @@ def test_a_file_of_another_kind_is_told_what_is_taken(tmp_path: Path) -> None:
     with pytest.raises(HubtoolsError, match=r"hub\.log is no \.safetensors file") as caught:
         hubtools.inspect(tmp_path / "hub.log")
     assert "a folder of pictures" in str(caught.value.hint)
+
+
+def test_what_a_killed_write_left_is_no_weight_file(tmp_path: Path) -> None:
+    path = lorafiles.save(tmp_path / "mine.safetensors", lorafiles.good())
+    left = tmp_path / ".tmp-0123456789abcdef.safetensors"
+    left.write_bytes(path.read_bytes()[:-9])
+    found = hubtools.inspect(tmp_path)
+    assert isinstance(found, WeightInspection)
+    assert (found.path, resolve_lora(str(tmp_path)).path) == (path, path)
+    path.unlink()
+    with pytest.raises(HubtoolsError, match="neither a LoRA nor a dataset"):
+        kind_of(tmp_path)
