@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from hubtools.conversion.adapter import Adapter, read_adapter, whole_name
 from hubtools.conversion.formats import Format, peft_parts, tensors_for
@@ -21,10 +21,11 @@ from hubtools.conversion.reduction import (
     reduced,
 )
 from hubtools.dataset.folder.appearing import appearing
-from hubtools.errors import UsageError
-from hubtools.files import StrPath, replacing, write_json
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import StrPath, leads_out, replacing
 from hubtools.models.rows import Target
 from hubtools.models.tensors import dump_tensors
+from hubtools.rooted import Root
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -148,19 +149,26 @@ def _write_folder(adapter: Adapter, place: Path) -> int:
 
 
 def _fill_folder(adapter: Adapter, place: Path) -> int:
+    """Raises `LeadsOut` for a link in the place of a folder for a text encoder."""
     size = 0
-    for number, (part, (tensors, config)) in enumerate(peft_parts(adapter).items()):
-        folder = place / part if number else place
-        folder.mkdir(parents=True, exist_ok=True)
-        size += _dump(folder / _LORA, tensors, {"format": "pt"})
-        write_json(folder / _CONFIG, config | {"inference_mode": True})
+    with Root(place) as root:
+        for number, (part, (tensors, config)) in enumerate(peft_parts(adapter).items()):
+            folder = f"{part}/" if number else ""
+            with root.replacing(folder + _LORA) as file:
+                _put(file, tensors, {"format": "pt"})
+            size += (place / folder / _LORA).stat().st_size
+            root.write_json(folder + _CONFIG, config | {"inference_mode": True})
     return size
+
+
+def _put(file: BinaryIO, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+    dump_tensors(file, {name: one.contiguous() for name, one in tensors.items()}, dict(header))
 
 
 def _dump(place: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> int:
     place.parent.mkdir(parents=True, exist_ok=True)
     with replacing(place) as file:
-        dump_tensors(file, {name: one.contiguous() for name, one in tensors.items()}, header)
+        _put(file, tensors, header)
     return place.stat().st_size
 
 
@@ -178,6 +186,12 @@ def _with_texts(adapter: Adapter, source: Path) -> Adapter:
     layers = dict(adapter.layers)
     for config in sorted(source.parent.glob(f"text_encoder*/{_CONFIG}")):
         part = config.parent.name
+        if leads_out(source.parent, f"{part}/{_LORA}"):
+            raise HubtoolsError(
+                f"{config.parent / _LORA} lies behind a link out of {source.parent}; it is not read.",
+                hint="put the file itself there",
+                code="link-refused",
+            )
         found = read_adapter(config.parent / _LORA, adapter.target).layers
         for name, layer in found.items():
             layers[f"{part}.{whole_name(name.partition('.')[2])}"] = layer

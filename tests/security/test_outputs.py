@@ -9,9 +9,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy
 import pytest
 from PIL import Image
 
+import hubtools
 from hubtools.conversion import export
 from hubtools.errors import HubtoolsError
 from hubtools.evaluation.run import evaluate
@@ -20,6 +22,7 @@ from hubtools.project import Project
 from hubtools.settings import DatasetSettings, EvaluateSettings, SampleSettings, TrainSettings
 from tests.drawing import write_pictures
 from tests.lorafiles import good, save
+from tests.planning import tree
 from tests.security.pushing import before_call
 from tests.security.test_card_texts import LORA_WEIGHTS, write_manifest, write_sample
 from tests.typed import typed
@@ -206,3 +209,23 @@ def test_a_place_that_nobody_named_is_no_way_out(
         leads_out()
     typed(*words, "--overwrite", cwd=here)
     assert {path.read_text() for path in (tmp_path / "mine").iterdir()} == {"mine"}
+
+
+def test_folders_of_text_encoders_that_are_links(tmp_path: Path) -> None:
+    """A folder of peft has one for each text encoder."""
+    there = tmp_path / "mine"
+    there.mkdir()
+    layer = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_{}.weight"
+    halves = {"A": numpy.ones((4, 768), "f4"), "B": numpy.ones((768, 4), "f4")}
+    text = {layer.format(half): tensor for half, tensor in halves.items()}
+    lora = save(tmp_path / "k.safetensors", good() | text)
+    to = tmp_path / "peft"
+    assert hubtools.export(lora, "peft", to=to).layers == 3
+    (to / "text_encoder").rename(there / "text_encoder")
+    (to / "text_encoder").symlink_to(there / "text_encoder")
+    before = tree(there)
+    with pytest.raises(HubtoolsError, match="is a symbolic link"):
+        hubtools.export(lora, "peft", to=to, overwrite=True)
+    assert tree(there) == before
+    with pytest.raises(HubtoolsError, match="behind a link"):
+        hubtools.convert(to / "adapter_model.safetensors", to=tmp_path / "x.safetensors")
