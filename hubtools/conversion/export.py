@@ -188,7 +188,7 @@ def _with_texts(adapter: Adapter, source: Path) -> Adapter:
         part = config.parent.name
         if leads_out(source.parent, f"{part}/{_LORA}"):
             raise HubtoolsError(
-                f"{config.parent / _LORA} lies behind a link out of {source.parent}; it is not read.",
+                f"{config.parent / _LORA} lies behind a link out of {source.parent}: not read.",
                 hint="put the file itself there",
                 code="link-refused",
             )
