@@ -24,10 +24,10 @@ from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
 from hubtools.patterns import regex
 
 StrPath = str | os.PathLike[str]
-
 TEMPORARY = ".tmp-"  # first letters of files that are being written
 # what a killed write leaves: nobody else's names look like this
 LEFT_OVER = regex(r"\.tmp-[0-9a-f]{16}(\.[^/]*)?", re.DOTALL)
+_PLAIN = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _HOUR = 3600.0
 _SWEPT: set[tuple[int, int]] = set()  # folders, by device and inode
 
@@ -99,9 +99,8 @@ def taking_place(at: Mapping[str, int], name: str, mode: int | None) -> Iterator
     folder, base = ("", name) if at else os.path.split(name)
     sweep_once(at["dir_fd"] if at else Path(folder))
     temporary = os.path.join(folder, temporary_for(base))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    begun = 0o666 if mode is None else 0o600  # what others may not read they cannot read early
-    descriptor = os.open(temporary, flags | getattr(os, "O_CLOEXEC", 0), begun, **at)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN
+    descriptor = os.open(temporary, flags, 0o666 if mode is None else 0o600, **at)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -121,7 +120,7 @@ def taking_place(at: Mapping[str, int], name: str, mode: int | None) -> Iterator
 
 def written(folder: Path, pattern: str) -> list[Path]:
     """The paths in `folder` that fit, sorted; without what a killed write has left."""
-    return sorted(path for path in folder.glob(pattern) if not LEFT_OVER.fullmatch(path.name))
+    return sorted(one for one in folder.glob(pattern) if not LEFT_OVER.fullmatch(one.name))
 
 
 def temporary_for(name: str) -> str:
