@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hubtools.errors import HubtoolsError
+from hubtools.hub.marks import check_commit
 from hubtools.hub.origins import note_actions
 from hubtools.hub.sizes import SIZES, refuse_without_room, with_room
 from hubtools.limits import ANSWER, JSON_COST, json_cost
@@ -98,6 +99,8 @@ def bounded(answer: Any, request: Any) -> Any:
             raise _too_much(request, "holds more values than are read")
         SIZES.note_tree(data, request)
         note_actions(data, request)
+        if answer.status_code == 200:
+            check_commit(data, request)
         answer.stream = httpx2.ByteStream(data)
     return answer
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import open_regular
 from hubtools.hub.errors import asking, is_unreachable
+from hubtools.hub.marks import check_revision
 from hubtools.hub.patience import api, be_patient
 from hubtools.hub.tree import list_tree
 
@@ -185,7 +186,7 @@ def open_file(repo: str, repo_type: str, revision: str, name: str) -> BinaryIO:
     from huggingface_hub import hf_hub_download
 
     be_patient()
-
+    check_revision(revision)
     return open_regular(Path(hf_hub_download(repo, name, revision=revision, repo_type=repo_type)))
 
 

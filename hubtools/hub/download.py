@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hubtools.errors import HubtoolsError
 from hubtools.hub.errors import is_not_cached, is_unreachable
+from hubtools.hub.marks import check_revision
 from hubtools.hub.patience import api, be_patient
 
 
@@ -45,6 +46,7 @@ def fetched(
     from huggingface_hub import hf_hub_download
 
     be_patient()
+    check_revision(revision)
     return Path(
         hf_hub_download(
             repo, name, repo_type=repo_type, revision=revision, local_files_only=local_only
@@ -65,6 +67,7 @@ def snapshot_of(
     from huggingface_hub import snapshot_download
 
     be_patient()
+    check_revision(revision)
     return Path(
         snapshot_download(
             repo,

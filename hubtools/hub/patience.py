@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hubtools.hub.answers import ask_bounded, bounded
 from hubtools.hub.errors import asking
+from hubtools.hub.marks import check_marks
 from hubtools.hub.origins import refuse_elsewhere, without_leads
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def _answered(below: Any, request: Any) -> Any:
         try:
             answer = below.handle_request(request)
             without_leads(answer, request)
+            check_marks(answer, request)
         except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
             if not (reads and again and waits):
                 raise

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 from hubtools.errors import HubtoolsError
 from hubtools.hub.client import open_file, remote_files
 from hubtools.hub.errors import asking
+from hubtools.hub.marks import COMMIT
 from hubtools.hub.patience import api
-from hubtools.patterns import regex
 from hubtools.rooted import Root
 
 _MOST_FILES = 100_000
 _SHA256 = 64  # letters of one
-_ID = regex(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MOST_COMMITS = 300  # commits and pull requests that are looked through for a file
 
 
@@ -38,7 +37,7 @@ def stored_files(repo: str, repo_type: str) -> list[StoredFile]:
     with asking(f"storage of {repo}"):
         for info in islice(api().list_lfs_files(repo, repo_type=repo_type), _MOST_FILES):
             ids = (str(info.file_oid), str(info.oid))
-            if not all(_ID.fullmatch(id) for id in ids):
+            if not all(COMMIT.fullmatch(id) for id in ids):
                 raise HubtoolsError(
                     f"The Hub's list of the large files of {repo} makes no sense:"
                     f" {', '.join(ids)[:120]!a} is no hash.",

@@ -1,0 +1,64 @@
+"""What the Hub's client makes names of files in its cache of: the ETag of a file, the commit that
+it is of, a revision. A server that is no Hub may say `../../.bashrc`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from hubtools.errors import HubtoolsError
+from hubtools.patterns import regex
+from hubtools.rooted import LeadsOut, parts_of
+
+COMMIT = regex(r"[0-9a-f]{40}|[0-9a-f]{64}")  # Git's names of commits: SHA-1 or SHA-256
+_ETAG = regex(r"(?!\.)[^/\\:\x00-\x1f\x7f]{1,200}")  # one part of a path, on any system
+_ETAGS = ("x-linked-etag", "etag")
+_INFO = re.compile(r"/api/(?:models|datasets|spaces)/[^/]+(?:/[^/]+)?(?:/revision/[^/]+)?\Z")
+
+
+def check_marks(answer: Any, request: Any) -> None:
+    """Raises `HubtoolsError` for an answer whose commit is none, or, where a file is asked about
+    (`HEAD`), whose ETag is no name of a file."""
+    commit = answer.headers.get("x-repo-commit")
+    if commit is not None and COMMIT.fullmatch(commit) is None:
+        raise _senseless(request, f"its commit is {commit[:80]!a}")
+    if request.method != "HEAD" or answer.status_code >= 400:
+        return
+    for name in _ETAGS:
+        etag = answer.headers.get(name)
+        if etag is not None and _ETAG.fullmatch(etag.lstrip("W/").strip('"')) is None:
+            raise _senseless(request, f"its ETag is {etag[:80]!a}")
+
+
+def check_commit(data: bytes, request: Any) -> None:
+    """Raises `HubtoolsError` for what the API says of a repository, if its commit is none."""
+    if _INFO.search(request.url.path) is None:
+        return
+    try:
+        said = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    commit = said.get("sha") if isinstance(said, dict) else None
+    if commit is not None and (not isinstance(commit, str) or COMMIT.fullmatch(commit) is None):
+        raise _senseless(request, f"its commit is {str(commit)[:80]!a}")
+
+
+def check_revision(revision: str | None) -> None:
+    """Raises `HubtoolsError` for what cannot be a branch, a tag or a commit."""
+    try:
+        parts_of(revision or "main")
+    except LeadsOut:
+        raise HubtoolsError(
+            f"{str(revision)[:80]!a} is no revision of a repository.",
+            hint="give a branch, a tag or a commit",
+            code="bad-setting",
+        ) from None
+
+
+def _senseless(request: Any, what: str) -> HubtoolsError:
+    return HubtoolsError(
+        f"The Hub's answer to {request.method} {request.url.path[:200]} makes no sense: {what}.",
+        hint="check HF_ENDPOINT; try again later",
+        code="hub-failed",
+    )
