@@ -8,8 +8,10 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
+
+from hubtools.patterns import regex
 
 _PYTHON = 100_000  # characters that are read as Python, which takes a thousand bytes for some
 
@@ -24,8 +26,12 @@ def repair(chunk: str) -> list[dict[str, Any]] | None:
     text = "\n".join(lines).strip().rstrip(",").strip()
     if not text or text in ("[", "]"):
         return []
+    failed = ""  # no record begins like this
     for candidate in _candidates(text):
-        value = _parse(candidate)
+        if failed and candidate.startswith(failed):
+            continue
+        value, place = _parse(candidate)
+        failed = candidate[:place] or failed
         records = value if isinstance(value, list) else [value]
         if records and all(isinstance(item, dict) and item for item in records):
             return records
@@ -33,26 +39,35 @@ def repair(chunk: str) -> list[dict[str, Any]] | None:
 
 
 _LOOSE = json.JSONDecoder(strict=False)
+_PYTHON_BEGINS = regex(r"[{\[]\s*[{']")
+# Mistakes that are known at their place, whatever follows.
+_AT_ONCE = ("Expecting ',' delimiter", "Expecting ':' delimiter")
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str) -> tuple[Any, int]:
+    """(the value, None if there is none; how many characters of `text` are enough to say so of all
+    texts that begin with them, 0 if that is not known)."""
+    enough = 0
     try:
         value = _LOOSE.decode(text)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
         value = None
+        if isinstance(error, json.JSONDecodeError) and error.msg in _AT_ONCE:
+            enough = error.pos + 1 if error.pos < len(text) else 0
     else:
         if "\\u" not in text and text.isascii():
-            return value  # all of its letters can be written
-    if value is None and len(text) <= _PYTHON and re.match(r"[{\[]\s*[{']", text):
+            return value, 0  # all of its letters can be written
+    if value is None and len(text) <= _PYTHON and _PYTHON_BEGINS.match(text):
+        enough = 0
         try:
             value = ast.literal_eval(text)  # single quotes: a Python dictionary
             json.dumps(value)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            return None
+            return None, 0
     try:
-        return _without_halves(value)
+        return _without_halves(value), enough
     except RecursionError:
-        return None
+        return None, 0
 
 
 def _without_halves(value: Any) -> Any:
@@ -67,95 +82,75 @@ def _without_halves(value: Any) -> Any:
 
 
 def _candidates(text: str) -> Iterator[str]:
+    """The text, and what may be meant by it, the likeliest first."""
     yield text
-    seen = {text}
-    after: dict[tuple[Callable[[str], str], str], str] = {}
-    for repairs in _REPAIRS:
-        changed = text
-        for step in repairs:
-            if (step, changed) not in after:
-                after[step, changed] = step(changed)
-            changed = after[step, changed]
-        if changed not in seen:  # what was not JSON before is not now
-            seen.add(changed)
-            yield changed
+    tried = {text}
+    bare = without_trailing_commas(text)
+    for step in (None, _plain_quotes, _closed, _commas_between, _escape_inner):
+        changed = text if step is None else step(text)
+        also = step(bare) if step is _closed else bare
+        if changed != text and step is not _closed:
+            also = without_trailing_commas(changed)
+        for candidate in (changed, also):
+            if candidate not in tried:
+                tried.add(candidate)
+                yield candidate
 
 
-_LOOSE_END = re.compile(r"[,\s][}\]]")
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[}\]]|[^"}\]]+', re.DOTALL)
+_LOOSE_END = regex(r"[,\s][}\]]")
+# What stays: texts, and all else but what stands between the last value and a bracket.
+_KEPT = regex(
+    r'((?:[^"\s,]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\s,]++(?![}\]]))++)|[\s,]++', re.DOTALL
+)
 
 
 def without_trailing_commas(text: str) -> str:
     """`{"a": 1,}` -> `{"a": 1}`; commas inside texts stay."""
-    if not _LOOSE_END.search(text):
-        return text
-    found: list[str] = []
-    for piece in _PIECE.findall(text):
-        if piece in ("}", "]"):
-            while found and found[-1][0] not in '"}]':
-                before = found[-1]
-                while (shorter := before.rstrip().rstrip(",")) != before:
-                    before = shorter
-                found[-1:] = [before] if before else []
-                if before:
-                    break
-        found.append(piece)
-    return "".join(found)
+    return "".join(_KEPT.findall(text)) if _LOOSE_END.search(text) else text
+
+
+_QUOTE_AFTER = regex(r"([{\[,:]\s*)[“”„‘’]")
+_QUOTE_BEFORE = regex(r"[“”„‘’](\s*[,:}\]])")
 
 
 def _plain_quotes(text: str) -> str:
     """Typographic quotes where JSON has plain ones: beside brackets, colons and commas."""
-    text = re.sub(r"([{\[,:]\s*)[“”„‘’]", r'\1"', text)
-    return re.sub(r"[“”„‘’](\s*[,:}\]])", r'"\1', text)
+    if text.isascii():
+        return text
+    return _QUOTE_BEFORE.sub(r'"\1', _QUOTE_AFTER.sub(r'\1"', text))
 
 
 def _closed(text: str) -> str:
-    return text + "}" if re.search(r'["\d\]le]\s*$', text) else text
+    last = text.rstrip()[-1:]
+    return text + "}" if last and (last in '"]le' or last.isdecimal()) else text
+
+
+_MISSING_COMMA = regex(
+    r'\s(?:(?<=["\d\]]\s)|(?<=true\s)|(?<=false\s)|(?<=null\s))\s*+("[^"]+"\s*+:)'
+)
 
 
 def _commas_between(text: str) -> str:
-    return re.sub(r'("|\d|true|false|null|\])\s+("[^"]+"\s*:)', r"\1, \2", text)
+    return _MISSING_COMMA.sub(r", \1", text)
 
 
-_ENDS_TEXT = re.compile(r'\s*+(?::|[}\]]|,\s*+(?:[}\]]|"[^"]*"\s*+:)|$)')
-_MARK = re.compile(r'\\.?|"', re.DOTALL)
+# A text and the quotes in it: one ends it only where a bracket, a colon, or a comma and another
+# key follow.
+_TEXTS = regex(
+    r'("(?:[^"\\]++|\\.?|"(?!\s*+(?::|[}\]]|,\s*+(?:[}\]]|"[^"]*"\s*+:)|$)))*+"?)', re.DOTALL
+)
+_INNER_QUOTE = regex(r'(\\.?)|"', re.DOTALL)
 
 
 def _escape_inner(text: str) -> str:
-    """Escape quotes inside texts: a quote closes a text only where a bracket, a colon, or a comma
-    and another key follow."""
-    found: list[str] = []
-    inside, place = False, 0
-    while True:
-        mark = _MARK.search(text, place) if inside else None
-        end = mark.end() if mark else 0 if inside else text.find('"', place) + 1
-        if not end:
-            break
-        if mark is None:
-            inside = True
-        elif mark[0] == '"':
-            if _ENDS_TEXT.match(text, end):
-                inside = False
-            else:
-                found += (text[place : end - 1], "\\")
-                place = end - 1
-        found.append(text[place:end])
-        place = end
-    found.append(text[place:])
-    return "".join(found)
-
-
-_REPAIRS: tuple[tuple[Callable[[str], str], ...], ...] = (
-    (without_trailing_commas,),
-    (_plain_quotes,),
-    (_plain_quotes, without_trailing_commas),
-    (_closed,),
-    (without_trailing_commas, _closed),
-    (_commas_between,),
-    (_commas_between, without_trailing_commas),
-    (_escape_inner,),
-    (_escape_inner, without_trailing_commas),
-)
+    """Escape quotes inside texts."""
+    pieces = _TEXTS.split(text)
+    for place in range(1, len(pieces), 2):
+        inner = pieces[place][1:-1]
+        if '"' in inner:
+            inner = _INNER_QUOTE.sub(lambda mark: mark[1] or r"\"", inner)
+            pieces[place] = f"{pieces[place][0]}{inner}{pieces[place][-1]}"
+    return "".join(pieces)
 
 
 def pairs_of(line: str) -> tuple[dict[str, Any], bool]:

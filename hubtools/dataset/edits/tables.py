@@ -18,10 +18,14 @@ IS_PARQUET = "it is a parquet file"  # and is written as another form only
 BEYOND = "a part of it is beyond the limits"
 
 
+_WRITTEN = json.JSONEncoder(ensure_ascii=False)
+
+
 @dataclass
 class Record:
-    """One record. `text` is its line as the file has it, while nothing is changed; a `raw` record
-    could not be understood (or not for certain) and is written as it was."""
+    """One record. `text` is its line, as the file has it or as it was last written, None once its
+    values change; a `raw` record could not be understood (or not for certain) and is written as it
+    was."""
 
     values: dict[str, Any]
     text: str | None = None
@@ -140,10 +144,9 @@ class Table:
             return self._csv()
         lines = []
         for record in self.records:
-            if record.text is not None:
-                lines.append(record.text)
-            else:
-                lines.append(json.dumps(record.values, ensure_ascii=False))
+            if record.text is None:
+                record.text = _WRITTEN.encode(record.values)
+            lines.append(record.text)
         return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
 
     def _csv(self) -> bytes:

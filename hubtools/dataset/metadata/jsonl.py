@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import count, repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from hubtools.dataset.metadata.bounded import deepest, too_deep
 from hubtools.dataset.metadata.model import Kind, MetadataFile, Row, Trouble
 from hubtools.limits import DEPTH
+from hubtools.patterns import regex
 
 # Bytes read at once; few enough for the cache of a processor.
 _BLOCK = 1 << 18
@@ -71,14 +72,14 @@ def read_jsonl(text: str, found: MetadataFile, skip: int = 0) -> None:
         except orjson.JSONDecodeError:
             if not line.strip():
                 continue
-            value = _loads(line)
+            value = _loads_slowly(line)
         if isinstance(value, dict | list) and _deep(line, value):
             found.troubles.append(too_deep(number))
         elif isinstance(value, dict):
             found.rows.append(Row(found.name, number, value))
             if line.count(":") > len(value):
                 _look_for_duplicate_keys(line, value, number, found)
-        elif value is not _BROKEN:
+        elif not isinstance(value, _Broken):
             found.troubles.append(
                 Trouble(
                     Kind.NOT_OBJECT,
@@ -89,7 +90,7 @@ def read_jsonl(text: str, found: MetadataFile, skip: int = 0) -> None:
                 )
             )
         else:
-            number = _read_broken(lines, number, decoder, multi_line, found)
+            number = _read_broken(lines, number, decoder, multi_line, found, value)
     if multi_line:
         found.troubles.append(
             Trouble(
@@ -103,23 +104,38 @@ def read_jsonl(text: str, found: MetadataFile, skip: int = 0) -> None:
         )
 
 
-_BROKEN = object()
+class _Broken(NamedTuple):
+    """Why a text is no JSON: what its reader says, None if it holds half of a character pair."""
+
+    error: ValueError | RecursionError | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a value at the beginning, and something behind it."""
+        return isinstance(self.error, json.JSONDecodeError) and self.error.msg == "Extra data"
 
 
 def _deep(text: str, value: Any) -> bool:
     return text.count("{") + text.count("[") > DEPTH and deepest(value)
 
 
-def _loads(line: str) -> Any:
+def _loads(text: str) -> Any:
     try:
-        return orjson.loads(line)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
-        pass
+        return _loads_slowly(text)
+
+
+def _loads_slowly(text: str) -> Any:
+    """What `orjson` does not read: NaN and Infinity, as the loaders do; `_Broken` if it is none."""
     try:
-        value = json.loads(line)  # NaN and Infinity, which the loaders read as well
-        json.dumps(value, ensure_ascii=False).encode()  # but half a character they do not
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return _Broken(error)
+    try:
+        json.dumps(value, ensure_ascii=False).encode()  # half a character they do not read
     except (ValueError, RecursionError):
-        return _BROKEN
+        return _Broken()
     return value
 
 
@@ -129,31 +145,35 @@ def _read_broken(
     decoder: json.JSONDecoder,
     multi_line: list[int],
     found: MetadataFile,
+    broken: _Broken,
 ) -> int:
     """Line `number` (from 1) is no whole record: the beginning of one, several, or a mistake.
     Gives the number of lines now read."""
     line = lines[number - 1]
+    bare = line.strip()
+    # what is white to Python and not to JSON stands before a value that none has looked at
+    behind = broken.goes_on or bare != line.strip(" \t\r\n")
     # several objects on one line are read by the loaders as several rows
-    several = list(objects(line, decoder))
+    several = list(objects(line, decoder)) if behind else []
     if several:
         if _deep(line, several):
             found.troubles.append(too_deep(number))
         else:
             found.rows.extend(Row(found.name, number, value) for value in several)
         return number
-    if line.strip().rstrip(",") in ("[", "]"):
+    if bare.rstrip(",") in ("[", "]"):
         found.troubles.append(
             Trouble(
                 Kind.ARRAY,
-                f"a bracket {line.strip()[0]} stands alone; records have no brackets around them",
+                f"a bracket {bare[0]} stands alone; records have no brackets around them",
                 number,
                 1,
                 "remove it, and the commas between records",
             )
         )
         return number
-    if line.strip().endswith(","):
-        value = _loads(line.strip().rstrip(","))
+    if behind and bare.endswith(","):
+        value = _loads(bare.rstrip(","))
         if isinstance(value, dict) and not _deep(line, value):
             found.rows.append(Row(found.name, number, value))
             found.troubles.append(
@@ -166,14 +186,14 @@ def _read_broken(
                 )
             )
             return number
-    if line.lstrip().startswith("{"):
+    if bare.startswith("{"):
         end = _closing(lines, number - 1)
         value = _loads("\n".join(lines[number - 1 : end]).strip().rstrip(",")) if end else None
         if isinstance(value, dict) and not _deep(line, value):
             found.rows.append(Row(found.name, number, value))
             multi_line.append(number)
             return end
-    found.troubles.append(_diagnose(line, number))
+    found.troubles.append(_diagnose(line, number, broken.error))
     # do not complain once more about each further line of the same broken record
     while number < len(lines) and not lines[number].lstrip().startswith("{"):
         number += 1
@@ -243,24 +263,26 @@ def _read_array(text: str, found: MetadataFile) -> bool:
 _SMART = "“”„‘’"
 
 
-def _diagnose(line: str, number: int) -> Trouble:
-    """Say what is wrong with a line that is not JSON, as precisely as can be."""
-    try:
-        json.loads(line)
-    except ValueError as error:
-        message = getattr(error, "msg", str(error)).removesuffix(" starting at")
-        column = int(getattr(error, "colno", 1))
-    except RecursionError:
+_BEFORE_BRACKET = regex(r",\s*[}\]]")
+
+
+def _diagnose(line: str, number: int, error: ValueError | RecursionError | None) -> Trouble:
+    """Say what is wrong with a line that is not JSON, as precisely as can be; `error` as in
+    `_Broken`."""
+    if error is None:
+        message, column = "half of a character pair", line.lower().find("\\ud") + 1
+    elif isinstance(error, RecursionError):
         message, column = "nested too deeply", 1
     else:
-        message, column = "half of a character pair", line.lower().find("\\ud") + 1
+        message = getattr(error, "msg", str(error)).removesuffix(" starting at")
+        column = int(getattr(error, "colno", 1))
     near = line[max(0, column - 1) : column + 19].strip() or "the end of the line"
     fix = None
     if any(mark in line for mark in _SMART) and '"' not in line:
         column = min(line.index(mark) for mark in _SMART if mark in line) + 1
         message, fix = "typographic quotes", 'use plain double quotes "'
-    elif re.search(r",\s*[}\]]", line):
-        column = (re.search(r",\s*[}\]]", line) or re.match("", line)).start() + 1  # type: ignore[union-attr]
+    elif comma := _BEFORE_BRACKET.search(line):
+        column = comma.start() + 1
         message, fix = "a comma before the closing bracket", "remove the comma"
     elif re.match(r"\s*\{\s*'", line):
         message, fix = "single quotes", 'use double quotes "'
