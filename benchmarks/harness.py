@@ -57,6 +57,9 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
+        # programs that want to run, these included: beside others wall times say little, and CPU
+        # times are up to half as long again
+        "load": round(os.getloadavg()[0], 1),
         "versions": versions,
     }
     return found | _gpu()

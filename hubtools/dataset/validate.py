@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hubtools.collector import no_collector
 from hubtools.dataset.fix.offers import offers, wanted_rules
 from hubtools.dataset.report.exhibits import gather
 from hubtools.dataset.report.figures import sizes_of
@@ -72,7 +71,7 @@ def validate(
     DATASET_RULES.check_prefixes(prefix for ids in ignores.values() for prefix in ids)
     if engine != "local":
         look = partial(scan_source, engine=engine_named(engine))
-    with _no_collector():
+    with no_collector():
         looked = (
             source
             if isinstance(source, Dataset)
@@ -213,19 +212,6 @@ def _with_others(project: Project, report: Report, options: Mapping[str, Any]) -
         known=tuple(finding for one in told for finding in one.known),
         facts=facts,
     )
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Without the search for cycles: of a million records none is garbage, and it would look at
-    all of them again and again, for half of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _facts(looked: Dataset) -> dict[str, Any]:

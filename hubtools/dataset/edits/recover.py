@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from hubtools.dataset.metadata.jsonl import enough_of
 from hubtools.patterns import regex
 
 _PYTHON = 100_000  # characters that are read as Python, which takes a thousand bytes for some
@@ -26,10 +27,12 @@ def repair(chunk: str) -> list[dict[str, Any]] | None:
     text = "\n".join(lines).strip().rstrip(",").strip()
     if not text or text in ("[", "]"):
         return []
+    tried: list[str] = []
     failed = ""  # no record begins like this
     for candidate in _candidates(text):
-        if failed and candidate.startswith(failed):
+        if candidate in tried or (failed and candidate.startswith(failed)):
             continue
+        tried.append(candidate)
         value, place = _parse(candidate)
         failed = candidate[:place] or failed
         records = value if isinstance(value, list) else [value]
@@ -40,8 +43,6 @@ def repair(chunk: str) -> list[dict[str, Any]] | None:
 
 _LOOSE = json.JSONDecoder(strict=False)
 _PYTHON_BEGINS = regex(r"[{\[]\s*[{']")
-# Mistakes that are known at their place, whatever follows.
-_AT_ONCE = ("Expecting ',' delimiter", "Expecting ':' delimiter")
 
 
 def _parse(text: str) -> tuple[Any, int]:
@@ -51,9 +52,7 @@ def _parse(text: str) -> tuple[Any, int]:
     try:
         value = _LOOSE.decode(text)
     except (ValueError, RecursionError) as error:
-        value = None
-        if isinstance(error, json.JSONDecodeError) and error.msg in _AT_ONCE:
-            enough = error.pos + 1 if error.pos < len(text) else 0
+        value, enough = None, enough_of(text, error)
     else:
         if "\\u" not in text and text.isascii():
             return value, 0  # all of its letters can be written
@@ -82,19 +81,20 @@ def _without_halves(value: Any) -> Any:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """The text, and what may be meant by it, the likeliest first."""
+    """The text, and what may be meant by it, the likeliest first; some more than once."""
     yield text
-    tried = {text}
     bare = without_trailing_commas(text)
-    for step in (None, _plain_quotes, _closed, _commas_between, _escape_inner):
-        changed = text if step is None else step(text)
-        also = step(bare) if step is _closed else bare
-        if changed != text and step is not _closed:
-            also = without_trailing_commas(changed)
-        for candidate in (changed, also):
-            if candidate not in tried:
-                tried.add(candidate)
-                yield candidate
+    if bare != text:
+        yield bare
+    if (changed := _plain_quotes(text)) != text:
+        yield changed
+        yield without_trailing_commas(changed)
+    yield _closed(text)
+    yield _closed(bare)
+    for step in (_commas_between, _escape_inner):
+        if (changed := step(text)) != text:
+            yield changed
+            yield without_trailing_commas(changed)
 
 
 _LOOSE_END = regex(r"[,\s][}\]]")

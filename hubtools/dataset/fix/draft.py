@@ -231,7 +231,7 @@ class Draft:
 
     def rename(self, names: Mapping[str, str], rule: str, what: str) -> set[str]:
         """Give files new names, in the records as well; gives those that could be renamed."""
-        references = self.references()
+        references = self.references() if names else {}
         taken = {fold(name) for name in (*self.files, *self.tables)}
         done: set[str] = set()
         for old, new in names.items():

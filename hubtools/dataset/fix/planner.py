@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.collector import no_collector
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import fingerprint, fingerprint_of
 from hubtools.dataset.edits.plan import FixPlan, Operation
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from hubtools.project import Project
 
 
+@no_collector()
 @shared_guard()
 def plan_fix(
     folder: StrPath,

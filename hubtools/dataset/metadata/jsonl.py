@@ -104,6 +104,18 @@ def read_jsonl(text: str, found: MetadataFile, skip: int = 0) -> None:
         )
 
 
+# Mistakes that are known at their place, whatever follows.
+_AT_ONCE = ("Expecting ',' delimiter", "Expecting ':' delimiter")
+
+
+def enough_of(text: str, error: Exception | None) -> int:
+    """How many characters of `text`, which `json` has refused with `error`, are enough for that: no
+    text that begins with them is JSON. 0 if that is not known."""
+    if not isinstance(error, json.JSONDecodeError) or error.msg not in _AT_ONCE:
+        return 0
+    return error.pos + 1 if error.pos < len(text) else 0
+
+
 class _Broken(NamedTuple):
     """Why a text is no JSON: what its reader says, None if it holds half of a character pair."""
 
@@ -186,7 +198,7 @@ def _read_broken(
                 )
             )
             return number
-    if bare.startswith("{"):
+    if bare.startswith("{") and not enough_of(line, broken.error):
         end = _closing(lines, number - 1)
         value = _loads("\n".join(lines[number - 1 : end]).strip().rstrip(",")) if end else None
         if isinstance(value, dict) and not _deep(line, value):
@@ -201,7 +213,7 @@ def _read_broken(
 
 
 _LINES_OF_ONE = 200
-_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_TEXT = regex(r'"(?:[^"\\]|\\.)*+"')
 
 
 def _closing(lines: list[str], first: int) -> int:
@@ -299,7 +311,7 @@ def _diagnose(line: str, number: int, error: ValueError | RecursionError | None)
 
 
 _TWICE = 20  # keys of one record that are told
-_KEY_END = re.compile(r'"\s*:')
+_KEY_END = regex(r'"\s*:')
 
 
 def _look_for_duplicate_keys(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 
 from hubtools.dataset.edits.read_jsonl import read_jsonl
-from hubtools.dataset.edits.recover import repair
+from hubtools.dataset.edits.recover import repair, without_trailing_commas
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import known_or_read, parse_metadata
+from hubtools.dataset.metadata.jsonl import enough_of
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,42 @@ from hubtools.dataset.metadata import known_or_read, parse_metadata
 )
 def test_a_record_that_is_nearly_json(line: str, record: dict[str, object]) -> None:
     assert repair(line) == [record]
+
+
+@pytest.mark.parametrize("rest", ["", "}", '"}', ", 1]}", "\n", ' "b": 2}'])
+@pytest.mark.parametrize(
+    "text", ['{"a": 1 2', '{"a" 1', '["a" b', '[{"a": [1]} {', '{"a": "x "y', "{'a' 'b'"]
+)
+def test_what_is_certain_of_a_beginning_is_true_of_all_that_begins_so(text: str, rest: str) -> None:
+    with pytest.raises(json.JSONDecodeError) as caught:
+        json.loads(text)
+    enough = enough_of(text, caught.value)
+    assert (enough == 0) == text.startswith("{'")
+    for ends in range(enough, len(text) + 1) if enough else ():
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(text[:ends] + rest)
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ('{"a": [1, 2 , ,], }', '{"a": [1, 2]}'),
+        ('{"a": ", ]", "b": 1,\n}', '{"a": ", ]", "b": 1}'),
+        ('{"a": "b\\", ]",}', '{"a": "b\\", ]"}'),
+        ('{"a": "open, ]', '{"a": "open, ]'),
+        ('{"a": "open, ]\\', '{"a": "open, ]\\'),
+        (",]", "]"),
+    ],
+)
+def test_commas_before_a_bracket_go_and_those_in_texts_stay(text: str, mended: str) -> None:
+    assert without_trailing_commas(text) == mended
+
+
+def test_commas_without_end_take_no_time() -> None:
+    text = '{"a": [' + ", " * 100_000 + 'x ]" ' + '"' * 10_001 + "]"
+    begun = time.process_time()
+    assert repair(text) is None
+    assert time.process_time() - begun < 2
 
 
 def test_what_was_read_is_not_read_again() -> None:
