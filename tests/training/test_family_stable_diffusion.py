@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,8 @@ from hubtools.models.families.stable_diffusion import (  # noqa: E402
     StableDiffusionModel,
 )
 from hubtools.settings import TrainSettings  # noqa: E402
+
+CAPTION = "a photo of lora-misato-token, front view"
 
 
 def load(
@@ -95,6 +98,45 @@ def test_noise_and_targets_are_those_of_diffusers(tiny_base: Path, tiny_v_base: 
         velocity = scheduler.get_velocity(latents, noise, noised.timesteps)
         assert torch.allclose(noised.target, velocity if v_prediction else noise, atol=1e-6)
         assert noised.weight.tolist() == [1.0] * 5
+
+
+@pytest.mark.parametrize("base", ["tiny_base", "tiny_v_base"])
+def test_its_pipeline_arrives_at_the_picture(
+    base: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a predictor in the UNet's place that answers our target of the noise that leads from the
+    clean latents to these; captions, the dropped one included, are those of the calls."""
+    from diffusers import EulerDiscreteScheduler
+
+    model = load(request.getfixturevalue(base), None)
+    # the scheduler of its files leaves the noise of the first timestep in
+    scheduler = EulerDiscreteScheduler.from_config(model.pipeline.scheduler.config)
+    model.pipeline.scheduler = scheduler
+    soft = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    pixels = torch.nn.functional.interpolate(soft, (64, 64), mode="bilinear")[0]
+    encoded = {name: one[None] for name, one in model.encode_picture(pixels).items()}
+    clean = model.latents(encoded, torch.zeros(1, 4, 8, 8))
+    captions = [model.encode_caption(text)["embeds"] for text in ("", CAPTION)]
+    moments: list[int] = []
+
+    def oracle(noisy: Any, timestep: Any, encoder_hidden_states: Any, **options: Any) -> Any:
+        assert torch.allclose(encoder_hidden_states, torch.stack(captions), atol=1e-5)
+        moment = torch.full((2,), (float(timestep) + 0.5) / 1000)
+        alpha = model.noise.alphas[model.noise.timesteps(moment)].view(-1, 1, 1, 1)
+        noised = model.noised(clean, (noisy - alpha.sqrt() * clean) / (1 - alpha).sqrt(), moment)
+        assert torch.allclose(noised.latents, noisy, atol=1e-5)
+        moments.append(int(timestep))
+        return (noised.target,)
+
+    monkeypatch.setattr(model.denoiser, "forward", oracle)
+    image = model.pipeline(
+        CAPTION, num_inference_steps=5, guidance_scale=2.0, height=64, width=64,
+        generator=torch.Generator().manual_seed(3), output_type="pt",
+    ).images  # fmt: skip
+    with torch.no_grad():
+        shown = model.pipeline.vae.decode(encoded["mean"]).sample
+    assert (image - (shown / 2 + 0.5).clamp(0, 1)).abs().max() < 2e-3
+    assert len(moments) == 5
 
 
 def test_min_snr_weights(tiny_base: Path, tiny_v_base: Path) -> None:

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 
 from hubtools.errors import HubtoolsError  # noqa: E402
 from hubtools.journey.example import write_example  # noqa: E402
+from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.models.families.noise import (  # noqa: E402
     DDPM,
     EPSILON,
@@ -24,6 +25,7 @@ from hubtools.models.families.noise import (  # noqa: E402
 )
 from hubtools.models.families.protocol import family_of  # noqa: E402
 from hubtools.models.families.stable_diffusion import StableDiffusionModel  # noqa: E402
+from hubtools.models.families.stable_diffusion_xl import StableDiffusionXLModel  # noqa: E402
 from hubtools.project import Project  # noqa: E402
 from hubtools.tinypeople import MODEL  # noqa: E402
 from hubtools.training.prediction import Explained, check_prediction, explained  # noqa: E402
@@ -102,6 +104,23 @@ def test_a_wrong_scheduler_file_stops_before_the_first_step(
         train(project, skip_validation=True)
     hint = "leave prediction_type out" if asked else "--prediction-type epsilon"
     assert str(caught.value.hint).startswith("train on the base" if truth == FLOW else hint)
+
+
+def test_a_flow_of_sdxls_layout_is_told_by_its_answers(
+    make_project: Callable[..., Project], tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def knowing(model: Any, noised: Any, conditions: Any) -> Any:
+        """n - x, by one that knows the picture."""
+        seen = noised.latents.float()
+        clean = model.latents(conditions.pictures, torch.zeros_like(seen))
+        s = (noised.timesteps.float() / 1000).view(-1, 1, 1, 1)
+        return (seen - (1 - s) * clean) / s - clean
+
+    monkeypatch.setattr(StableDiffusionXLModel, "predict", knowing)
+    project = make_project(pretrained_model_name_or_path=str(tiny_sdxl), max_train_steps=1)
+    with pytest.raises(HubtoolsError, match=FLOWS + EPSILON):
+        train(project, skip_validation=True)
+    assert not (project.run_dir / LORA_WEIGHTS).exists()
 
 
 def test_a_scheduler_of_flow_matching_beside_a_unet_is_refused(tmp_path: Path) -> None:
