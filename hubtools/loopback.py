@@ -21,6 +21,7 @@ from importlib import resources
 from typing import Any
 from urllib.parse import unquote
 
+from hubtools.causes import of_system
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 
@@ -85,6 +86,11 @@ class Files:
 def refusal(status: int, message: str) -> Answer:
     """An error in a sentence."""
     return Answer.json({"error": message}, status)
+
+
+def _told(error: HubtoolsError) -> Answer:
+    value = {"error": error.message, "hint": error.hint, "code": error.code}
+    return Answer.json(value, HTTPStatus.CONFLICT)
 
 
 # (parts of the path behind the token, what was sent) -> answer; None: no such address
@@ -258,11 +264,12 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             found = answer()
         except HubtoolsError as error:
-            value = {"error": error.message, "hint": error.hint, "code": error.code}
-            return Answer.json(value, HTTPStatus.CONFLICT)
+            return _told(error)
         except (ValueError, KeyError, TypeError) as error:
             return refusal(HTTPStatus.BAD_REQUEST, f"The page asked for what cannot be: {error}")
         except Exception as error:
+            if (told := of_system(error, str(error))) is not None:
+                return _told(told)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             return refusal(status, f"{type(error).__name__}: {error}")
         return found or refusal(HTTPStatus.NOT_FOUND, "There is nothing here.")

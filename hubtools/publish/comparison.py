@@ -210,9 +210,20 @@ def name_fault(name: str) -> str | None:
     return None
 
 
-def fresh_card(text: str) -> bool:
+# What the Hub writes at the top of a new Space, and below it
+# (https://huggingface.co/docs/hub/spaces-config-reference).
+_OF_SPACES = frozenset(
+    {"title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version", "app_file",
+     "pinned", "license", "short_description"}
+)  # fmt: skip
+_BELOW = regex(r"(?:Check out the configuration reference at https?://\S+)?")
+
+
+def fresh_card(text: str, repo_type: str) -> bool:
     """True for a README.md that holds no more than what the Hub writes for a new repository: front
-    matter with a licence or tags."""
+    matter with a licence or tags, of a Space what it is called and made with."""
     card = frontmatter.parse(text)
-    known = set(card.data) <= {"license", "tags"}
-    return card.block is not None and card.error is None and not card.body.strip() and known
+    space = repo_type == "space"
+    known = card.data.keys() <= (_OF_SPACES if space else {"license", "tags"})
+    bare = _BELOW.fullmatch(card.body.strip()) if space else not card.body.strip()
+    return card.block is not None and card.error is None and bool(bare) and known

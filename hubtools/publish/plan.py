@@ -349,7 +349,7 @@ def _is_fresh(remote: Remote, repo: str, repo_type: str) -> bool:
     if there.bytes > _SMALL_CARD:
         return False
     path = fetched(repo, _CARD, revision=remote.head, repo_type=repo_type)
-    return fresh_card(path.read_text(encoding="utf-8", errors="replace"))
+    return fresh_card(path.read_text(encoding="utf-8", errors="replace"), repo_type)
 
 
 def _check_tag(repo: str, repo_type: str, tag: str, head: str, changes: bool) -> None:

@@ -94,6 +94,8 @@ def test_a_space_is_pushed_like_all_else(
     assert (shown.repo, shown.repo_type) == (repo, "space")
     assert {file.name for file in shown.files} == {"README.md", "app.py", "requirements.txt"}
     assert not place.exists()
+    # as a push leaves it that was killed before its commit
+    HfApi().create_repo(repo, repo_type="space", space_sdk="gradio", private=True)
     plan = hubtools.plan_push(run_dir, project=project, space=True)
     assert plan.report.ok, plan.report
     assert any("not on the Hub yet" in note for note in plan.notes)

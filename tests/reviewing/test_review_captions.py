@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 import hubtools
 from hubtools.errors import HubtoolsError
+from hubtools.rooted import Root
 from hubtools.trust import ForeignState
 from tests.drawing import write_pictures
 from tests.reviewed import SETTINGS, bytes_of, captions_of, served
@@ -244,3 +247,24 @@ def test_the_command_prints_the_address(folder: Path) -> None:
     with hubtools.review(folder, SETTINGS) as page:
         assert page.url.startswith("http://127.0.0.1:")
         assert page.pending == 0
+
+
+def test_a_full_disk_is_told_and_nothing_is_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bytes_of(folder)
+    with served(folder) as page:
+        page.write("picture1.png", "tok another")
+        made = page.post("plan")
+
+        def full(self: Root, *names: object, **options: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "picture1.png"))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Root, "copy", full)
+            told = page.post("apply", 409, digest=made["digest"])
+        assert (told["code"], "disk is full" in told["error"]) == ("disk-full", True), told
+        assert bytes_of(folder) == before
+        assert page.get("set")["pending"]
+        page.apply()
+    assert captions_of(folder)["picture1.png"] == "tok another"

@@ -185,4 +185,8 @@ def test_a_pull_request_of_a_repository_made_again_is_left_alone(
 def test_a_card_that_somebody_wrote_is_not_taken_for_a_new_one(card: str, fresh: bool) -> None:
     from hubtools.publish.comparison import fresh_card
 
-    assert fresh_card(card) is fresh
+    assert fresh_card(card, "model") is fresh
+    space = card.replace("tags:\n- a", "title: Ours\nsdk: gradio")
+    assert fresh_card(space, "space") is fresh
+    said = "\nCheck out the configuration reference at https://huggingface.co/docs/hub/spaces"
+    assert fresh_card(space + said, "space") is fresh
