@@ -20,6 +20,7 @@ from hubtools.files import replacing, write_json, write_text
 from hubtools.inference.sheet import contact_sheet
 from hubtools.project import load_project
 from hubtools.rooted import LeadsOut, Root, fence, same_folders, unfence
+from hubtools.trust import seal
 from tests.drawing import write_pictures
 from tests.typed import typed
 
@@ -291,3 +292,18 @@ def test_a_folder_that_a_command_makes_is_the_same_one_afterwards(tmp_path: Path
         unfence(run)
     assert (tmp_path / "project/moved/first/a.txt").read_text() == "two"
     assert not list(run.iterdir())
+
+
+def test_marks_that_a_kill_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed when the folder had just appeared; a foreign one, and one of a folder, stay."""
+    for name in ("done", "half", "foreign"):
+        mark = f".{name}.unshard.json"
+        with Root(tmp_path) as root:
+            content = {"for": name}
+            root.write_json(mark, content if name == "foreign" else seal(tmp_path, mark, content))
+    (tmp_path / ".half.unshard").mkdir()
+    for hours, left in ((3600.0, 3), (0.0, 2)):
+        monkeypatch.setattr("hubtools.dataset.folder.appearing._HOUR", hours)
+        with appearing(tmp_path / f"to{left}", "unshard"):
+            pass
+        assert len(list(tmp_path.glob(".*.json"))) == left

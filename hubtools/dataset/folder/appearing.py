@@ -6,16 +6,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.causes import naming
 from hubtools.errors import HubtoolsError
-from hubtools.files import leads_out, open_regular
+from hubtools.files import leads_out, open_regular, untouched
 from hubtools.owned import is_own
 from hubtools.rooted import Root
 from hubtools.trust import seal
+
+_HOUR = 3600.0
 
 
 def check_free(to: Path) -> None:
@@ -34,6 +36,9 @@ def appearing(to: Path, kind: str) -> Iterator[Root]:
     What a killed run of this user has left there is removed; anything else of that name stays.
     Raises `HubtoolsError` if `to` holds something, or if something else has that name.
     """
+    if to.parent.is_dir():
+        with Root(to.parent) as parent:
+            _sweep(parent, kind)
     check_free(to)
     to.parent.mkdir(parents=True, exist_ok=True)
     name = f".{to.name}.{kind}"
@@ -93,6 +98,18 @@ def _clear(parent: Root, name: str, mark: str) -> None:
                 ) from None
         if parent.is_folder(name):
             parent.remove_tree(name)
+
+
+def _sweep(parent: Root, kind: str) -> None:
+    """Remove the marks of runs of this user that were killed when their folder had just appeared."""
+    for mark in parent.list():
+        if not (mark.startswith(".") and mark.endswith(f".{kind}.json")):
+            continue
+        found = parent.stat(mark)
+        old = found is not None and untouched(found, _HOUR)
+        if old and not parent.exists(mark.removesuffix(".json")) and is_own(parent, mark):
+            with suppress(BlockingIOError), parent.holding(mark, remove=True):
+                pass
 
 
 def copy_own(folder: Path, name: str, to: Root, target: str) -> None:
