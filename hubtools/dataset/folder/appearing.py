@@ -101,7 +101,7 @@ def _clear(parent: Root, name: str, mark: str) -> None:
 
 
 def _sweep(parent: Root, kind: str) -> None:
-    """Remove the marks of runs of this user that were killed when their folder had just appeared."""
+    """Remove the marks of killed runs of this user whose folders had just appeared."""
     for mark in parent.list():
         if not (mark.startswith(".") and mark.endswith(f".{kind}.json")):
             continue
