@@ -78,24 +78,26 @@ def explained(
             for picture, caption in taken:
                 pictures, captions = (
                     {name: value.to(device) for name, value in batch.items()}
-                    for batch in (stacked([picture]), model.collate([caption]))
+                    for batch in (stacked([picture] * 2), model.collate([caption] * 2))
                 )
-                for moment in moments:  # one at a time, where no batch may fit
-                    t = torch.tensor([moment], device=device)
+                for moment in moments:  # one at a time, where no large batch may fit
+                    t = torch.tensor([moment] * 2, device=device)
                     shape = (1, *model.latent_shape(picture))
                     drawn = torch.randn(shape, generator=generator).to(device)
+                    drawn = torch.cat([drawn, drawn])
                     with torch.no_grad(), autocast(device, precision):
                         latents = model.latents(pictures, torch.zeros_like(drawn))
                         conditions = Conditions(pictures, captions)
                         noised = model.noised(latents, drawn, t)
-                        answer = model.predict(noised, conditions).float()
                         flowing = _on_the_line(noised, latents, drawn, moment)
-                        flow = model.predict(flowing, conditions).float()
+                        both = torch.cat([noised.latents[:1], flowing.latents[1:]])
+                        answers = model.predict(replace(noised, latents=both), conditions).float()
                     told = {
-                        name: (answer, target)
+                        name: (answers[:1], target[:1])
                         for name, target in noise.targets(latents.float(), drawn, t).items()
                     }
-                    for name, (said, target) in (told | {FLOW: (flow, flowing.target)}).items():
+                    told[FLOW] = (answers[1:], flowing.target[1:])
+                    for name, (said, target) in told.items():
                         off = float((said - target).square().mean())
                         missed[name] = missed.get(name, 0.0) + off
                         whole[name] = whole.get(name, 0.0) + float(target.square().mean())

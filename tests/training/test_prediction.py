@@ -167,7 +167,8 @@ class Told:
         latents, _, t = self.asked
         guess = (1 - self.blur) * latents
         if self.prediction == FLOW:
-            return (noised.latents - (1 - t) * guess) / t - guess
+            s = t.view(-1, 1, 1, 1)
+            return (noised.latents - (1 - s) * guess) / s - guess
         alpha = self.noise.alphas[self.noise.timesteps(t)].view(-1, 1, 1, 1)
         left = (noised.latents - alpha.sqrt() * guess) / (1 - alpha).sqrt()
         return self.noise.targets(guess, left, t)[self.prediction]
