@@ -11,8 +11,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import resource
 import signal
 import socket
@@ -167,6 +169,7 @@ def serve(number: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep watch
     hurry()
     _import_all()
+    _warm_up()
     ask_again_soon()
     gc.collect()
     gc.freeze()  # of no interest to the collections of garbage in what is forked
@@ -205,6 +208,22 @@ def _import_all() -> None:
     assert peft.tuners.lora
     assert safetensors.torch
     assert hubtools
+
+
+def _warm_up() -> None:
+    """Import the rest of hubtools, and judge a picture: the patterns, the formats of Pillow and the
+    tokenizer that are made ready for that take each command longer than its work."""
+    import hubtools
+    from hubtools.dataset.validate import validate
+    from hubtools.settings import DatasetSettings
+    from tests.drawing import write_pictures
+
+    for module in pkgutil.walk_packages(hubtools.__path__, "hubtools."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    with tempfile.TemporaryDirectory() as folder:
+        validate(write_pictures(Path(folder) / "set", 1), DatasetSettings(), resolution=64)
+    assert threading.active_count() == 1  # a fork would lose them
 
 
 def _keep_watch(asked: int, out: int, err: int, status: int) -> NoReturn:
