@@ -14,6 +14,7 @@ from hubtools.cli.following import tell_training
 from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
+from hubtools.exhibits import sizes_in
 from hubtools.findings import plural
 
 if TYPE_CHECKING:
@@ -138,9 +139,9 @@ def check(
             out.hint(f'baseline = "{file}" in the section [rules] of hubtools.toml, or --baseline')
     facts = report.facts
     if out.human:
-        sizes = f", {facts['smallest']} to {facts['largest']}" if "smallest" in facts else ""
+        much = ", ".join(filter(None, (human_bytes(facts["bytes"]), sizes_in(facts))))
         out.note(
-            f"{plural(facts['pictures'], 'picture')} ({human_bytes(facts['bytes'])}{sizes}),"
+            f"{plural(facts['pictures'], 'picture')} ({much}),"
             f" {plural(facts['rows'], 'row')}, {plural(facts['captions'], 'caption')}"
         )
         for role, found in facts["roles"].items():

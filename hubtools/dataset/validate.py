@@ -241,6 +241,7 @@ def _facts(looked: Dataset) -> dict[str, Any]:
         facts["coverage"] = [entry.to_dict() for entry in entries]
         facts["unplanned"] = list(unplanned)
     if sizes:
-        facts["smallest"] = "{}x{}".format(*min(sizes, key=lambda s: s[0] * s[1]))
-        facts["largest"] = "{}x{}".format(*max(sizes, key=lambda s: s[0] * s[1]))
+        by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+        facts["smallest"] = "{}x{}".format(*by_area[0])
+        facts["largest"] = "{}x{}".format(*by_area[-1])
     return facts

@@ -24,7 +24,7 @@ from hubtools.dataset.report.figures import (
 from hubtools.dataset.rows import Partner
 from hubtools.dataset.scan.scanning import MOST_PREVIEWS
 from hubtools.dataset.view import Dataset
-from hubtools.exhibits import Cluster, Exhibits, Shown, Wanted
+from hubtools.exhibits import Cluster, Exhibits, Shown, Wanted, sizes_in
 from hubtools.files import human_bytes
 from hubtools.findings import Report, in_order
 
@@ -102,10 +102,7 @@ def gather(looked: Dataset, report: Report) -> Exhibits:
 
 
 def _figures(looked: Dataset, facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    sizes = ""
-    if "smallest" in facts:
-        small, large = facts["smallest"], facts["largest"]
-        sizes = small if small == large else f"{small} to {large}"
+    sizes = sizes_in(facts)
     shown = {
         "pictures": f"{facts['pictures']:,}",
         "bytes": human_bytes(facts["bytes"]),

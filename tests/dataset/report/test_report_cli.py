@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from photos import put_photo
+from PIL import Image
 from test_validate_cli import GOOD, validate
 
 from hubtools.cli.main import run
@@ -240,3 +241,20 @@ def test_the_page_says_why_a_picture_is_not_shown(good: Path, settings: DatasetS
     assert set(report.exhibits.thumbnails) == {"2.png"}
     assert report.exhibits.blank == {"0.png": "it is cut off", "1.png": "it is empty"}
     assert '"blank":{"0.png":"it is cut off"' in to_html(report)
+
+
+@pytest.mark.parametrize(
+    "sizes, told",
+    [
+        ([(16, 24), (24, 16)], "16x24 to 24x16"),
+        ([(16, 24), (16, 24)], "16x24"),
+        ([(8, 40), (9, 9)], "9x9 to 8x40"),
+    ],
+)
+def test_the_smallest_and_the_largest_are_told(
+    tmp_path: Path, sizes: list[tuple[int, int]], told: str
+) -> None:
+    for number, size in enumerate(sizes):
+        Image.new("RGB", size, (number, 0, 0)).save(tmp_path / f"{number}.png")
+    done = validate(str(tmp_path), cwd=tmp_path)
+    assert f", {told})," in done.stdout + done.stderr
