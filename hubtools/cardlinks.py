@@ -4,6 +4,7 @@ and loads."""
 from __future__ import annotations
 
 import html
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -14,8 +15,9 @@ from hubtools.patterns import regex
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _SCHEME = regex(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_TARGET = r"\]\(\s{0,20}<?([^)\s>]+)"
 _LINK = regex(
-    r"\]\(\s{0,20}<?([^)\s>]+)|<(?:img|source|video)\b[^<>]{0,2000}?\bsrc\s{0,9}=\s{0,9}"
+    _TARGET + r"|<(?:img|source|video)\b[^<>]{0,2000}?\bsrc\s{0,9}=\s{0,9}"
     r"[\"']?([^\"'\s>]{1,2000})",
     re.IGNORECASE,
 )
@@ -95,6 +97,29 @@ def loaded_files(body: str) -> Iterator[tuple[str, int]]:
     """(name, offset) of the weight files that the code of a model's card loads."""
     for match in _LOADED.finditer(body):
         yield match[1], match.start()
+
+
+# What may name a file, in code and front matter too. One looks for each on its own, as they may
+# overlap.
+_MENTIONED = (
+    regex(r"(?:url|path|license_link)\s{0,20}:\s{0,20}[\"']?([^\s\"']+)"),
+    regex(_TARGET),
+    regex(r"(?:src|href)=[\"']([^\"'\n]{1,4000})"),
+)
+
+
+def mentioned_files(card: str, body: str, data: Mapping[str, Any]) -> frozenset[str]:
+    """Names of all files in the repository that a card may mean, wherever it names them: what its
+    text links and its gallery shows, and what looks like a link in its code and front matter.
+    `body` and `data` are the text behind the front matter, and what that holds."""
+    asked = [target for target, _ in linked_files(body)]
+    asked += [url for _, url in gallery_files(data)]
+    names = {name for path in asked for name in names_meant(path)}
+    for address in (found for pattern in _MENTIONED for found in pattern.findall(card)):
+        clean = posixpath.normpath(re.split(r"[#?]", address, maxsplit=1)[0])
+        if "://" not in address and not clean.startswith(("..", "/")):
+            names.add(clean)
+    return frozenset(names)
 
 
 def loaded_from_here(body: str) -> int | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from hubtools.cardlinks import gallery_files, linked_files, names_meant
+from hubtools.cardlinks import mentioned_files
 from hubtools.files import StrPath, human_bytes, sha256_of
 from hubtools.frontmatter import parse
 from hubtools.layout import (
@@ -343,22 +343,12 @@ def _weights_verdict(name: str, size: int, header: Header) -> tuple[Verdict, str
 
 
 def _referenced(root: Root) -> frozenset[str]:
-    """Relative paths of files that the card shows or links to."""
+    """Relative paths of files that the card may show or link to."""
     if not root.is_file(CARD):
         return frozenset()
     text = root.read(CARD, MAX_MANIFEST).decode("utf-8", "replace")
-    found = re.findall(r"(?:url|path|license_link)\s{0,20}:\s{0,20}[\"']?([^\s\"']+)", text)
-    found += re.findall(r"\]\(\s{0,20}<?([^)\s>]+)", text)
-    found += re.findall(r"(?:src|href)=[\"']([^\"'\n]{1,4000})", text)
     matter = parse(text)
-    asked = [target for target, _ in linked_files(matter.body)]
-    asked += [url for _, url in gallery_files(matter.data)]
-    names = {name for path in asked for name in names_meant(path)}
-    for name in found:
-        clean = os.path.normpath(name.split("#")[0].split("?")[0]).replace(os.sep, "/")
-        if "://" not in name and not clean.startswith(("..", "/")):
-            names.add(clean)
-    return frozenset(names)
+    return mentioned_files(text, matter.body, matter.data)
 
 
 def _without_copies(root: Path, items: list[Item], weights: str) -> list[Item]:
