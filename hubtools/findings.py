@@ -294,10 +294,10 @@ class Report:
         """`2 errors, 1 warning` or `no problems found`."""
         parts = []
         for severity, noun in ((Severity.ERROR, "error"), (Severity.WARNING, "warning")):
-            if number := self.count(severity):
-                parts.append(f"{number} {noun}{'s' if number > 1 else ''}")
-        if number := self.count(Severity.INFO):
-            parts.append(f"{number} note{'s' if number > 1 else ''}")
+            if count := self.count(severity):
+                parts.append(plural(count, noun))
+        if count := self.count(Severity.INFO):
+            parts.append(plural(count, "note"))
         if not self.known:
             return ", ".join(parts) or "no problems found"
         said = ", ".join(parts) or "no new problems"

@@ -20,7 +20,7 @@ from hubtools.inference.project_base import size_on
 from hubtools.inference.staged import open_staged
 from hubtools.layout import EVALUATION_DIR
 from hubtools.models.base import fetch_base
-from hubtools.models.device import best_dtype, checked_device, use_threads
+from hubtools.models.device import best_dtype, drawing_on
 from hubtools.models.families.clip import with_encoders
 from hubtools.models.families.protocol import family_of
 from hubtools.rooted import Root
@@ -70,10 +70,7 @@ class Session:
     ) -> Session:
         import torch
 
-        device = checked_device(device)
-        threads = use_threads(plan.project.train.num_threads)
-        if device == "cpu":
-            note(f"Drawing on the CPU with {threads} thread{'s' if threads > 1 else ''}.")
+        device = drawing_on(device, plan.project.train.num_threads, note)
         dtype = dtype or best_dtype(device)
         base = plan.base
         folder = fetch_base(base)

@@ -32,7 +32,7 @@ from hubtools.inference.staged import LoraShots, open_staged
 from hubtools.layout import COMPARISON, LORA_WEIGHTS, RUN_MANIFEST, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.models.base import Base
-from hubtools.models.device import best_dtype, checked_device, use_threads
+from hubtools.models.device import best_dtype, checked_device, drawing_on
 from hubtools.models.families.protocol import sampling_of
 from hubtools.models.loading import Part, load_pipeline
 from hubtools.models.lookup import support_of
@@ -188,10 +188,7 @@ def open_drawing(
     """The base's pipeline on the best device there is, threads set, and what is `wanted` of it
     read; see `open_staged`. `note` is told of the device, `tell` (default `note`) what is not read
     as it may be meant."""
-    device = checked_device(device)
-    threads = use_threads(project.train.num_threads)
-    if device == "cpu":
-        note(f"Drawing on the CPU with {threads} thread{'s' if threads > 1 else ''}.")
+    device = drawing_on(device, project.train.num_threads, note)
 
     def load(parts: tuple[Part, ...], given: Mapping[str, Any]) -> Any:
         pipeline = load_pipeline(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.errors import UsageError
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     import torch
@@ -136,3 +138,13 @@ def use_threads(wanted: int | None = None) -> int:
     count = wanted or free_cores()
     torch.set_num_threads(count)
     return count
+
+
+def drawing_on(name: str | None, threads: int | None, note: Callable[[str], None]) -> str:
+    """The device that pictures are drawn on (`checked_device`), torch's CPU threads set
+    (`use_threads`); on a CPU `note` is told how many."""
+    device = checked_device(name)
+    count = use_threads(threads)
+    if device == "cpu":
+        note(f"Drawing on the CPU with {plural(count, 'thread')}.")
+    return device

@@ -8,13 +8,13 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
-from hubtools import frontmatter
 from hubtools.cardlinks import gallery_files, linked_files, loaded_files, names_meant
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.loaders import Loaded, Outcome
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.findings import Problem, Severity, shortened
+from hubtools.frontmatter import lines_of
 from hubtools.layout import CARD, METADATA_NAMES
 from hubtools.publish.commit_tree import COMPARISON_RULES, Comparison, at_most, loaded
 
@@ -86,17 +86,16 @@ def absent_of_card(comparison: Comparison) -> Iterator[Problem]:
 
     Fix: send the file (--keep), or run `hubtools card --renew`.
     """
-    text = comparison.release.card
-    if text is None or CARD not in comparison.sent:
+    text, matter = comparison.release.card, comparison.release.front
+    if text is None or matter is None or CARD not in comparison.sent:
         return
-    matter = frontmatter.parse(text)
     before = text[: len(text) - len(matter.body)].count("\n") + 1
     ends = [match.start() for match in re.finditer("\n", matter.body)]
     named = [(name, before + bisect_left(ends, at)) for name, at in linked_files(matter.body)]
     if comparison.release.repo_type == "model":
         named += [(name, before + bisect_left(ends, at)) for name, at in loaded_files(matter.body)]
         paths = list(gallery_files(matter.data))
-        lines = frontmatter.lines_of(matter, [path for path, _ in paths])
+        lines = lines_of(matter, [path for path, _ in paths])
         named = [(url, line or 1) for (_, url), line in zip(paths, lines, strict=True)] + named
     missing = [one for one in dict.fromkeys(named) if _none_of(comparison.names, one[0])]
     if not missing:

@@ -16,7 +16,7 @@ from hubtools.dataset.folder.listing import Entry, Listing, walk
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.errors import HubtoolsError
 from hubtools.files import written
-from hubtools.frontmatter import Card, parse, parse_card
+from hubtools.frontmatter import FrontMatter, parse
 from hubtools.layout import CARD, METADATA_NAMES, RUN_MANIFEST
 from hubtools.limits import MAX_CARD
 from hubtools.lorafile.look import Weights, look
@@ -149,16 +149,14 @@ class Release:
         )
 
     @cached_property
-    def front(self) -> Card | None:
-        """The front matter of the card; None without one."""
-        return None if self._card is None else parse_card(self._card)
+    def front(self) -> FrontMatter | None:
+        """The card taken apart, its front matter read; None without a card."""
+        return None if self._card is None else parse(self._card)
 
     @cached_property
     def unfit(self) -> tuple[tuple[Violation, int | None], ...]:
         """What in the card's front matter is not of the Hub's form, with lines of the file."""
-        if self._card is None or self.front is None or self.front.error:
-            return ()
-        return violations_at(parse(self._card), self.repo_type)
+        return () if self.front is None else violations_at(self.front, self.repo_type)
 
     @cached_property
     def card(self) -> str | None:

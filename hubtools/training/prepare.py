@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from hubtools.dataset.text.tokens import token_counters
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import sha256_of
+from hubtools.findings import plural
 from hubtools.inference.controls import controls_for
 from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.inference.shots import prompts_of, rescale_of
@@ -165,7 +166,7 @@ def with_controls(info: BaseInfo, examples: Sequence[Example]) -> BaseInfo:
     if most and max(counts, default=0) > most:
         rich = examples[counts.index(max(counts))]
         raise HubtoolsError(
-            f"The base makes a picture from {most} other{'s' if most > 1 else ''} at most;"
+            f"The base makes a picture from {plural(most, 'other')} at most;"
             f" {rich.file_name} has {max(counts)} control pictures.",
             hint="choose the columns with dataset.control_columns",
             code="not-supported",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hubtools.findings import plural
+
 if TYPE_CHECKING:
     from hubtools.inference.grid.plan import GridPlan
     from hubtools.manifest import SampleRecord
@@ -24,7 +26,7 @@ def constants(plan: GridPlan) -> list[str]:
     words = {
         "seed": f"seed {shot.seed}",
         "scheduler": "the base's own scheduler" if shot.scheduler == "default" else shot.scheduler,
-        "steps": f"{shot.steps} step{'s' if shot.steps > 1 else ''}",
+        "steps": plural(shot.steps, "step"),
         "guidance": f"guidance {shot.guidance:g}",
         "rescale": f"rescaled {shot.guidance_rescale:g}" if shot.guidance_rescale else "",
         "size": f"{shot.width}x{shot.height}",
