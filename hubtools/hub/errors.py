@@ -14,7 +14,14 @@ from hubtools.errors import HubtoolsError, of_library
 from hubtools.hub.refusals import refusal
 
 # What the Hub's client raises where it stumbles over an answer that makes no sense.
-STUMBLES = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+STUMBLES = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    UnboundLocalError,  # of a large file that nobody asked about
+)
 
 
 def status_of(error: BaseException) -> int | None:

@@ -40,6 +40,7 @@ TAGS = (
     b'{"branches": [], "converts": [], "tags": [{"name": 7, "ref": [], "targetCommit": {}},'
     b' {"name": "x", "ref": 1, "targetCommit": 2}]}'
 )
+OTHERS = b'{"objects": [{"oid": "a", "size": 3, "actions": {"upload": {"href": "http://127.0.0.1:9/x"}}}]}'
 # of a repository that is there, and of a new one, in turn
 LIES: dict[str, tuple[str, int | None, bytes | float]] = {
     "tags": (r"/refs$", None, b'{"branches": [], "converts": [], "tags": "x"}'),
@@ -55,6 +56,7 @@ LIES: dict[str, tuple[str, int | None, bytes | float]] = {
     "large files": (r"/objects/batch$", None, b'{"objects": [{"oid": 3}]}'),
     "a new one's commit": (r"/commit/main$", None, b"[]"),
     "names of tags": (r"/refs$", None, TAGS),
+    "other large files": (r"/objects/batch$", None, OTHERS),
 }
 
 
