@@ -238,7 +238,8 @@ class Output:
             say(f"Hint: {visible(message)}")
 
     def result(self, message: str, essential: str | None = None, **facts: Any) -> None:
-        """The outcome of a command. human: `✓ message` and `key: value` lines; json: the facts as
+        """The outcome of a command. human: `✓ message` and `key: value` lines, bytes and seconds
+        with units; json: the facts as
         an object; agent: `key=value ...`; quiet: `essential` (default the first fact)."""
         if self.format == "json":
             self.answer.put(facts, indent=None)
@@ -254,7 +255,8 @@ class Output:
             print(f"{green}{tick}{plain} {visible(message)}")
             for key, value in facts.items():
                 if value is not None:
-                    print(f"  {key.replace('_', ' ')}: {_flat(value)}")
+                    name, told = _with_unit(key, value)
+                    print(f"  {name.replace('_', ' ')}: {_flat(told)}")
 
     def table(
         self,
@@ -360,6 +362,19 @@ def print_utf8(text: str) -> None:
         sys.stdout.buffer.flush()
     else:
         print(text)
+
+
+def _with_unit(key: str, value: Any) -> tuple[str, Any]:
+    """A fact as people read it: `size: 1.16 MB` for `bytes: 1163488`."""
+    if key == "bytes":
+        from hubtools.files import human_bytes
+
+        return "size", human_bytes(value)
+    if key == "seconds":
+        from hubtools.progress import duration
+
+        return "time", duration(value)
+    return key, value
 
 
 def _flat(value: Any) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 def _voice_of(out: Output) -> JourneyReporter:
     """Tells the journey on stderr: one line a step, bars or lines for what takes long."""
+    from hubtools.progress import duration
+
     reporter = reporter_of(out, indent="  ")
 
     class Voice:
@@ -37,7 +39,7 @@ def _voice_of(out: Output) -> JourneyReporter:
             out.note(f"- {step}: skipped, {why}")
 
         def done(self, step: str, sentence: str, seconds: float) -> None:
-            out.note(f"  {step}: {sentence} [{seconds:.1f} s]")
+            out.note(f"  {step}: {sentence} [{duration(seconds)}]")
 
     return Voice()
 

@@ -33,6 +33,7 @@ from hubtools.layout import (
     SAMPLES_DIR,
 )
 from hubtools.manifest import RunManifest
+from hubtools.progress import duration
 from hubtools.project import Project
 from hubtools.publish import trash
 from hubtools.publish.classify import PrunePlan, classify
@@ -151,7 +152,7 @@ def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
         skip_validation=pictures_passed(journey),
         trust_state=journey.trust_state,
     )
-    seconds = f" in {manifest.seconds:.0f} s" if manifest.seconds else ""
+    seconds = f" in {duration(manifest.seconds)}" if manifest.seconds else ""
     return f"{plural(manifest.steps_done, 'step')}{seconds}", {"steps": manifest.steps_done}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.cli.output import Output
+from hubtools.cli.output import Format, Output
 from hubtools.cli.tables import Painted, lines_of, prose
 from tests.drawing import write_pictures
 from tests.typed import typed
@@ -81,3 +81,12 @@ def test_a_terminal_without_the_letters_gets_their_numbers(
 def test_sentences_are_as_wide_as_the_terminal(text: str, lines: list[str]) -> None:
     assert list(prose(text, 20)) == lines
     assert list(prose(text, None)) == [text]
+
+
+def test_facts_have_units_for_people_only(capsys: pytest.CaptureFixture[str]) -> None:
+    formats: tuple[Format, ...] = ("human", "agent")
+    for format in formats:
+        Output(format).result("Done", bytes=1_163_488, seconds=211.0, steps=6)
+    said = capsys.readouterr().out
+    assert "  size: 1.16 MB\n  time: 3 min 31 s\n  steps: 6\n" in said
+    assert "bytes=1163488 seconds=211.0 steps=6" in said
