@@ -192,9 +192,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End this process. Python takes apart all modules first, which with PyTorch's is a good part
-    of a short command's time and does nothing for anybody."""
-    if "torch" in sys.modules:
+    """End this process. Python takes apart all modules first, which is a seventh of what `--help`
+    takes, with PyTorch's more, and does nothing for anybody; a profiler reports after that."""
+    if sys.getprofile() is None and sys.gettrace() is None:
         threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as Python does
         atexit._run_exitfuncs()
         with contextlib.suppress(OSError, ValueError):  # what cannot be written Python tells of

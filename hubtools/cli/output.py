@@ -25,7 +25,6 @@ import click
 from hubtools.cli.answer import Answer
 from hubtools.cli.joblog import tame_json
 from hubtools.cli.sentences import can_print, coloured, say, say_warning
-from hubtools.files import from_here
 from hubtools.printable import printable, visible
 
 if TYPE_CHECKING:
@@ -107,6 +106,8 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
 def shown_path(folder: Path) -> str:
     """A checked folder relative to where the command runs (empty if it is that), else absolute:
     what reports put before their paths."""
+    from hubtools.files import from_here
+
     shown = Path(from_here(folder)).as_posix()
     return "" if shown == "." else shown
 

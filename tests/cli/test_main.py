@@ -25,9 +25,10 @@ def hubtools(*arguments: str, **more: object) -> subprocess.CompletedProcess[str
 
 
 def test_help_imports_nothing_heavy() -> None:
+    heavy = [*HEAVY, "hubtools.leaks.text", "hubtools.files"]
     code = (
         "import sys; from hubtools.cli.main import run; code = run(['--help']);"
-        f"print([n for n in {HEAVY} if n in sys.modules], file=sys.stderr); sys.exit(code)"
+        f"print([n for n in {heavy} if n in sys.modules], file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
@@ -36,11 +37,10 @@ def test_help_imports_nothing_heavy() -> None:
         assert f"\n  {name} " in done.stdout
 
 
-def test_with_pytorch_it_ends_at_once_and_nothing_is_lost() -> None:
+def test_it_ends_at_once_and_nothing_is_lost() -> None:
     """Threads are waited for, what was to be done at the end is done, what was said is written."""
     code = (
-        "import atexit, sys, threading, time, types;"
-        "sys.modules['torch'] = types.ModuleType('torch');"
+        "import atexit, sys, threading, time;"
         "atexit.register(print, 'at the end');"
         "threading.Thread(target=lambda: (time.sleep(0.05), print('a thread'))).start();"
         "from hubtools.cli.main import main; main(sys.argv[1:])"
