@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 import time
@@ -14,12 +15,14 @@ from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, forget
 from hubtools.files import untouched
+from hubtools.patterns import regex
 from hubtools.rooted import system
 from hubtools.rooted.names import is_left_over
 from hubtools.rooted.system import NOFOLLOW
 from hubtools.rooted.writing import Writing
 
 _HOUR = 3600.0
+_MADE = regex(r"\d{8}T\d{6}Z(?:-\d{1,3})?", re.ASCII)  # names of new folders
 _TRIES = (
     1000  # a lock file is opened anew; some file systems count no names of a file that is there
 )
@@ -63,12 +66,17 @@ class Root(Writing):
         if mode is not None:
             self.chmod(name, mode)
 
-    def new_folder(self, parent: str, *, digits: int = 1) -> str:
-        """A new folder in `parent`, named after the time, with a number of so many `digits` if
-        there is one of this second; give its name."""
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        for number in range(1000):
-            name = f"{parent}/{stamp}" if number == 0 else f"{parent}/{stamp}-{number:0{digits}d}"
+    def new_folder(self, parent: str) -> str:
+        """A new folder in `parent`, named after the time, so that its name comes after those of all
+        that were made there before, also if the clock was set back since; give its name."""
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        last = max(filter(_MADE.fullmatch, self.list(parent)), default="")
+        stamp, _, number = last.partition("-")
+        found = [now] if now > stamp else []
+        first = int(number or 0) + 1
+        found += [f"{max(now, stamp)}-{n:03d}" for n in range(first if now <= stamp else 1, 1000)]
+        found += [now, *(f"{now}-{n:03d}" for n in range(1, 1000))]  # those of a stranger are full
+        for name in (f"{parent}/{one}" for one in found):
             with self._in(name, make=True) as (at, last), suppress(FileExistsError):
                 os.mkdir(last, **at)
                 return name

@@ -304,3 +304,22 @@ def test_a_first_write_sweeps_its_folder(tmp_path: Path, monkeypatch: pytest.Mon
 def _through_a_root(folder: Path) -> None:
     with Root(folder) as root:
         root.write("a.txt", b"a")
+
+
+def test_new_folders_come_in_the_order_in_which_they_were_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = [1_800_000_000.0] * 12 + [1_500_000_000.0] * 2 + [1_800_000_001.0, 1_900_000_000.0]
+    made = []
+    for moment in moments:  # the clock stands, is set back, and goes on
+        monkeypatch.setattr(time, "gmtime", lambda at=moment: time.struct_time(_GMTIME(at)))
+        with Root(tmp_path) as root:
+            made.append(root.new_folder("fixes"))
+    assert made == sorted(set(made))
+    assert made[-1] == "fixes/20300317T174640Z"
+    (tmp_path / "fixes/99991231T235959Z-999").mkdir()  # of a stranger
+    with Root(tmp_path) as root:
+        assert root.new_folder("fixes") == "fixes/20300317T174640Z-001"
+
+
+_GMTIME = time.gmtime

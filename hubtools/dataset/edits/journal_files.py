@@ -220,7 +220,7 @@ def new_place(root: Root) -> str:
     """The id of a new journal, named after the time; its folder says that it is being filled."""
     if not root.exists(f"{FIXES}/.gitignore"):
         root.write(f"{FIXES}/.gitignore", b"*\n")  # originals may hold what was to be removed
-    id = root.new_folder(FIXES, digits=3).rpartition("/")[2]
+    id = root.new_folder(FIXES).rpartition("/")[2]
     mark_staging(root, id)
     return id
 
