@@ -44,12 +44,31 @@ def test_links_between_the_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name} links {target}"
 
 
-def test_every_place_that_architecture_names_is_there() -> None:
+PLACE = re.compile(
+    r"`((?:hubtools|tools|tests|card_templates|benchmarks|docs|examples|base)/[^`\s*<>{}$:]*)"
+)
+
+
+def test_every_place_that_a_page_names_is_there() -> None:
+    pages = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
+    named = {(p.name, place) for p in pages for place in PLACE.findall(p.read_text("utf-8"))}
+    assert len(named) > 60
+    assert not {(page, place) for page, place in named if not (ROOT / place).exists()}
+
+
+def test_architecture_names_every_file_of_rules() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    places = re.findall(r"`((?:hubtools|tools|tests|card_templates)/[^`]*)`", text)
-    assert len(places) > 20
-    missing = [place for place in places if not (ROOT / place).exists()]
-    assert not missing
+    places = PLACE.findall(text)
+    files = [
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "hubtools").rglob("*.py")
+        if re.search(r"^@[A-Z]+_RULES\.rule\(", file.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert len(files) > 25
+    unnamed = [
+        file for file in files if file not in places and f"{file.rpartition('/')[0]}/" not in places
+    ]
+    assert not unnamed, "say in docs/architecture.md which rules are there"
 
 
 def test_architecture_shows_every_picture_of_floors() -> None:
