@@ -313,10 +313,13 @@ class Output:
         """Raw data to stdout, without passwords in addresses."""
         print(printable(text))
 
-    def report(self, report: Report, prefix: str = "", *, whole: bool = False) -> None:
+    def report(
+        self, report: Report, prefix: str = "", *, whole: bool = False, typed: str = ""
+    ) -> None:
         """A check's report in the chosen format, and in the files that were asked for. `prefix` is
         the checked folder's path, with which the addresses of SARIF and GitHub begin; `whole`: what
-        people are shown begins with it too."""
+        people are shown begins with it too; `typed`: what makes a `hubtools fix` that they are
+        shown mean that folder."""
         if self.format == "json":
             self.answer.add_report(report)
         self.write_report(report, prefix)
@@ -339,10 +342,10 @@ class Output:
         else:
             from hubtools.cli.tables import prose, width_of
             from hubtools.cli.told import told
-            from hubtools.reporting.placing import placed_in
+            from hubtools.reporting.placing import placed_in, typed_for
 
             width = width_of(sys.stdout)
-            shown = placed_in(report, prefix) if whole else report
+            shown = typed_for(placed_in(report, prefix) if whole else report, typed)
             for line in told(shown, colours=coloured(sys.stdout), verbose=self.verbose):
                 print("\n".join(prose(line, width)))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hubtools.cli.following import tell_training
+from hubtools.cli.following import project_words, tell_training
 from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
@@ -118,7 +118,7 @@ def check(
     from hubtools.files import human_bytes
     from hubtools.reporting.baseline import BASELINE
 
-    typed = f" {quote(source)}" if source is not None else ""
+    typed = f" {quote(source)}" if source is not None else project_words(project)
     source, project = _placed(source, project)
     here = Path(source) if source is not None else project.dataset_dir
     with out.following("reading pictures", at_once=here.exists()) as tell:
@@ -160,7 +160,8 @@ def check(
         if "loaders" in facts:
             show_loaders(facts["loaders"], out)
         show_coverage(facts, out)
-    out.report(report, prefix=_prefix(source or project.dataset_dir))
+    place = _prefix(source or project.dataset_dir)
+    out.report(report, prefix=place, typed=typed if here.is_dir() else "")
     _tell_stale(report, out)
     if out.human and (repairs := facts.get("repairs")):
         _tell_repairs(repairs, typed, out)

@@ -7,6 +7,21 @@ from dataclasses import replace
 from hubtools.findings import Report
 
 
+def typed_for(report: Report, words: str) -> Report:
+    """The report with `words`, such as the folder behind a space, behind the `hubtools fix` of its
+    fixes: so that they mean that folder where they are typed."""
+    if not words:
+        return report
+    command = "`hubtools fix"
+    found = [
+        one.placed(fix=one.fix.replace(command, command + words))
+        if one.fix and command in one.fix
+        else one
+        for one in report.findings
+    ]
+    return replace(report, findings=tuple(found))
+
+
 def placed_in(report: Report, folder: str) -> Report:
     """The report with paths that begin with that of its folder (empty or `.`: as they are)."""
     if folder in ("", "."):

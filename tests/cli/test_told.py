@@ -49,6 +49,13 @@ def test_validate_says_what_to_type_next(tmp_path: Path) -> None:
         assert "--verbose" not in whole
     assert json.loads(typed("validate", "small", "--format", "json", cwd=tmp_path).stdout)
     assert "next: hubtools init NAME --from small" in done.stderr
+    (tmp_path / "small/picture4.png").rename(tmp_path / "away.png")
+    (tmp_path / "p.toml").write_text('[dataset]\npath = "small"\n')
+    for words, place in ((["small"], "small"), (["--project", "p.toml"], "--project p.toml")):
+        done = typed("validate", *words, cwd=tmp_path)
+        assert f"`hubtools fix {place} --unsafe drop-rows` drops the record" in done.stdout
+        assert f"`hubtools fix {place} --unsafe drop-rows` repairs" in done.stderr
+    (tmp_path / "away.png").rename(tmp_path / "small/picture4.png")
     file = tmp_path / "small/metadata.jsonl"
     file.write_text("".join(json.dumps(json.loads(line) | {"text": ""}) + "\n"
                             for line in file.read_text().splitlines()))  # fmt: skip
