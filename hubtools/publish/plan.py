@@ -29,6 +29,7 @@ from hubtools.hub.collections import Collection, find
 from hubtools.hub.commit import Repository
 from hubtools.hub.download import fetched
 from hubtools.hub.names import repository_named
+from hubtools.patterns import regex
 from hubtools.publish.applied import apply_rules, judges_pictures, may_be_known
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.comparison import Comparison, fresh_card
@@ -201,7 +202,7 @@ def make_plan(
         report = _judged(release, remote, files, sent, options, repo)
         for seen in looks:
             seen.check(root)  # what the rules read is what was hashed
-    if options.tag is not None and remote.head is not None:
+    if options.tag is not None:
         changes = any(file.action is not Action.SAME for file in files)
         _check_tag(repo, repo_type, options.tag, remote.head, changes)
     return PushPlan(
@@ -352,7 +353,17 @@ def _is_fresh(remote: Remote, repo: str, repo_type: str) -> bool:
     return fresh_card(path.read_text(encoding="utf-8", errors="replace"), repo_type)
 
 
-def _check_tag(repo: str, repo_type: str, tag: str, head: str, changes: bool) -> None:
+# What git takes for no name (git-check-ref-format(1)): the Hub says so once all is sent.
+_NO_TAG = regex(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|@\{|(?:^|/)[.-]|(?:[/.]|\.lock)(?:/|$)|^/|^@?$")
+
+
+def _check_tag(repo: str, repo_type: str, tag: str, head: str | None, changes: bool) -> None:
+    if _NO_TAG.search(tag) or len(tag) > 200:
+        raise HubtoolsError(
+            f"{tag!r} is no name of a tag.", hint="choose another, e.g. v1.2", code="bad-setting"
+        )
+    if head is None:
+        return
     there = Repository(repo, repo_type).tags().get(tag)
     if there is not None and (changes or there != head):
         raise HubtoolsError(

@@ -199,6 +199,9 @@ def test_a_hub_that_always_has_a_newer_head(local_hub: Hub, run_dir: Path) -> No
 
 
 def test_tags(local_hub: Hub, run_dir: Path) -> None:
+    for name in ("../x", "", "a b", "x.lock", "-x", "a/", "@", "v1.", "x" * 201):
+        with pytest.raises(HubtoolsError, match="is no name of a tag"):
+            plan_push(run_dir, REPO, "model", PushOptions(tag=name))
     first = send(run_dir, tag="v1")
     assert [(t.name, t.target_commit) for t in HfApi().list_repo_refs(REPO).tags] == [
         ("v1", first.commit)
