@@ -38,6 +38,12 @@ _KINDS: tuple[tuple[frozenset[int], str, str, str], ...] = (
         "its page says why; write to the Hub's staff if it is a mistake",
     ),
     (
+        frozenset({403}),
+        r"runs no jobs",
+        "it starts no processes",
+        "start the embedded Hub as it says, or use another one",
+    ),
+    (
         frozenset({401}),
         r"expired",
         "the token has expired",

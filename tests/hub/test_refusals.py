@@ -29,6 +29,7 @@ from tests.typed import typed
         (403, "This repository has been disabled", "blocked"),
         (403, "You don't have the required permissions to perform this action", "may not do that"),
         (403, "Forbidden: pass create_pr=1", "may not do that"),
+        (403, "This Hub runs no jobs: they would be processes of this machine.", "no processes"),
         (401, "Invalid username or password.", "does not know this token"),
         (401, "User Access Token has expired", "has expired"),
         (413, "Payload too large", "too large"),
