@@ -223,7 +223,9 @@ def _refuse_longer(run_dir: Path, old: dict[str, Any], new: dict[str, Any], done
         f"{run_dir} is a run of {plural(steps, 'step')}, and the learning rate of its schedule"
         f" ({new['lr_scheduler']}) falls until the last: they are not the first of {more:,}.",
         hint=(
-            f"{on} from its weights; " if done else f"--max-train-steps {steps} goes on with it; "
+            f"--max-train-steps {steps} takes it as it is; {on} from its weights; "
+            if done
+            else f"--max-train-steps {steps} goes on with it; "
         )
         + "`hubtools train --no-resume` moves it aside and trains all of them",
         code="file-changed",
