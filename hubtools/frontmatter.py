@@ -1,4 +1,4 @@
-"""The front matter of a README.md: the one reader, and changes that keep every other byte.
+"""The front matter of a README.md: the one reader (`front_edits` changes it).
 
 What counts as front matter is what `huggingface_hub.RepoCard` takes for it (and `datasets` with
 it): UTF-8 with or without a byte order mark, perhaps white space, `---` alone on its line, YAML,
@@ -9,19 +9,18 @@ would predict rows that nobody gets.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from hubtools.causes import NO_FILE
 from hubtools.files import open_inside
-from hubtools.limits import FRONT_MATTER, FRONT_MATTER_VALUES, yaml_beyond
+from hubtools.limits import FRONT_MATTER, yaml_beyond
 from hubtools.patterns import regex
+from hubtools.safe_yaml import load_yaml
 
-_MARK = b"\xef\xbb\xbf"
+MARK = b"\xef\xbb\xbf"  # of the order of bytes
 # huggingface_hub.repocard.REGEX_YAML_BLOCK
 _BLOCK = regex(r"^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))")
 # what people write, and no reader takes: a space behind the fence, an indented or empty one
@@ -55,7 +54,7 @@ class FrontMatter:
 
 def parse(card: bytes | str) -> FrontMatter:
     """Take a card apart and read its YAML. Never raises."""
-    text = card.removeprefix(_MARK).decode("utf-8", "replace") if isinstance(card, bytes) else card
+    text = card.removeprefix(MARK).decode("utf-8", "replace") if isinstance(card, bytes) else card
     text = text.removeprefix("\ufeff")
     found = _BLOCK.match(text)
     if found is None:
@@ -211,189 +210,3 @@ def _repeated(block: str) -> Iterator[str]:
                 key = not key
     except yaml.YAMLError:
         return
-
-
-# --- changing it -----------------------------------------------------------------------------
-
-
-def with_key(card: bytes | None, key: str, value: Any, *, last: bool = False) -> bytes | None:
-    """The card (None: there is none yet) with this key of its front matter set to `value`, first
-    or `last` of all, or taken away if that is None. Gives None if it cannot be changed for
-    certain."""
-    import yaml
-
-    card = _spread(card) if card else card
-    before = parse(card or b"")
-    if before.error is not None:
-        return None
-    cleared = without_key(card, key) if card and key in before.data else card or b""
-    if cleared is None or value is None:
-        return cleared
-    lines = yaml.safe_dump({key: value}, sort_keys=False, allow_unicode=True)
-    mark, text = _marked(cleared)
-    end = "\r\n" if b"\r\n" in text else "\n"
-    block = lines.replace("\n", end).encode()
-    parts = parse(text)
-    if parts.block is not None:
-        place = len(parts.opening.encode())
-        if last:
-            place += len(parts.block.encode())
-            block = (end.encode() if parts.block else b"") + block.removesuffix(end.encode())
-        changed = mark + text[:place] + block + text[place:]
-    else:
-        rule = f"---{end}".encode()
-        changed = mark + rule + block + rule + text
-    return changed if _holds(changed, before.data | {key: value}) else None
-
-
-def without_key(card: bytes, key: str) -> bytes | None:
-    """The card without a key of its front matter, and without the front matter if it was all;
-    None if that cannot be done for certain."""
-    mark, text = _marked(_spread(card))
-    parts = parse(text)
-    if parts.block is None:
-        return card
-    start = len(parts.opening.encode())
-    stop = start + len(parts.block.encode())
-    kept = _without(text[start:stop] + b"\n", key)
-    front = kept.removesuffix(b"\n").removesuffix(b"\r") if kept else b""
-    changed = mark + text[:start] + front + text[stop:]
-    if not front:  # nothing between the fences is no front matter
-        changed = mark + parts.body.encode()
-    wanted = {name: value for name, value in parts.data.items() if name != key}
-    return changed if _holds(changed, wanted) else None
-
-
-def _spread(card: bytes) -> bytes:
-    """The card with a line for each key, where its front matter is one mapping in braces, as JSON
-    is; as it is where that cannot be done for certain."""
-    import yaml
-
-    mark, text = _marked(card)
-    parts = parse(text)
-    block = parts.block or ""
-    noted = any(line.lstrip().startswith("#") for line in block.splitlines())
-    if parts.error is not None or not block.lstrip().startswith("{") or noted:
-        return card
-    end = "\r\n" if b"\r\n" in text else "\n"
-    lines = yaml.safe_dump(dict(parts.data), sort_keys=False, allow_unicode=True, width=1000)
-    start = len(parts.opening.encode())
-    stop = start + len(block.encode())
-    front = lines.removesuffix("\n").replace("\n", end).encode()
-    changed = mark + text[:start] + front + text[stop:]
-    return changed if _holds(changed, parts.data) else card
-
-
-def _holds(card: bytes, wanted: Mapping[str, Any]) -> bool:
-    after = parse(card)
-    return after.error is None and after.data == wanted
-
-
-def _marked(card: bytes) -> tuple[bytes, bytes]:
-    """(byte order mark, the rest)."""
-    return (_MARK, card[3:]) if card.startswith(_MARK) else (b"", card)
-
-
-def _without(front: bytes, key: str) -> bytes:
-    """The lines without a top-level key: its line and what belongs to it, indented or a list."""
-    kept: list[bytes] = []
-    inside = False
-    for line in front.splitlines(keepends=True):
-        if re.match(re.escape(key).encode() + rb"[ \t]*:", line):
-            inside = True
-        elif inside and not re.match(rb"[ \t]|-[ \t]|\r?\n", line):
-            inside = False
-        if not inside:
-            kept.append(line)
-    return b"".join(kept)
-
-
-# --- YAML of strangers: no more of it than it says -------------------------------------------
-# Ten lines of aliases stand for a thousand million values, and a number of a million digits takes
-# minutes: what a text stands for is counted before anything is made of it.
-
-_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-_DIGITS = 400
-
-
-def load_yaml(text: str | bytes) -> Any:
-    """What `yaml.safe_load` gives. Raises `yaml.YAMLError` for what is no YAML, and for what is
-    beyond the limits of `hubtools.limits`."""
-    found, error = _loaded(text)
-    if error is not None:
-        raise error.with_traceback(None)
-    return deepcopy(found)
-
-
-@lru_cache(maxsize=4)  # one command reads the same card several times, and YAML is slow
-def _loaded(text: str | bytes) -> tuple[Any, Exception | None]:
-    import yaml
-
-    try:
-        return _read(text), None
-    except yaml.YAMLError as error:
-        return None, error
-
-
-_LONG = 50_000  # characters of YAML
-
-
-def _read(text: str | bytes) -> Any:
-    import yaml
-    from yaml.constructor import ConstructorError
-
-    beyond = yaml_beyond(text if isinstance(text, str) else text.decode("utf-8", "replace"))
-    if beyond is not None:
-        raise ConstructorError(None, None, beyond)
-    # the reader of the Hub's client, unless that takes seconds; then libyaml's, ten times as fast
-    fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    loader = (fast if len(text) > _LONG else yaml.SafeLoader)(text)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _count(node)
-        return loader.construct_document(node)
-    except RecursionError:
-        raise ConstructorError(None, None, "lists or mappings lie too deep in each other") from None
-    except (ValueError, OverflowError, TypeError, LookupError, AttributeError) as error:
-        # a date or a number that is none, `!!bool` of a word
-        raise ConstructorError(None, None, str(error).splitlines()[0]) from None
-    finally:
-        loader.dispose()
-
-
-def _count(root: Any) -> None:
-    """Raise `ConstructorError` if the node stands for too many values, each alias counted as often
-    as it is used, or for a number that is too long."""
-    from yaml.constructor import ConstructorError
-    from yaml.nodes import MappingNode, ScalarNode
-
-    sizes: dict[int, int] = {}
-
-    def size(node: Any) -> int:
-        known = sizes.get(id(node))
-        if known is not None:
-            return known
-        sizes[id(node)] = FRONT_MATTER_VALUES  # of one that holds itself there is no end
-        if isinstance(node, ScalarNode):
-            if node.tag in _NUMBERS and len(node.value) > _DIGITS:
-                raise ConstructorError(
-                    None, None, f"a number has {len(node.value):,} digits", node.start_mark
-                )
-            total = 1
-        elif isinstance(node, MappingNode):
-            total = 1 + sum(size(key) + size(value) for key, value in node.value)
-        else:
-            total = 1 + sum(map(size, node.value))
-        if total > FRONT_MATTER_VALUES:
-            raise ConstructorError(
-                None,
-                None,
-                f"the YAML stands for more than {FRONT_MATTER_VALUES:,} values",
-                node.start_mark,
-            )
-        sizes[id(node)] = total
-        return total
-
-    size(root)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hubtools.frontmatter import parse, with_key, without_key
+from hubtools.front_edits import with_key, without_key
+from hubtools.frontmatter import parse
 
 BOM = b"\xef\xbb\xbf"
 _LINES = st.sampled_from(

@@ -21,10 +21,10 @@ import yaml
 from hubtools import frontmatter
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
-from hubtools.frontmatter import load_yaml
 from hubtools.layout import CARD, WORK_DIR
 from hubtools.limits import MAX_CARD
 from hubtools.rooted import Root
+from hubtools.safe_yaml import load_yaml
 from hubtools.trust import is_sealed, seal
 
 _MEMORY = f"{WORK_DIR}/card.json"

@@ -14,10 +14,10 @@ from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.metadata.sidecars import decoded_all
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, read_within
-from hubtools.frontmatter import load_yaml
 from hubtools.journey.trainers.config import Captions, PictureSet
 from hubtools.journey.trainers.everydream import Folders
 from hubtools.limits import JSON_FILE, SIDECAR
+from hubtools.safe_yaml import load_yaml
 
 Texts = tuple[str, ...]
 

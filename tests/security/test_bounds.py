@@ -20,7 +20,6 @@ from hubtools.dataset.text.phrases import common_phrases, constants
 from hubtools.dataset.text.tokens import token_counters
 from hubtools.dataset.validate import validate
 from hubtools.findings import Report
-from hubtools.frontmatter import load_yaml
 from hubtools.limits import (
     CAPTION,
     COLUMNS,
@@ -33,6 +32,7 @@ from hubtools.limits import (
     SAID,
     json_cost,
 )
+from hubtools.safe_yaml import load_yaml
 from tests.typed import typed
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))

@@ -38,7 +38,8 @@ from hubtools.dataset.scan.scanning import scan
 from hubtools.dataset.text.blank import is_blank
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
-from hubtools.frontmatter import parse_card, with_key
+from hubtools.front_edits import with_key
+from hubtools.frontmatter import parse_card
 from hubtools.layout import CARD
 from hubtools.limits import RECORD_COST
 from hubtools.printable import visible

@@ -15,7 +15,7 @@ from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
 from hubtools.files import human_bytes
-from hubtools.frontmatter import load_yaml
+from hubtools.safe_yaml import load_yaml
 
 _UNPACKED = 32_000_000  # bytes of a misnamed file, unpacked
 

@@ -14,7 +14,7 @@ from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.folder.splits import infer_splits
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
-from hubtools.frontmatter import with_key, without_key
+from hubtools.front_edits import with_key, without_key
 from hubtools.layout import CARD
 from hubtools.limits import crowded_folders
 

@@ -30,7 +30,7 @@ from hubtools.dataset.shards.rows import entries
 from hubtools.dataset.shards.stored import Reader, Stored
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, open_regular
-from hubtools.frontmatter import with_key
+from hubtools.front_edits import with_key
 from hubtools.layout import CARD, METADATA_NAMES
 from hubtools.limits import CARD_FILE
 from hubtools.rooted import Root

@@ -22,7 +22,7 @@ from hubtools.dataset.shards.tar import TarWriter
 from hubtools.dataset.workers.guarded import scan_one
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, json_value, sha256_in, temporary_for
-from hubtools.frontmatter import with_key
+from hubtools.front_edits import with_key
 from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR
 from hubtools.limits import CARD_FILE, OWN_JSON_COST, PICTURE
 from hubtools.rooted import Root, is_left_over

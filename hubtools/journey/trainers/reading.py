@@ -9,11 +9,11 @@ from typing import Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, read_within
-from hubtools.frontmatter import load_yaml
 from hubtools.journey.trainers import ai_toolkit, everydream, onetrainer, sd_scripts, simpletuner
 from hubtools.journey.trainers.config import Config
 from hubtools.journey.trainers.places import place_of
 from hubtools.limits import FRONT_MATTER
+from hubtools.safe_yaml import load_yaml
 from hubtools.tomltext import toml_value
 
 # Where the settings of those trainers lie that have a folder of their own.
