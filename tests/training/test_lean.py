@@ -26,7 +26,8 @@ def denoiser(tiny_base: Path) -> Any:
 def learning(denoiser: Any, **settings: Any) -> dict[str, Any]:
     """Parameters of a LoRA that has begun to learn."""
     denoiser.requires_grad_(False).train()
-    said = TrainSettings(target_modules=["to_q", "to_k", "to_v", "to_out.0"], **settings)
+    layers = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "proj_in"]
+    said = TrainSettings(target_modules=layers, **settings)
     parameters = add_lora(denoiser, said, said.lora_alpha or said.rank)
     generator = torch.Generator().manual_seed(0)
     for name, parameter in parameters.items():
