@@ -26,10 +26,10 @@ def command(out: Output, family: str | None) -> int:
 
     facts = doctor(family=family)
     if out.human:
-        marks = {"ok": "", "note": "note", "problem": "PROBLEM"}
+        marks = {"ok": "", "note": "note: ", "problem": "PROBLEM: "}
         out.table(
-            ["", "", "", ""],
-            [(fact.topic, fact.name, marks[fact.state], fact.value) for fact in facts],
+            ["", "", ""],
+            [(fact.topic, fact.name, marks[fact.state] + fact.value) for fact in facts],
         )
         for fact in facts:
             if fact.hint and (fact.state != "ok" or fact.topic == "extras"):

@@ -218,14 +218,14 @@ def _refuse_longer(run_dir: Path, old: dict[str, Any], new: dict[str, Any], done
             code="file-changed",
         )
     place = shlex.quote(str(run_dir))
-    on = f"--init-from {place} --output-dir {place}-more --max-train-steps {more - steps} goes on"
+    on = f"`--init-from {place} --output-dir {place}-more --max-train-steps {more - steps}` goes on"
     raise HubtoolsError(
         f"{run_dir} is a run of {plural(steps, 'step')}, and the learning rate of its schedule"
         f" ({new['lr_scheduler']}) falls until the last: they are not the first of {more:,}.",
         hint=(
-            f"--max-train-steps {steps} takes it as it is; {on} from its weights; "
+            f"`--max-train-steps {steps}` takes it as it is; {on} from its weights; "
             if done
-            else f"--max-train-steps {steps} goes on with it; "
+            else f"`--max-train-steps {steps}` goes on with it; "
         )
         + "`hubtools train --no-resume` moves it aside and trains all of them",
         code="file-changed",
@@ -252,7 +252,7 @@ def stateless(run_dir: Path, steps: int) -> HubtoolsError:
     place = shlex.quote(str(run_dir))
     return HubtoolsError(
         f"{run_dir} is finished and has no state left to go on to {steps:,} steps from.",
-        hint=f"--init-from {place} --output-dir {place}-more starts a run from its weights;"
+        hint=f"`--init-from {place} --output-dir {place}-more` starts a run from its weights;"
         " `hubtools train --no-resume` moves it aside and trains all of them",
         code="nothing-there",
     )

@@ -113,7 +113,7 @@ def test_without_its_states_it_is_said_what_to_type(
         (
             {"lr_scheduler": "cosine"}, {},
             r"learning rate of its schedule \(cosine\) falls until the last: .* first of 8",
-            "--max-train-steps 5 takes it as it is; --init-from",
+            "`--max-train-steps 5` takes it as it is; `--init-from",
         ),
         (
             {"lr_scheduler": "constant_with_warmup", "lr_warmup_steps": 2}, {"lr_warmup_steps": 3},
