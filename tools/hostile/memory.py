@@ -58,8 +58,11 @@ class Watch:
 
     def _look(self) -> None:
         while True:
-            # resident now, for the sum: peaks of workers that take turns do not add up
-            self.worker = max(self.worker, *(_status(c, "VmHWM") for c in _children()), 0.0)
-            self.workers = max(self.workers, sum(_status(c, "VmRSS") for c in _children()))
+            children = _children()
+            self.worker = max(self.worker, *(_status(c, "VmHWM") for c in children), 0.0)
+            # resident now, for the sum: peaks of workers that take turns do not add up, nor does
+            # what one frees and the next one takes between two looks
+            first, second = ([_status(c, "VmRSS") for c in children] for _ in range(2))
+            self.workers = max(self.workers, sum(map(min, first, second)))
             if self._stop.wait(_EVERY):
                 return
