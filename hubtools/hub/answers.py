@@ -11,13 +11,14 @@ left; what the client has written of it until then it takes away.
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.hub.marks import check_commit
+from hubtools.hub.marks import check_said
 from hubtools.hub.origins import note_actions
 from hubtools.hub.sizes import SIZES, refuse_without_room, with_room
 from hubtools.limits import ANSWER, JSON_COST, json_cost
@@ -97,12 +98,21 @@ def bounded(answer: Any, request: Any) -> Any:
             below.close()
         if json_cost(data) > JSON_COST:
             raise _too_much(request, "holds more values than are read")
-        SIZES.note_tree(data, request)
-        note_actions(data, request)
-        if answer.status_code == 200:
-            check_commit(data, request)
+        said = _parsed(data)
+        SIZES.note_tree(said, request)
+        note_actions(said, request)
+        if answer.status_code < 400:  # the client reads them all
+            check_said(said, request)
         answer.stream = httpx2.ByteStream(data)
     return answer
+
+
+def _parsed(data: bytes) -> Any:
+    """None if it is no JSON."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _counted(blocks: Iterable[bytes], most: int | None, request: Any) -> Iterator[bytes]:

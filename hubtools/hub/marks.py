@@ -1,10 +1,8 @@
 """What the Hub's client makes names of files in its cache of: the ETag of a file, the commit that
-it is of, a revision. A server that is no Hub may say `../../.bashrc`."""
+it is of, a revision, the hash in a list of files. A server that is no Hub may say `../../x`."""
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
 from hubtools.errors import HubtoolsError
@@ -14,7 +12,7 @@ from hubtools.rooted import LeadsOut, parts_of
 COMMIT = regex(r"[0-9a-f]{40}|[0-9a-f]{64}")  # Git's names of commits: SHA-1 or SHA-256
 _ETAG = regex(r"(?!\.)[^/\\:\x00-\x1f\x7f]{1,200}")  # one part of a path, on any system
 _ETAGS = ("x-linked-etag", "etag")
-_INFO = re.compile(r"/api/(?:models|datasets|spaces)/[^/]+(?:/[^/]+)?(?:/revision/[^/]+)?\Z")
+_SHA256 = regex(r"[0-9a-f]{64}")
 
 
 def check_marks(answer: Any, request: Any) -> None:
@@ -31,17 +29,18 @@ def check_marks(answer: Any, request: Any) -> None:
             raise _senseless(request, f"its ETag is {etag[:80]!a}")
 
 
-def check_commit(data: bytes, request: Any) -> None:
-    """Raises `HubtoolsError` for what the API says of a repository, if its commit is none."""
-    if _INFO.search(request.url.path) is None:
-        return
-    try:
-        said = json.loads(data)
-    except (ValueError, RecursionError):
-        return
+def check_said(said: Any, request: Any) -> None:
+    """Raises `HubtoolsError` for what the API says, whatever was asked and wherever that was led,
+    if the commit of a repository is none, or the SHA-256 of a listed file."""
     commit = said.get("sha") if isinstance(said, dict) else None
     if commit is not None and (not isinstance(commit, str) or COMMIT.fullmatch(commit) is None):
         raise _senseless(request, f"its commit is {str(commit)[:80]!a}")
+    for one in said if isinstance(said, list) else ():
+        lfs = one.get("lfs") if isinstance(one, dict) else None
+        for name in ("oid", "sha256"):
+            digest = lfs.get(name) if isinstance(lfs, dict) else None
+            if digest is not None and not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
+                raise _senseless(request, f"a file of it has the hash {str(digest)[:80]!a}")
 
 
 def check_revision(revision: str | None) -> None:

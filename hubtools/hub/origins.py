@@ -8,17 +8,20 @@ has it send a commit, or the identity of a workflow, once more. A server that a 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from hubtools.errors import HubtoolsError
+from hubtools.patterns import regex
 
 _PUBLIC = ("https://huggingface.co", "https://hf.co")  # a mirror may lead to it
 _PORTS = {"http": 80, "https": 443}
 _XET_LINK, _XET_ROUTE = "xet-auth", "x-xet-refresh-route"
 _XET_HEADERS = ("x-xet-hash", _XET_ROUTE, "link")
+_HASH = regex(r"[0-9a-f]{64}")
+# That libraries in Python and Rust read as one: no name before the host, no backslash, no space.
+_PLAIN = regex(r"https?://[A-Za-z0-9._\[\]:-]+(?:[/?][\x21-\x5b\x5d-\x7e]*)?")
 _REPEATED = (307, 308)  # the same is sent once more, with its body
 
 
@@ -62,45 +65,53 @@ def without_leads(answer: Any, request: Any) -> None:
     note(request, *filter(None, (location, *links.values())))
     if location and answer.status_code in _REPEATED and request.method not in ("GET", "HEAD"):
         onward = _origin(request.url, location)
-        if onward in _named and _origin(request.url) not in _named:
+        here = _origin(request.url)
+        if (onward is None or onward in _named) and here not in _named:
             raise _elsewhere(onward, "what you send")
     route = links.get(_XET_LINK, answer.headers.get(_XET_ROUTE))
     if route is not None:
         note(request, route)
-        if _origin(request.url, route) in _named:
+        leads_to = _origin(request.url, route) if _PLAIN.fullmatch(route) else None
+        marked = _HASH.fullmatch(answer.headers.get("x-xet-hash", "")) is not None
+        if leads_to is None or leads_to in _named or not marked:
             for name in _XET_HEADERS:
                 if name in answer.headers:
                     del answer.headers[name]
 
 
-def note_actions(data: bytes, request: Any) -> None:
-    """Note where an answer of LFS has files sent, and asked for."""
-    if "/info/lfs/" not in request.url.path:
-        return
-    try:
-        note(request, *_hrefs(json.loads(data)))
-    except (ValueError, RecursionError):
-        return
+def note_actions(said: Any, request: Any) -> None:
+    """Note where an answer of LFS (wherever its question was led) has files sent, and asked for."""
+    if isinstance(said, dict):
+        note(request, *_hrefs(said.get("objects")))
 
 
 def note(request: Any, *addresses: str) -> None:
-    """Remember the servers of these addresses, which an answer to `request` names."""
+    """Remember the servers of these addresses, which an answer to `request` names: as they stand,
+    and with the Hub that is set in the place of the public one, as the client asks them."""
+    if not addresses:
+        return
+    from huggingface_hub.utils._http import fix_hf_endpoint_in_url
+
     known = _trusted() | _asked | {_origin(request.url)}
+    forms = {*addresses, *(fix_hf_endpoint_in_url(one, None) for one in addresses)}
     _named.update(
         origin
-        for address in addresses
+        for address in forms
         if (origin := _origin(request.url, address)) is not None and origin not in known
     )
 
 
 def _hrefs(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(value.get("href"), str):
-            yield value["href"]
-        value = list(value.values())
-    if isinstance(value, list):
-        for one in value:
-            yield from _hrefs(one)
+    """All addresses in it, however deep they lie."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            if isinstance(one.get("href"), str):
+                yield one["href"]
+            left.extend(one.values())
+        elif isinstance(one, list):
+            left.extend(one)
 
 
 def _links(answer: Any) -> dict[str, str]:

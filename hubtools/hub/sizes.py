@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import threading
@@ -37,14 +36,10 @@ class Sizes:
         if onward:
             self._keep(str(request.url.join(onward)), int(said))
 
-    def note_tree(self, data: bytes, request: Any) -> None:
+    def note_tree(self, entries: Any, request: Any) -> None:
         """Keep what an answer of the API says, if it is a list of files."""
         address = str(request.url).partition("?")[0]
         if (tree := _TREE.match(address)) is None:
-            return
-        try:
-            entries = json.loads(data)
-        except (ValueError, RecursionError):
             return
         kind = "" if tree[2] == "models" else f"/{tree[2]}"
         folder = f"{tree[1]}{kind}/{tree[3]}/resolve/{tree[4]}/"

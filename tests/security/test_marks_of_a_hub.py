@@ -27,13 +27,16 @@ class Said:
 
     def __init__(self) -> None:
         self.status, self.commit, self.etag, self.sha = 200, COMMIT, "e" * 40, COMMIT
+        self.api, self.moved, self.tree = 200, False, list[dict[str, Any]]()
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
+        if self.moved and "/api/" in path:
+            return httpx2.Response(302, headers={"location": path.replace("/api/", "/moved/")})
         if "/tree/" in path:
-            return httpx2.Response(200, json=[])
-        if "/api/" in path:
-            return httpx2.Response(200, json={"id": "o/n", "sha": self.sha, "siblings": []})
+            return httpx2.Response(self.api, json=self.tree)
+        if "/api/" in path or "/moved/" in path:
+            return httpx2.Response(self.api, json={"id": "o/n", "sha": self.sha, "siblings": []})
         heads = {"etag": f'"{self.etag}"', "x-repo-commit": self.commit, "content-length": "3"}
         if self.status == 404:
             heads["x-error-code"] = "EntryNotFound"
@@ -80,6 +83,26 @@ def test_commits_of_repositories(said: Said, tmp_path: Path, number: int) -> Non
     for ask in (model_info, snapshot_of):
         with pytest.raises(HubtoolsError, match="makes no sense: its commit is"):
             ask("o/n")
+
+
+@pytest.mark.parametrize("how", ["pull request", "moved", "203"])
+def test_however_it_is_answered(said: Said, tmp_path: Path, how: str) -> None:
+    said.sha, said.moved = places(tmp_path)[1], how == "moved"
+    said.api = 203 if how == "203" else 200
+    with pytest.raises(HubtoolsError, match="makes no sense: its commit is"):
+        snapshot_of("o/n", revision="refs/pr/1" if how == "pull request" else None)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("number", range(5))
+def test_hashes_of_a_list(said: Said, tmp_path: Path, number: int, moved: bool) -> None:
+    """Of what Xet has, the client takes the list's hash for the ETag and asks nobody again."""
+    said.moved = moved
+    lfs = {"oid": places(tmp_path)[number], "size": 3, "pointerSize": 1}
+    row = {"type": "file", "path": "a.bin", "size": 3, "oid": COMMIT, "lfs": lfs}
+    said.tree = [row | {"xetHash": "a" * 64}]
+    with pytest.raises(HubtoolsError, match="makes no sense: a file of it has the hash"):
+        snapshot_of("o/n")
 
 
 @pytest.mark.parametrize("number", range(3))
