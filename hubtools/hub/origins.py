@@ -9,6 +9,7 @@ has it send a commit, or the identity of a workflow, once more. A server that a 
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -45,11 +46,15 @@ _named: set[Origin] = set()  # by an answer, before anybody asked them
 
 def refuse_elsewhere(request: Any) -> None:
     """Raises `LedElsewhere` for a request that carries a token and goes where an answer has led.
-    A name and a password (`Basic`) are those of the address itself."""
-    if request.headers.get("authorization", "basic").lower().startswith("basic"):
-        return
+    A name and a password (`Basic`) are those of the address itself, but those of the Hub's are for
+    the Hub."""
+    said = request.headers.get("authorization", "")
     origin = _origin(request.url)
-    if origin is None or origin in _trusted():
+    if not said or origin is None or origin in _trusted():
+        return
+    if said.lower().startswith("basic"):
+        if said == _password():
+            raise _elsewhere(origin, "your password")
         return
     if origin in _named:
         raise _elsewhere(origin, "your token")
@@ -128,6 +133,18 @@ def _trusted() -> set[Origin | None]:
     known = [constants.ENDPOINT, *_PUBLIC, os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")]
     known += [one.replace("http:", "https:", 1) for one in known if one.startswith("http:")]
     return {_origin(one) for one in known} - {None}
+
+
+def _password() -> str | None:
+    """The name and the password in the Hub's address, as a header says them."""
+    import httpx2
+    from huggingface_hub import constants
+
+    hub = httpx2.URL(constants.ENDPOINT)
+    if not hub.userinfo:
+        return None
+    pair = b64encode(f"{hub.username}:{hub.password}".encode()).decode("ascii")
+    return f"Basic {pair}"
 
 
 def _origin(url: Any, onward: str = "") -> Origin | None:

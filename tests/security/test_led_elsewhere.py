@@ -158,6 +158,20 @@ def test_an_address_that_the_client_rewrites(
         _http.get_session().get(fix_hf_endpoint_in_url(named, None), headers=heads)
 
 
+def test_the_password_of_the_hubs_address(
+    asked: list[httpx2.Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client writes it into what it takes for the public Hub's name."""
+    monkeypatch.setattr(constants, "ENDPOINT", "http://me:pass%20word@hub.invalid")
+    put = fix_hf_endpoint_in_url("https://huggingface.co.elsewhere.invalid/put", None)
+    before = len(asked)
+    with pytest.raises(LedElsewhere, match="your password"):
+        _http.get_session().put(put, content=b"abc")
+    assert len(asked) == before
+    for place in (constants.ENDPOINT, "http://other:word@there.invalid"):
+        assert _http.get_session().get(f"{place}/led/there").status_code == 200
+
+
 def test_who_may_have_it(asked: list[httpx2.Request]) -> None:
     """The Hub that is set, the public one, and one that a program asks by itself."""
     heads = {"authorization": f"Bearer {TOKEN}"}
