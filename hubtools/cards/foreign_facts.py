@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 from hubtools.cardlinks import gallery_files
 from hubtools.cards.escape import hub_file, markdown
@@ -34,11 +33,11 @@ from hubtools.cards.showing import (
 )
 from hubtools.cards.snippet import snippet
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import human_bytes, json_value, open_regular
+from hubtools.files import human_bytes, open_regular
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, family_words, look, words_for
-from hubtools.lorafile.told import Told, hub_id, told_by
+from hubtools.lorafile.told import Told, base_of_card, base_of_config, hub_id, told_by
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target
 from hubtools.models.singles import ids_meant
@@ -49,7 +48,6 @@ from hubtools.runfolders.main_file import lora_in
 from hubtools.runfolders.trainers import recognised
 
 _CONFIG = "adapter_config.json"
-_MOST_CONFIG = 1_000_000  # bytes
 _NAMED = ("OneTrainer", "sd-scripts", "ai-toolkit", "SimpleTuner", "diffusion-pipe")
 _USUAL = ("pytorch_lora_weights", "adapter_model", "lora")
 _BASE_SETTINGS = ("train.base_model_repo", "train.pretrained_model_name_or_path")
@@ -114,10 +112,9 @@ class Foreign:
         named = train.base_model_repo or train.pretrained_model_name_or_path
         typed = any(name in given for name in _BASE_SETTINGS)
         set_ = self._set("the command line" if typed else "hubtools.toml") if named else None
-        theirs = self.own.data.get("base_model")
-        one = theirs[0] if isinstance(theirs, list) and len(theirs) == 1 else theirs
-        card = Base(one, None, "its README.md") if hub_id(one) and isinstance(one, str) else None
-        config = hub_id(self._config().get("base_model_name_or_path"))
+        theirs = base_of_card(self.own.data)
+        card = Base(theirs, None, "its README.md") if theirs else None
+        config = base_of_config(self.weights.parent)
         header = self.told.base_model
         return [
             set_ if typed else None,
@@ -131,16 +128,6 @@ class Foreign:
     def _set(self, source: str) -> Base:
         id, place = base_set(self.project)
         return Base(id, place, source)
-
-    def _config(self) -> dict[str, Any]:
-        with Root(self.weights.parent) as root:
-            if not root.is_file(_CONFIG):
-                return {}
-            try:
-                content = json_value(root.read(_CONFIG, _MOST_CONFIG))
-            except (ValueError, RecursionError):
-                return {}
-        return content if isinstance(content, dict) else {}
 
     @staticmethod
     def _target(base: Base) -> Target | None:

@@ -15,10 +15,13 @@ from hubtools.errors import HubtoolsError
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.advice import card_command
-from hubtools.lorafile.look import ADAPTERS
+from hubtools.lorafile.look import ADAPTERS, Weights
 from hubtools.lorafile.told import told_by
 from hubtools.manifest import RunManifest
-from hubtools.weights import read_header
+from hubtools.models.singles import usual_ids
+from hubtools.weights import Header, read_header
+
+_EXAMPLES = 3  # of ids that a base may have
 
 
 @CARD_RULES.rule("C101", "The front matter cannot be read", Severity.ERROR)
@@ -131,11 +134,30 @@ def _bundled_base(view: CardView) -> str | None:
 
 def _base_advice(view: CardView) -> str:
     if RUN_MANIFEST not in view.names:
-        return card_command(view.root, "--base-model", "owner/name")
+        return card_command(view.root, "--base-model", "owner/name") + _like(view)
     return (
         f"{card_command(view.root, '--base-model-repo', 'owner/name')}, the base's id on the Hub;"
         " or train.base_model_repo in hubtools.toml"
     )
+
+
+def _like(view: CardView) -> str:
+    """Which id that may be, as far as the names and widths of the LoRA's layers tell."""
+    held = next((one for one in (Weights(h, 0, None) for h in _loras(view)) if one.families), None)
+    if held is None:
+        return ""
+    if held.strange_widths:
+        return "; a base that comes with hubtools, or is nobody else's, has no id"
+    ids = usual_ids(held.families)[:_EXAMPLES]
+    return f", for example {' or '.join(ids)}" if ids else ""
+
+
+def _loras(view: CardView) -> list[Header]:
+    """Headers of the adapters at the top of the folder."""
+    with view.folder() as root:
+        tops = [n for n in view.names if n.endswith(".safetensors") and root.is_file(n)]
+        headers = [read_header(root.opened(name)) for name in tops]
+    return [header for header in headers if header.holds in ADAPTERS]
 
 
 @CARD_RULES.rule("C133", "The card of a LoRA names no trigger", Severity.INFO)
@@ -150,10 +172,7 @@ def trigger_of_foreign(view: CardView) -> Iterator[Problem]:
         return
     if RUN_MANIFEST in view.names:
         return
-    with view.folder() as root:
-        tops = [n for n in view.names if n.endswith(".safetensors") and root.is_file(n)]
-        headers = [read_header(root.opened(name)) for name in tops]
-    loras = [header for header in headers if header.holds in ADAPTERS]
+    loras = _loras(view)
     if not loras:
         return
     named = next((t for one in loras if (t := told_by(one.metadata).trigger)), None)
@@ -243,7 +262,15 @@ def widget_trigger(view: CardView) -> Iterator[Problem]:
     trigger = view.data.get("instance_prompt")
     if isinstance(trigger, str) and view.widget:
         text = view.widget[0].get("text")
-        if isinstance(text, str) and trigger not in text:
+        if text == "-":  # what `hubtools card` writes where nothing tells it
+            yield at(
+                view, "widget", f"nothing tells the prompt of the first picture; {trigger!r} should"
+                " be in it",
+                "write what it was drawn with into a .txt of the same name beside the picture"
+                f" (in samples/), then {card_command(view.root)}; or draw one"
+                f" ({draw_command(view, shlex.quote(f'{trigger}, WORDS'))})",
+            )  # fmt: skip
+        elif isinstance(text, str) and trigger not in text:
             yield at(
                 view, "widget", f"the first prompt does not contain {trigger!r}",
                 f"put a prompt with it first; if there is none, draw one"

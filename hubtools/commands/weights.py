@@ -13,6 +13,7 @@ from hubtools.errors import UsageError
 from hubtools.fences import keep_inside
 from hubtools.files import StrPath
 from hubtools.layout import LORA_WEIGHTS
+from hubtools.lorafile.told import Beside, hub_id
 from hubtools.tinypeople import bundled
 
 if TYPE_CHECKING:
@@ -40,8 +41,10 @@ def export(
     from hubtools.conversion.export import export as run
     from hubtools.models.targets import target_of
 
-    source, family = _file_of(lora)
+    source, family, named = _file_of(lora)
     base = None
+    if base_model and not Path(base_model).expanduser().exists():
+        named = hub_id(base_model) or named
     if base_model is not None and (base := target_of(bundled(base_model) or base_model)) is None:
         raise UsageError(
             f"What kind of model {base_model} is cannot be told.",
@@ -53,7 +56,8 @@ def export(
         keep_inside(place)
     return run(
         source, place, format=format, precision=dtype, rank=rank,
-        base=base, family=family, allow_pickle=allow_pickle, overwrite=overwrite,
+        base=base, family=family, named=named,
+        allow_pickle=allow_pickle, overwrite=overwrite,
     )  # fmt: skip
 
 
@@ -95,8 +99,9 @@ def convert(
     )  # fmt: skip
 
 
-def _file_of(lora: StrPath) -> tuple[Path, str | None]:
-    """Its file, and the family of its base as manifests name it, if its run or its card tells."""
+def _file_of(lora: StrPath) -> tuple[Path, str | None, str | None]:
+    """Its file, the family of its base as manifests name it, if its run or its card tells, and the
+    base's Hub id, if they or peft's configuration tell it."""
     from hubtools.inference.lora import resolve_lora, run_of
     from hubtools.models.targets import target_of
 
@@ -106,9 +111,12 @@ def _file_of(lora: StrPath) -> tuple[Path, str | None]:
         found = resolve_lora(str(lora))
         path, base = found.path, found.base_model
     if (run := run_of(path)) is not None:
-        return path, run.base_model.family
+        return path, run.base_model.family, run.base_model.id
+    if path.is_file() and base is None:
+        beside = Beside.of(path.parent)
+        base = beside.card or beside.config
     target = target_of(base) if base else None
-    return path, target.support.name if target and target.support else None
+    return path, target.support.name if target and target.support else None, hub_id(base)
 
 
 def merge(

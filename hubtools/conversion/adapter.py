@@ -58,12 +58,13 @@ class Layer:
 class Adapter:
     """A LoRA for models of `target`. `layers` by their names in a file of diffusers:
     `unet.mid_block...to_q`, `text_encoder.text_model...`. `mended`: what was wrong with the file's
-    names."""
+    names; `base`: Hub id of the base, where something besides its header tells."""
 
     target: Target
     layers: Mapping[str, Layer]
     metadata: Mapping[str, str]
     mended: tuple[str, ...] = ()
+    base: str | None = None
 
 
 def read_adapter(

@@ -61,12 +61,14 @@ def export(
     rank: int | None = None,
     base: Target | None = None,
     family: str | None = None,
+    named: str | None = None,
     allow_pickle: bool = False,
     overwrite: bool = False,
 ) -> Exported:
     """Write the LoRA in the file `source` as the file `to` (of `peft`: as a folder), with alphas in
     the weights, and read it back. `precision`: of its numbers, default what they are in; `rank`: at
-    most so many a layer; `base`, `family`: as in `read_adapter`.
+    most so many a layer; `base`, `family`: as in `read_adapter`;
+    `named`: Hub id of the base, for the header.
 
     Raises `UsageError` if something else lies at `to`, and what `read_adapter` and `tensors_for`
     raise."""
@@ -75,7 +77,7 @@ def export(
     before = _with_texts(
         read_adapter(source, base, family=family, allow_pickle=allow_pickle), source
     )
-    now: Adapter = folded(before)
+    now: Adapter = replace(folded(before), base=named)
     check_finite(source, _numbers(now), "fp32", _FOLDED)
     if rank is not None:
         now = reduced(now, rank)

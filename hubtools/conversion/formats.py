@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hubtools.conversion.adapter import MAGNITUDE, Adapter, Layer
 from hubtools.errors import HubtoolsError
 from hubtools.lorafile.look import METADATA_KEY
+from hubtools.lorafile.told import kept_of, told_by
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,12 +75,16 @@ def _magnitude(layer: Layer, *, peft: bool) -> Tensor:
 
 def _own_header(adapter: Adapter) -> dict[str, str]:
     """What is kept of the file's own header: nothing that tells of a machine."""
-    return {"modelspec.sai_model_spec": "1.0.0"} | {
-        key: value
-        for key, value in adapter.metadata.items()
-        if key in ("hubtools_step", "modelspec.title", "modelspec.trigger_phrase")
-        or key.startswith("modelspec.license")
-    }
+    return (
+        {"modelspec.sai_model_spec": "1.0.0"}
+        | kept_of(adapter.metadata, adapter.base)
+        | {
+            key: value
+            for key, value in adapter.metadata.items()
+            if key in ("hubtools_step", "modelspec.title", "modelspec.trigger_phrase")
+            or key.startswith("modelspec.license")
+        }
+    )
 
 
 def _check_read(adapter: Adapter, to: Format) -> None:
@@ -142,8 +147,13 @@ def peft_parts(adapter: Adapter) -> dict[str, tuple[dict[str, Tensor], dict[str,
             tensors[f"base_model.model.{name}.lora_B.weight"] = layer.up
             if layer.magnitude is not None:
                 tensors[f"base_model.model.{name}{MAGNITUDE}"] = _magnitude(layer, peft=True)
-        found[part] = tensors, peft_config(layers)
+        found[part] = tensors, peft_config(layers) | _named(adapter)
     return found
+
+
+def _named(adapter: Adapter) -> dict[str, str]:
+    base = adapter.base or told_by(adapter.metadata).base_model
+    return {"base_model_name_or_path": base} if base else {}
 
 
 def _as_modules(adapter: Adapter, part: str, layers: dict[str, Layer]) -> dict[str, Layer]:

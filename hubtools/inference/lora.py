@@ -17,7 +17,7 @@ from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
 from hubtools.lorafile.made_of import MadeOf
-from hubtools.lorafile.told import hub_id
+from hubtools.lorafile.told import Beside, hub_id, told_by
 from hubtools.manifest import RunManifest
 from hubtools.modelfiles import SAFE, is_pickled, unread
 from hubtools.models.merged import merged_into
@@ -36,7 +36,7 @@ class LoraFile:
     rank: int
     step: int | None  # training step, if the file or its run says so
     source: str  # what the user typed
-    base_model: str | None = None  # from its run, for when no base is named
+    base_model: str | None = None  # of its run, card or header, where none is named
     trigger: str | None = None  # from its run or its card
     name: str = ""  # fit to be published: Hub id, run folder's or file's name
     of_text: bool = False  # it changes a text encoder, too
@@ -158,7 +158,7 @@ def _folder(folder: Path, source: str, weight_name: str | None, step: int | None
         )
     found = replace(_file(path, source, step, None), name=folder.absolute().name)
     if manifest is None:
-        return found
+        return _in_run(found)
     return replace(found, base_model=manifest.base_model.named, trigger=manifest.dataset.trigger)
 
 
@@ -210,10 +210,13 @@ def snapshots_of(folder: Path) -> list[int]:
 
 
 def _in_run(file: LoraFile) -> LoraFile:
-    """A file inside a run folder knows what the run knows of base and trigger."""
+    """A file inside a run folder knows what the run knows of base and trigger; any other what its
+    card tells, peft's configuration and its header."""
     run = run_of(file.path)
     if run is None:
-        return file
+        beside = Beside.of(file.path.parent)
+        base = beside.card or beside.config or told_by(read_header(file.path).metadata).base_model
+        return replace(file, base_model=base, trigger=beside.trigger)
     return replace(file, base_model=run.base_model.named, trigger=run.dataset.trigger)
 
 

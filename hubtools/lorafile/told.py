@@ -1,22 +1,28 @@
 """What the header of a LoRA file says of its training, as far as it is about no person, no folder
-and no machine: numbers, names that are known, the base's id.
+and no machine: numbers, names that are known, the base's id. And what lies beside the file and says
+which base it is for.
 
 Keys: of sd-scripts (`ss_*`, docs/train_network_README in its repository), of ai-toolkit
 (`training_info`, `software`), of OneTrainer (`ot_config`), of ModelSpec
-(https://github.com/Stability-AI/ModelSpec), of hubtools.
+(https://github.com/Stability-AI/ModelSpec), of hubtools (`base_model`: of what it converted).
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hubtools.files import json_value
+from hubtools.frontmatter import read_card
+from hubtools.layout import CARD
 from hubtools.models.registry import DENOISERS
 from hubtools.patterns import regex
+from hubtools.rooted import Root
 
 _ID = regex(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 # How paths of a machine begin that look like an id.
@@ -31,6 +37,21 @@ _FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
 _SIDES = re.compile(r"\(?\s*(\d{2,5})\s*(?:,\s*|x\s*)(\d{2,5})\s*\)?|(\d{2,5})")
 _OPTIMIZER = re.compile(r"(?:[\w.]{1,100}\.)?([A-Za-z]\w{1,39})(?:\(.{0,1000})?", re.DOTALL)
 _PRECISIONS = ("no", "fp16", "bf16", "fp8", "float", "float16", "bfloat16", "float32")
+_CONFIG = "adapter_config.json"
+_MOST_CONFIG = 1_000_000  # bytes
+_BASE = "base_model"
+# Where `told_by` finds what its rows say.
+_KEYS = {
+    "steps": "ss_steps", "epochs": "ss_epoch", "pictures": "ss_num_train_images",
+    "pictures a step": "ss_total_batch_size", "resolution": "ss_resolution",
+    "learning rate": "ss_learning_rate", "optimizer": "ss_optimizer",
+    "precision": "ss_mixed_precision", "seed": "ss_seed",
+}  # fmt: skip
+_BY = {
+    "sd-scripts": {"ss_network_module": "networks.lora"},
+    "ai-toolkit": {"software": json.dumps({"name": "ai-toolkit"})},
+    "OneTrainer": {"ot_config": "{}"},
+}
 _LONGEST = 20_000_000  # letters of a value that is read as JSON
 
 
@@ -69,11 +90,63 @@ def told_by(metadata: Mapping[str, str]) -> Told:
     ]
     return Told(
         _trainer(metadata),
-        hub_id(metadata.get("ss_sd_model_name")) or hub_id(config.get("base_model_name")),
+        hub_id(metadata.get("ss_sd_model_name"))
+        or hub_id(config.get("base_model_name"))
+        or hub_id(metadata.get(_BASE)),
         _trigger(metadata.get("modelspec.trigger_phrase")),
         tuple((name, value) for name, value in rows if value is not None),
         max(sides) if sides else None,
     )
+
+
+def kept_of(metadata: Mapping[str, str], base: str | None = None) -> dict[str, str]:
+    """Entries of a header that say of the training what `told_by` reads in `metadata`, and nothing
+    besides: for a file that is made of that one. `base`: Hub id of the base that it is for, where
+    something else tells it."""
+    told = told_by(metadata)
+    numbers = {name: value.removesuffix(" px") for name, value in told.numbers}
+    if "hubtools_step" in metadata:
+        numbers.pop("steps", None)  # that entry is kept itself
+    kept = {_KEYS[name]: value for name, value in numbers.items()}
+    base = hub_id(base) or told.base_model
+    return kept | _BY.get(told.trainer or "", {}) | ({_BASE: base} if base else {})
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside a LoRA's file says of it. Hub ids: `card`, by the front matter of README.md;
+    `config`, by peft's adapter_config.json. `trigger`: by the card."""
+
+    card: str | None = None
+    config: str | None = None
+    trigger: str | None = None
+
+    @classmethod
+    def of(cls, folder: Path) -> Beside:
+        data = read_card(folder / CARD).data
+        said = data.get("instance_prompt")
+        return cls(
+            base_of_card(data), base_of_config(folder), said if isinstance(said, str) else None
+        )
+
+
+def base_of_card(data: Mapping[str, Any]) -> str | None:
+    """The Hub id that a card's front matter names as the base; None if it names several."""
+    theirs = data.get("base_model")
+    return hub_id(theirs[0] if isinstance(theirs, list) and len(theirs) == 1 else theirs)
+
+
+def base_of_config(folder: Path) -> str | None:
+    """The Hub id of the base that peft's adapter_config.json in `folder` names. A link out of the
+    folder is not read."""
+    with Root(folder) as root:
+        if not root.is_file(_CONFIG):
+            return None
+        try:
+            content = json_value(root.read(_CONFIG, _MOST_CONFIG))
+        except (ValueError, RecursionError):
+            return None
+    return hub_id(content.get("base_model_name_or_path")) if isinstance(content, dict) else None
 
 
 def hub_id(value: object) -> str | None:

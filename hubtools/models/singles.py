@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -174,6 +174,13 @@ _OTHER = {
     Holds.EMBEDDING: "it holds embeddings of words",
     Holds.OPTIMIZER: "it is the state of an optimizer",
 }
+
+
+def usual_ids(targets: Iterable[TargetName]) -> tuple[str, ...]:
+    """Hub ids of published bases, at most one of each kind of model, as examples."""
+    published = (_SD1, _SD2, _SDXL, *((one.target, one.like) for one in _KNOWN if not one.named))
+    usual = dict(reversed(published))
+    return tuple(usual[target] for target in targets if target in usual)
 
 
 def ids_meant(text: str) -> str:

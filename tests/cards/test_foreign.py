@@ -13,6 +13,7 @@ from PIL import Image
 
 from hubtools.cards.rules import check_card
 from hubtools.frontmatter import parse
+from hubtools.inference.lora import resolve_lora
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
 from tests import lorafiles
@@ -100,6 +101,7 @@ def test_of_a_bare_file_what_is_unknown_is_asked_for(bare: Path, tmp_path: Path)
     assert "zwx" not in text_of(bare)
     fixes = {f.rule: str(f.fix) for f in check_card(bare, "model").findings}
     assert set(fixes) == {"C103", "C133", "C213", "C301"}
+    assert f"`, for example {BASE}" in fixes["C103"]
     answers = {"owner/name": BASE, "ID": "creativeml-openrail-m"}
     for rule in ("C103", "C133", "C301"):  # each as it is typed
         command = re.search(r"`hubtools ([^`]+)`", fixes[rule])
@@ -109,7 +111,9 @@ def test_of_a_bare_file_what_is_unknown_is_asked_for(bare: Path, tmp_path: Path)
         assert rule not in rules_of(bare)
     picture(bare / "samples/one.png")
     assert typed("card", bare).returncode == 0
-    assert rules_of(bare) == {"C109"}  # nobody said what the picture was drawn with
+    (found,) = check_card(bare, "model").findings  # nobody said what the picture was drawn with
+    assert found.rule == "C109"
+    assert ".txt of the same name" in str(found.fix)
     (bare / "samples/one.txt").write_text("a zwx dog")
     typed("card", bare)
     assert rules_of(bare) == set()
@@ -344,3 +348,34 @@ def test_a_licence_is_asked_for_once_the_base_is_known(bare: Path) -> None:
 def test_findings_name_the_card_from_where_one_stands(bare: Path, tmp_path: Path) -> None:
     done = typed("card", "bare", cwd=tmp_path)
     assert "bare/README.md:1: error C301" in done.stdout
+
+
+def test_the_base_that_a_card_or_peft_names_is_known_wherever_the_lora_goes(tmp_path: Path) -> None:
+    peft = tmp_path / "peft"
+    tensors = lorafiles.good("base_model.model.{}.lora_{}.weight")
+    lorafiles.save(peft / "adapter_model.safetensors", tensors)
+    (peft / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": BASE}))
+    assert resolve_lora(str(peft)).base_model == BASE
+    assert typed("convert", "peft", cwd=tmp_path).returncode == 0
+    made = tmp_path / "peft-diffusers"
+    assert resolve_lora(str(made / LORA_WEIGHTS)).base_model == BASE
+    assert typed("card", made, "--trigger", "(zwx)").returncode == 0
+    assert front_of(made)["base_model"] == BASE
+    assert resolve_lora(str(made)).trigger == "(zwx)"  # its brackets are no weights
+    (made / "README.md").write_text("---\nbase_model: me/mine\n---\n")
+    assert resolve_lora(str(made)).base_model == "me/mine"
+    (made / "README.md").write_text("---\nbase_model: ./stolen\n---\n")
+    assert resolve_lora(str(made)).base_model == BASE
+    assert typed("export", made, "--as", "peft", "--to", tmp_path / "again").returncode == 0
+    assert resolve_lora(str(tmp_path / "again")).base_model == BASE
+
+
+def test_of_widths_that_none_has_no_id_is_proposed(tmp_path: Path) -> None:
+    tensors = {name: one[..., :128] if "lora_A" in name else one[:128]
+               for name, one in lorafiles.good().items()}  # fmt: skip
+    lorafiles.save(tmp_path / "tiny" / "a.safetensors", tensors)
+    typed("card", tmp_path / "tiny")
+    (found,) = [
+        one for one in check_card(tmp_path / "tiny", "model").findings if one.rule == "C103"
+    ]
+    assert str(found.fix).endswith("has no id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubtools.lorafile.told import hub_id, told_by
+from hubtools.lorafile.told import hub_id, kept_of, told_by
 
 SD_SCRIPTS = {
     "ss_sd_model_name": "stabilityai/stable-diffusion-xl-base-1.0",
@@ -37,6 +37,30 @@ def test_sd_scripts() -> None:
         "precision": "bf16",
     }
     assert "jane" not in str(told).lower()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        SD_SCRIPTS,
+        {"software": '{"name": "ai-toolkit"}', "training_info": '{"step": 2000, "epoch": 3}'},
+        {"ot_config": '{"base_model_name": "me/base", "concepts": ["/home/jane"]}'},
+        {"hubtools_step": "20"},
+        {},
+    ],
+)
+def test_what_is_kept_tells_the_same_and_no_more(header: dict[str, str]) -> None:
+    kept = kept_of(header)
+    assert "jane" not in str(kept).lower()
+    told, again = (
+        told_by(header),
+        told_by(kept | {k: v for k, v in header.items() if k[:4] == "hubt"}),
+    )
+    assert (again.rows, again.base_model, again.resolution) == (
+        told.rows, told.base_model, told.resolution,
+    )  # fmt: skip
+    assert told_by(kept_of(header, "me/other")).base_model == "me/other"
+    assert told_by(kept_of(header, "./folder")).base_model == told.base_model
 
 
 def test_ai_toolkit_onetrainer_and_hubtools() -> None:
