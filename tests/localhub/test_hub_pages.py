@@ -123,6 +123,19 @@ def test_a_gallery_opens_with_prompt_and_parameters(hub: Hub) -> None:
     assert "<dt>score</dt><dd>2.5</dd>" in pictures
 
 
+def test_names_of_pictures_are_no_addresses(hub: Hub, tmp_path: Path) -> None:
+    write_pictures(tmp_path, 2, (8, 8))
+    table = tmp_path / "metadata.jsonl"
+    for number, name in enumerate(("in the wood #3.png", "50%20.png")):
+        (tmp_path / f"picture{number}.png").rename(tmp_path / name)
+        table.write_text(table.read_text().replace(f"picture{number}.png", name))
+    hub.store.mount("dataset", "me/names", tmp_path)
+    shown = ask(hub, "/datasets/me/names")
+    assert "missing: " not in shown
+    assert "in%20the%20wood%20%233.png" in shown
+    assert "50%2520.png" in shown
+
+
 def test_links_lead_to_what_is_here(hub: Hub) -> None:
     shown = ask(hub, "/me/lora")
     assert '<a href="/me/base" rel="noreferrer">the base</a>' in shown

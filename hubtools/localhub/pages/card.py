@@ -148,13 +148,31 @@ def figure(
     """A picture with its caption, which opens large with the `facts` beside it and what its file
     says of how it was drawn; one of another server is named, not loaded."""
     name = place.own(address)
-    caption = cut(caption, _WORDS)
+    if name is not None:
+        return shown(place, name, caption, facts, negative)
+    return tag("figure", tag("div", "missing: ", address, class_="none"), _words(caption, negative))
+
+
+def shown(
+    place: Place,
+    name: str,
+    caption: str,
+    facts: Sequence[tuple[str, str]] = (),
+    negative: object = None,
+) -> Html:
+    """The same of a file of the repository by its name, which is no address: `#` and `%` in it
+    mean nothing."""
+    words = _words(caption, negative)
+    large = opens(place, name, cut(caption, _WORDS))
+    return tag("figure", large, about(place, name, facts), words)
+
+
+def _words(caption: str, negative: object) -> Html | None:
+    if not caption:
+        return None
     minus = cut(f"without: {negative}", _WORDS) if negative else None
     without = tag("span", minus, class_="soft") if minus else None
-    told = tag("figcaption", tag("span", caption), without) if caption else None
-    if name is None:
-        return tag("figure", tag("div", "missing: ", address, class_="none"), told)
-    return tag("figure", opens(place, name, caption), about(place, name, facts), told)
+    return tag("figcaption", tag("span", cut(caption, _WORDS)), without)
 
 
 def opens(place: Place, name: str, words: str) -> Html:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from hubtools.localhub.pages.card import figure, gallery
+from hubtools.localhub.pages.card import gallery, shown
 from hubtools.localhub.pages.frame import View
 from hubtools.localhub.pages.html import Html, link, tag
 
@@ -47,7 +47,7 @@ def dataset_pictures(view: View) -> Html | None:
     ordered = [name for name in records if name in there]
     ordered += [name for name in names if name not in records]
     figures = [
-        figure(view.place, name, _caption(record), _facts(record))
+        shown(view.place, name, _caption(record), _facts(record))
         for name in ordered[:_SHOWN]
         for record in [records.get(name, {})]
     ]
