@@ -42,6 +42,8 @@ def test_they_are_shown_and_changed(tmp_path: Path) -> None:
     with served(folder) as page:
         assert len(page.get("set")["pending"]) == 2 * len(NAMES)
         page.apply()
+        lines = page.get("history")["fixes"][0]["lines"]
+        assert {"edit ümläut é.png", "edit 日本語 😀.png", "edit 100% #1?.png"} <= set(lines)
     assert captions_of(folder) == {name: f"tok, of {name}" for name in NAMES}
     assert all(Image.open(folder / name).size == (80, 64) for name in NAMES)
 

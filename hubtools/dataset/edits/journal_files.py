@@ -19,6 +19,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.layout import FIXES_DIR, WORK_DIR
 from hubtools.limits import OWN_JSON_COST
+from hubtools.printable import visible
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
 
@@ -114,8 +115,8 @@ class Journal:
     def lines(self, most: int = 20) -> tuple[str, ...]:
         """What its steps do, to be read, at most so many."""
         found = [
-            f"{step.action} {ascii(step.path or step.target)[1:-1]}"
-            + (f" -> {ascii(step.target)[1:-1]}" if step.moves and step.target else "")
+            f"{step.action} {visible(step.path or step.target or '')}"
+            + (f" -> {visible(step.target)}" if step.moves and step.target else "")
             for step in self.steps[:most]
         ]
         more = len(self.steps) - len(found)
