@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import Unsafe, parse_unsafe
 from hubtools.dataset.fix.scope import Only
+from hubtools.dataset.fix.sidecars import FROM_SIDECARS, has_sidecars
 from hubtools.dataset.fix.steps import REMEDIES, run_steps
+from hubtools.dataset.folder.listing import Listing
 from hubtools.reviewing.pending import Key, Value
 
 Names = set[str] | None  # None: all
@@ -73,3 +76,17 @@ def _only(rules: Mapping[str, Names]) -> Only | None:
         return names is None or name in names
 
     return meant
+
+
+def fixes_of(listing: Listing) -> dict[str, dict[str, Any]]:
+    """What `fix` does about each rule, by its id. A caption is offered from sidecars only where
+    the folder has some."""
+    lacking = () if has_sidecars(listing) else FROM_SIDECARS
+    return {
+        id: {
+            "safe": None if id in lacking else remedy.safe,
+            "unsafe": list(remedy.unsafe),
+            "each": remedy.each,
+        }
+        for id, remedy in REMEDIES.items()
+    }

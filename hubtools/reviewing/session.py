@@ -12,7 +12,6 @@ from typing import Any
 from hubtools.dataset.edits.journal import apply, finish, undo
 from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.fix.remedies import UNSAFE
-from hubtools.dataset.fix.steps import REMEDIES
 from hubtools.dataset.folder.listing import Listing, walk
 from hubtools.dataset.metadata.focus import COLUMN as FOCUS
 from hubtools.dataset.metadata.focus import told_focus
@@ -26,6 +25,7 @@ from hubtools.findings import plural
 from hubtools.models.targets import divisor_of
 from hubtools.project import Project
 from hubtools.reviewing import items
+from hubtools.reviewing.mending import fixes_of
 from hubtools.reviewing.pending import FOLDER, LOCK, Key, Value, is_caption, load, save
 from hubtools.reviewing.planning import Planned, plan_pending
 from hubtools.rooted import Root
@@ -141,7 +141,7 @@ class Session:
         try:
             with shared_guard():
                 found = judge(looked, **self.project.rule_choice)
-                told = items.found_by(found, _fixes())
+                told = items.found_by(found, fixes_of(looked.listing))
                 told |= {"groups": items.copies_in(looked), "shots": items.shots_in(looked)}
                 told |= {"splits": items.splits_in(looked), "names": dict(UNSAFE)}
             failed = None
@@ -389,11 +389,3 @@ def _title(folder: Path) -> str:
 def _signature(listing: Listing) -> dict[str, tuple[int, int, int]]:
     """What tells that a file is another, without reading it."""
     return {entry.name: (entry.size, entry.mtime_ns, entry.ctime_ns) for entry in listing.entries}
-
-
-def _fixes() -> dict[str, dict[str, Any]]:
-    """What `fix` does about each rule."""
-    return {
-        id: {"safe": remedy.safe, "unsafe": list(remedy.unsafe), "each": remedy.each}
-        for id, remedy in REMEDIES.items()
-    }

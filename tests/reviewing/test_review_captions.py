@@ -10,11 +10,24 @@ from pathlib import Path
 import pytest
 
 import hubtools
+from hubtools.dataset.folder.listing import walk
 from hubtools.errors import HubtoolsError
+from hubtools.reviewing.mending import fixes_of
 from hubtools.rooted import Root
 from hubtools.trust import ForeignState
 from tests.drawing import write_pictures
 from tests.reviewed import SETTINGS, bytes_of, captions_of, served
+
+
+def test_captions_are_offered_from_sidecars_that_are_there(folder: Path) -> None:
+    def safe() -> list[str | None]:
+        offered = fixes_of(walk(folder))
+        return [offered[rule]["safe"] for rule in ("D202", "D502")]
+
+    (folder / "notes.txt").write_text("of no picture")
+    assert safe() == [None, None]
+    (folder / "picture0.txt").write_text("tok, a hat")
+    assert None not in safe()
 
 
 def test_the_page_knows_the_set(folder: Path) -> None:

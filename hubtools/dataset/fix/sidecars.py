@@ -8,6 +8,7 @@ from hubtools.dataset.edits.references import relative
 from hubtools.dataset.edits.tables import Form, Record, Table
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import fixes
+from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.paired import Paired, paired_folders
 from hubtools.dataset.text.blank import is_blank
@@ -17,12 +18,13 @@ from hubtools.findings import Finding
 from hubtools.limits import SIDECAR
 
 ENDINGS = (".txt", ".caption", ".json")
+FROM_SIDECARS = ("D202", "D502")  # rules whose safe repair takes a caption, and nothing else
 _KEYS = ("caption", "text", "prompt", "description", "tags")
 
 
 @fixes("D107", safe="fills it from sidecars")
 @fixes("D120", safe="makes metadata.jsonl of captions beside the pictures (.txt, .caption, .json)")
-@fixes("D202", "D502", each=True, safe="takes the caption from a sidecar")
+@fixes(*FROM_SIDECARS, each=True, safe="takes the caption from a sidecar")
 @fixes("D207", safe="takes sidecar captions into the metadata", unsafe="drop-rows")
 def sidecars(draft: Draft) -> None:
     """D120, D202, D207, D502: captions beside the pictures go into the metadata, where pictures
@@ -52,6 +54,16 @@ def sidecars(draft: Draft) -> None:
 
 def _is(rule: str, found: list[Finding]) -> bool:
     return any(finding.rule == rule for finding in found)
+
+
+def has_sidecars(listing: Listing) -> bool:
+    """Whether a file of captions lies beside a picture of the folder: a.txt or a.png.txt."""
+    names = {entry.name for entry in listing.pictures}
+    stems = names | {name.rpartition(".")[0] for name in names}
+    return any(
+        entry.ending in ENDINGS and not entry.hidden and entry.name[: -len(entry.ending)] in stems
+        for entry in listing.entries
+    )
 
 
 def _pairs(draft: Draft) -> list[tuple[str, list[str]]]:

@@ -86,7 +86,7 @@ function listed() {
 
 function left(made) {
   const rows = [...made.left.map(([key, why]) => `${key[1]}: ${why}`), ...Object.entries(made.files_left).map(([name, why]) => `${name}: ${why}`)];
-  return rows.length ? el("details", { open: true }, el("summary", { class: "warn" }, `${count(rows.length, "thing")} left as they are`), rows.slice(0, 50).map((row) => el("p", {}, row))) : null;
+  return rows.length ? el("details", { open: true }, el("summary", { class: "warn" }, `Not changed: ${count(rows.length, "thing")}`), rows.slice(0, 50).map((row) => el("p", {}, row))) : null;
 }
 
 function conflict(one) {
