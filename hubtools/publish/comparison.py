@@ -67,6 +67,16 @@ def unknown_there(comparison: Comparison) -> Iterator[Problem]:
     yield from at_most(list(_clashes(comparison, False)), "files that were not pushed from here")
 
 
+def settings_command(repo: str | None, repo_type: str, visibility: str) -> str:
+    """What is typed to make a repository `public` or `private`, in backquotes."""
+    return f"`hf repos settings {repo or 'OWNER/NAME'} --type {repo_type} --{visibility}`"
+
+
+def _settings(comparison: Comparison, visibility: str) -> str:
+    release = comparison.release
+    return settings_command(release.repo, release.repo_type, visibility)
+
+
 @COMPARISON_RULES.rule("P132", "The repository is public, the settings say private", Severity.ERROR)
 def is_public(comparison: Comparison) -> Iterator[Problem]:
     """The setting `push.private` (the default) says that what you push is for nobody else, but
@@ -79,7 +89,8 @@ def is_public(comparison: Comparison) -> Iterator[Problem]:
         yield Problem(
             "the repository exists and is public, but push.private says that nobody else shall"
             " see this",
-            "say --public if it is meant; else make the repository private on its settings page",
+            f"say --public if it is meant; else {_settings(comparison, 'private')} makes the"
+            " repository private",
         )
 
 
@@ -88,12 +99,12 @@ def stays_private(comparison: Comparison) -> Iterator[Problem]:
     """`--public` decides about new repositories. This one exists and is private; a push does not
     make it public.
 
-    Fix: make it public on its settings page.
+    Fix: `hf repos settings NAME --type TYPE --public`, or its settings page.
     """
     if not comparison.private and comparison.remote.private:
         yield Problem(
             "the repository exists and is private; a push does not make it public",
-            "do that on its settings page",
+            f"{_settings(comparison, 'public')} makes it public",
         )
 
 

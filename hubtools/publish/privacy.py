@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubtools.errors import ChecksFailed
 from hubtools.hub.client import head_and_privacy
+from hubtools.publish.comparison import settings_command
 from hubtools.publish.plan import PushPlan
 
 
@@ -34,7 +35,5 @@ def _is_open(plan: PushPlan) -> bool:
 
 
 def _make_private(plan: PushPlan) -> str:
-    return (
-        f"`hf repos settings {plan.repo} --type {plan.repo_type} --private` makes it private"
-        " (or its settings page)"
-    )
+    typed = settings_command(plan.repo, plan.repo_type, "private")
+    return f"{typed} makes it private (or its settings page)"

@@ -210,6 +210,8 @@ def test_public_does_not_make_an_existing_one_public(local_hub: Hub, dataset: Pa
     HfApi().create_repo(REPO, repo_type="dataset", private=True)
     made = plan(dataset, private=False)
     assert "P133" in rules(made)
+    (said,) = [finding.fix for finding in made.report.findings if finding.rule == "P133"]
+    assert f"`hf repos settings {REPO} --type dataset --public`" in str(said)
     push(made)
     assert HfApi().dataset_info(REPO).private
 
