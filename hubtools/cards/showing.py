@@ -142,7 +142,7 @@ def summary(manifest: RunManifest) -> list[tuple[str, str]]:
     batch *= int(_number(train, "gradient_accumulation_steps") or 1)
     epochs = plural(manifest.epochs, "epoch")
     rows = [
-        ("steps", f"{manifest.steps_done} of {plural(batch, 'picture')}, {epochs}"),
+        ("steps", f"{manifest.steps_done}, each of {plural(batch, 'picture')}, {epochs}"),
         ("resolution", f"{train['resolution']} px" if "resolution" in train else ""),
         ("optimizer", _optimizer(train)),
         ("learning rate", _rate(train)),

@@ -7,13 +7,23 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import click
 
 _SHOWN = 4  # commands that have an option
+# What other programs, or people, call a command.
+_OTHERWISE = {
+    "upload": "push", "publish": "push", "share": "push", "public": "push", "sync": "push",
+    "new": "init", "create": "init", "start": "init", "sample": "generate", "draw": "generate",
+    "infer": "generate", "check": "validate", "lint": "validate", "finetune": "train",
+    "tag": "caption", "edit": "review", "readme": "card", "run": "ship",
+}  # fmt: skip
 
 
 def meant(word: str, known: Iterable[str]) -> str:
     """The question whether one of `known` was meant, behind a space; nothing if none is near."""
     import difflib
 
-    near = difflib.get_close_matches(word, list(known), n=1)
+    known = list(known)
+    if (other := _OTHERWISE.get(word)) in known:
+        return f" Did you mean {other!r}?"
+    near = difflib.get_close_matches(word, known, n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 

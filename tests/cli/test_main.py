@@ -82,6 +82,8 @@ def test_the_package_has_the_commands_as_functions() -> None:
     ("arguments", "words"),
     [
         (("vallidate",), "Did you mean 'validate'?"),
+        (("upload",), "Did you mean 'push'?"),
+        (("help", "new"), "Did you mean 'init'?"),
         (("qqqq",), "see `hubtools --help`"),
         (("train", "--learning-rat", "1"), "--learning-rate"),
         (("help", "shipp"), "Did you mean 'ship'?"),
