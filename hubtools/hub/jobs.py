@@ -13,6 +13,7 @@ from hubtools.hub.patience import api
 
 DONE = frozenset({"COMPLETED", "ERROR", "CANCELED", "DELETED"})
 _NAMED = re.compile(r"(?:https?://\S+?/jobs/)?(?:([\w.-]{1,96})/)?([0-9a-zA-Z]{8,64})")
+_WORD = re.compile(r"[0-9A-Za-z][\w.-]{0,95}", re.ASCII)  # people type it as it is told
 _UNITS = {"second": 3600.0, "minute": 60.0, "hour": 1.0}
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -124,9 +125,13 @@ def lines_of(job: Job) -> Iterator[str]:
 
 
 def _job(found: Any) -> Job:
+    key, namespace = str(found.id), str(found.owner.name)
+    for one in (key, namespace):
+        if _WORD.fullmatch(one) is None:
+            raise ValueError(f"a job is called {one[:100]!a}")
     return Job(
-        str(found.id),
-        str(found.owner.name),
+        key,
+        namespace,
         str(found.url),
         str(getattr(found.status.stage, "value", found.status.stage)),
         None if found.status.message is None else str(found.status.message),

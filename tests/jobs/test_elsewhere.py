@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.hub.jobs import Machine, named
+from hubtools.hub.jobs import Machine, _job, named
 from hubtools.jobs.estimate import precision_on
 from hubtools.jobs.onjob import Sender, Training
 from hubtools.jobs.place import Place, belongs, bring, find_place, open_place
@@ -169,6 +170,14 @@ def test_names_times_and_machines() -> None:
     assert named("0123456789ab") == (None, "0123456789ab")
     cards = {"T4": "fp16", "L4": "bf16", "Nvidia A10G": "bf16", None: "no"}
     assert {gpu: precision_on(Machine("m", "M", 1.0, 4, gpu, 1)) for gpu in cards} == cards
+
+
+@pytest.mark.parametrize("key", ["a1; curl x | sh", "$(x)", "../x", "-x", "", "a`b", "a\nb"])
+def test_a_job_that_a_shell_would_read_as_more_than_a_word(key: str) -> None:
+    """Its id stands in commands to type."""
+    for id, name in ((key, "me"), ("0123456789ab", key)):
+        with pytest.raises(ValueError, match="a job is called"):
+            _job(SimpleNamespace(id=id, owner=SimpleNamespace(name=name)))
 
 
 def test_settings_come_out_of_a_script_as_they_went_in() -> None:
