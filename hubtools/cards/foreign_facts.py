@@ -46,6 +46,7 @@ from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.runfolders.main_file import lora_in
 from hubtools.runfolders.trainers import recognised
+from hubtools.tinypeople import REPO_NAME, is_tiny_people
 
 _CONFIG = "adapter_config.json"
 _NAMED = ("OneTrainer", "sd-scripts", "ai-toolkit", "SimpleTuner", "diffusion-pipe")
@@ -211,6 +212,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
     dataset = hub_id(datasets[0]) if isinstance(datasets, list) and len(datasets) == 1 else None
     if "dataset.repo" in project.given:
         dataset = project.dataset.repo
+    bundled = REPO_NAME if base.place and is_tiny_people(Path(base.place)) else None
     family = target.name if target is not None else ""
     families = [target.title] if target is not None else []
     card = ModelCard(
@@ -218,6 +220,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
         repo=repo,
         base_model=base.id,
         random_base=False,
+        bundled=bundled,
         family=support.name if support is not None else family,
         family_title=" or ".join(families)
         or ("" if held.strange_widths else family_words(held.families)),
@@ -257,6 +260,11 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
             *(
                 (f"The base model is {base.id}, as {base.source} says.",)
                 if base.id and base.source not in ("the command line", "hubtools.toml")
+                else ()
+            ),
+            *(
+                (f"The card names no base_model: {bundled} is on no Hub.",)
+                if bundled and not base.id
                 else ()
             ),
             *(f"{found.weights}: {fault.text}." for fault in faults),

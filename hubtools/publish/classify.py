@@ -297,7 +297,7 @@ def _verdict(
     if name.endswith(_PICKLES):
         return Verdict.DROP, "a pickle; it can run code when it is opened"
     if name.startswith(f"{SAMPLES_DIR}/"):
-        return Verdict.DROP, f"a sample; the card shows its own copies, in {IMAGES_DIR}/"
+        return Verdict.DROP, f"of the samples; the card shows copies of pictures, in {IMAGES_DIR}/"
     if name.startswith(f"{SPACE_DIR}/"):
         return Verdict.DROP, "of the Space that --space pushes by itself"
     if name.startswith(f"{EVALUATION_DIR}/"):

@@ -196,7 +196,8 @@ def kind_of(folder: Path) -> Literal["model", "dataset"]:
         return "dataset"
     raise HubtoolsError(
         f"{folder} holds neither a LoRA nor a dataset.",
-        hint="say which it is: --type, of `hubtools card` --kind",
+        hint="put a LoRA (.safetensors) or pictures with a metadata file into it; or say which it"
+        " is: --type, of `hubtools card` --kind",
         code="wrong-kind",
     )
 

@@ -374,7 +374,9 @@ def test_of_widths_that_none_has_no_id_is_proposed(tmp_path: Path) -> None:
     tensors = {name: one[..., :128] if "lora_A" in name else one[:128]
                for name, one in lorafiles.good().items()}  # fmt: skip
     lorafiles.save(tmp_path / "tiny" / "a.safetensors", tensors)
-    typed("card", tmp_path / "tiny")
+    done = typed("card", tmp_path / "tiny", "--base-model", "tiny-people")
+    assert "tiny-people is on no Hub" in done.stderr
+    assert "A LoRA for tiny-people, the small" in text_of(tmp_path / "tiny")
     (found,) = [
         one for one in check_card(tmp_path / "tiny", "model").findings if one.rule == "C103"
     ]
