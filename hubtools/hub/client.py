@@ -14,6 +14,7 @@ from hubtools.hub.errors import asking, is_unreachable
 from hubtools.hub.marks import check_revision
 from hubtools.hub.patience import api, be_patient
 from hubtools.hub.tree import list_tree
+from hubtools.patterns import regex
 
 
 class Hashes(Protocol):
@@ -153,6 +154,7 @@ def remote_files(repo: str, repo_type: str, revision: str) -> dict[str, RemoteFi
     return found
 
 
+_OWNER = regex(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,95}")
 _MOST = 20  # names whose last change is looked up
 
 
@@ -290,8 +292,8 @@ def owners() -> list[str]:
     with asking("who the token is of"):
         who = hub.whoami(cache=True)
         names = [who["name"], *(org["name"] for org in who.get("orgs", []))]
-        if not all(isinstance(name, str) for name in names):
-            raise TypeError("a name is no text")
+        if not all(isinstance(name, str) and _OWNER.fullmatch(name) for name in names):
+            raise TypeError("a name is no word")  # people type them as they are told
     return names
 
 

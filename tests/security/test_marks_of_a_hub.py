@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -12,6 +13,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import _http
 
 from hubtools.errors import HubtoolsError
+from hubtools.hub import client
 from hubtools.hub.client import open_file
 from hubtools.hub.download import fetched, model_info, snapshot_of
 from hubtools.hub.patience import _patient, be_patient
@@ -49,12 +51,12 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Said]:
     be_patient()  # it would take another client else
     said = Said()
     transport = _patient(httpx2.MockTransport(said.answer))
-    client = httpx2.Client(transport=transport, follow_redirects=True)
-    monkeypatch.setattr(_http, "_GLOBAL_CLIENT", client)
+    session = httpx2.Client(transport=transport, follow_redirects=True)
+    monkeypatch.setattr(_http, "_GLOBAL_CLIENT", session)
     cache = tmp_path / "cache"
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     yield said
-    client.close()
+    session.close()
     assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
 
 
@@ -118,6 +120,16 @@ def test_revisions(said: Said, tmp_path: Path, number: int) -> None:
     for ask in asks:
         with pytest.raises(HubtoolsError, match="is no revision of a repository"):
             ask()
+
+
+@pytest.mark.parametrize("name", ["me; curl x | sh", "$(x)", "../x", "-x", ""])
+def test_whose_a_token_is(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """That stands in commands to type, and in names of repositories."""
+    for who in ({"name": name}, {"name": "me", "orgs": [{"name": name}]}):
+        hub = SimpleNamespace(whoami=lambda cache, who=who: who)
+        monkeypatch.setattr(client, "api", lambda hub=hub: hub)
+        with pytest.raises(HubtoolsError, match="a name is no word"):
+            client.owners()
 
 
 def test_what_is_right(said: Said) -> None:
