@@ -94,7 +94,7 @@ def load() -> EfficientNetLite0:
     model.eval().requires_grad_(False)
     for module in model.modules():
         _fold(module)
-    # with pictures laid out alike a third faster on a CPU
+    # as the pictures are laid out: with the norms folded 5 % less on a CPU
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
