@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -194,4 +195,4 @@ def _attach(out: Output, project: Project, job: str | Job, resume: bool) -> None
         run_repo=done.place.repo,
         pr=done.place.pr,
     )
-    out.hint(f"next: hubtools generate --lora {done.run_dir}")
+    out.hint(f"next: hubtools generate --lora {quote(str(done.run_dir))}")

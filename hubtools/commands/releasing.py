@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 from hubtools.commands.asked import (
@@ -339,8 +340,8 @@ def target_of_push(
         known = repository_of(source, "model", project) if repo_type == "model" else None
         raise UsageError(
             f"No repository is set for the {repo_type}.",
-            hint=f"hubtools push {named} {known or 'owner/name'}{flag}, or set {key}.repo in"
-            " hubtools.toml",
+            hint=f"hubtools push {quote(str(named))} {known or 'owner/name'}{flag}, or set"
+            f" {key}.repo in hubtools.toml",
             code="bad-setting",
         )
     return source, target, repo_type

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 from itertools import islice
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError, UsageError
@@ -259,8 +260,8 @@ def _pictures(
         name = here.name if here.is_dir() else "DIR"
         raise UsageError(
             "The pictures are on this machine only, and a job reads them from the Hub.",
-            hint=f"`hubtools push {name} OWNER/NAME --type dataset` puts them there, private; then"
-            " give --dataset-name OWNER/NAME",
+            hint=f"`hubtools push {quote(name)} OWNER/NAME --type dataset` puts them there,"
+            " private; then give --dataset-name OWNER/NAME",
             code="bad-setting",
         )
     source = find_pictures(project, reporter, from_hub=True, skip_validation=skip_validation)
@@ -269,8 +270,8 @@ def _pictures(
         if local.fingerprint != source.fingerprint:
             raise UsageError(
                 f"{here} holds other pictures or captions than {repo} on the Hub.",
-                hint=f"`hubtools push {here.name} {repo} --type dataset` sends what changed; or"
-                f" --dataset-name {repo} trains on what is there",
+                hint=f"`hubtools push {quote(here.name)} {repo} --type dataset` sends what changed;"
+                f" or --dataset-name {repo} trains on what is there",
                 code="file-changed",
             )
     return source

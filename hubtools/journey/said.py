@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from shlex import quote
 from typing import Any
 
 from hubtools.dataset.folder.appearing import read_own
@@ -74,7 +75,7 @@ class Said:
         return self._decode({name: read_own(self._folder, name, SIDECAR) for name in there})
 
     def _decode(self, texts: Mapping[str, bytes]) -> dict[str, str]:
-        hint = f"save it as UTF-8: `hubtools fix {self._folder}`"
+        hint = f"save it as UTF-8: `hubtools fix {quote(str(self._folder))}`"
         return decoded_all(self._folder, texts, hint=hint)
 
     @cached_property

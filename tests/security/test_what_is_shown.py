@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import re
+import shlex
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from hubtools.commands.edits import caption, fix
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.plan import FixPlan, Operation
+from hubtools.dataset.validate import validate
 from hubtools.findings import Finding, Report, Severity, to_json, to_jsonl
 from hubtools.printable import as_json, visible
 from hubtools.reporting.sarif import to_sarif
@@ -102,3 +105,12 @@ def as_plan(folder: Path, lines: list[str]) -> FixPlan:
     """A plan that writes a text."""
     text = "\n".join(lines) + "\n"
     return FixPlan(folder, (Operation(Action.WRITE, None, "x.txt", (), (), None, text),))
+
+
+def test_a_name_in_a_command_to_type_is_one_word(tmp_path: Path) -> None:
+    name = "$(touch x);.zip"
+    (tmp_path / "ds").mkdir()
+    with zipfile.ZipFile(tmp_path / "ds" / name, "w") as packed:
+        packed.writestr("a.png", picture())
+    fixes = [one.fix for one in validate(tmp_path / "ds").findings if name in (one.fix or "")]
+    assert fixes == [f"hubtools validate {shlex.quote(name)}"]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from hubtools.causes import cannot_be
@@ -262,7 +263,7 @@ class _Album:
             reason = table.locked or "it has records that must be repaired first"
             raise HubtoolsError(
                 f"{self.root / name} cannot be edited: {reason}.",
-                hint=f"`hubtools fix {self.root}`, or write a metadata.jsonl",
+                hint=f"`hubtools fix {quote(str(self.root))}`, or write a metadata.jsonl",
                 code="file-not-usable",
             )
         return table
@@ -280,7 +281,8 @@ class _Album:
             if value is not None and not isinstance(value, str):
                 raise HubtoolsError(
                     f"{self.root / table.name}: {self._column} of {name} is no text.",
-                    hint=f"`hubtools fix {self.root}` first, or another --caption-column",
+                    hint=f"`hubtools fix {quote(str(self.root))}` first, or another"
+                    " --caption-column",
                     code="file-damaged",
                 )
             caption = None if value is None or is_blank(value) else value

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from shlex import quote
 
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal_files import ORIGINALS, STAGING, Journal, Step
@@ -143,8 +144,8 @@ def in_the_way(root: Root, name: str) -> HubtoolsError:
     """Say that a file is not what the journal expects there."""
     return HubtoolsError(
         f"{root.path / name} has changed since; nothing more was done.",
-        hint=f"move it aside, then `hubtools fix {root.path} --yes` goes on where it stopped and"
-        " --undo goes back",
+        hint=f"move it aside, then `hubtools fix {quote(str(root.path))} --yes` goes on where it"
+        " stopped and --undo goes back",
         code="file-changed",
     )
 
@@ -249,7 +250,7 @@ def _lacks(root: Root, journal: Journal, name: str) -> HubtoolsError:
     return HubtoolsError(
         f"{journal.place} lacks what {name} should become, or it was changed there; nothing more"
         " was done.",
-        hint=f"`hubtools fix {root.path} --undo` goes back",
+        hint=f"`hubtools fix {quote(str(root.path))} --undo` goes back",
         code="file-changed",
     )
 

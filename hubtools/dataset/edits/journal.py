@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from hubtools.causes import of_system
 from hubtools.dataset.edits.acts import act, act_back, check_originals
@@ -90,7 +91,7 @@ def _told(root: Path) -> Iterator[None]:
         told = of_system(error, str(error))
         if told is None:
             raise
-        on = f"`hubtools fix {root} --yes` goes on where it stopped, --undo goes back"
+        on = f"`hubtools fix {quote(str(root))} --yes` goes on where it stopped, --undo goes back"
         told.hint = f"{told.hint}; then {on}" if told.hint else on
         raise told from error
 
@@ -103,7 +104,7 @@ def _refuse_beside(root: Path) -> None:
         raise foreign(found)
     raise HubtoolsError(
         f"A fix of {root} was interrupted ({found.id}).",
-        hint=f"`hubtools fix {root} --yes` carries it on, --undo goes back",
+        hint=f"`hubtools fix {quote(str(root))} --yes` carries it on, --undo goes back",
         code="unfinished-change",
     )
 
@@ -187,7 +188,7 @@ def undo(root: Path, id: str | None = None, *, trust_state: bool = False) -> Jou
         if other is not None and other.ours and other.id != journal.id:
             raise HubtoolsError(
                 f"The fix {other.id} of {root} was interrupted.",
-                hint=f"`hubtools fix {root} --undo --id {other.id}` first",
+                hint=f"`hubtools fix {quote(str(root))} --undo --id {other.id}` first",
                 code="unfinished-change",
             )
         fresh = not journal.state.startswith("undo")

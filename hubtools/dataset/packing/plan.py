@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 import numpy as np
@@ -158,7 +159,7 @@ def _stat(root: Path, name: str, sample: Sample) -> tuple[int, int]:
     except UnicodeEncodeError:
         raise HubtoolsError(
             f"{root / sample.place}: the name {name!a} is not UTF-8.",
-            hint=f"`hubtools fix {root}` renames the file",
+            hint=f"`hubtools fix {quote(str(root))}` renames the file",
             code="file-damaged",
         ) from None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from hubtools.dataset.loaders import Mode, Outcome
 from hubtools.dataset.metadata import Kind
@@ -253,7 +254,7 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
             yield Problem(
                 f"the pictures are in {some(zips)}, which is not looked into here"
                 + ("" if whole else f"; loading stops at {auto.reason}"),
-                f"hubtools validate {zips[0]}",
+                f"hubtools validate {quote(str(zips[0]))}",
                 severity=Severity.INFO if whole else None,
             )
         else:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import orjson
@@ -191,7 +192,7 @@ def _sample(
 
 
 def _told(root: Path) -> str:
-    return f"`hubtools validate {root}` tells more, `hubtools fix` repairs most of it"
+    return f"`hubtools validate {quote(str(root))}` tells more, `hubtools fix` repairs most of it"
 
 
 def _rows(root: Path, name: str) -> Iterator[tuple[int | None, dict[str, Any]]]:
