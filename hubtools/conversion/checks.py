@@ -38,14 +38,14 @@ def check_kind(path: Path, weights: Weights) -> None:
         )
     if weights.values is not None and weights.values.broken:
         raise HubtoolsError(
-            f"{path}: {len(weights.values.broken)} of its tensors hold NaN or infinite numbers (the"
-            f" first is {weights.values.broken[0]}).",
+            f"{path}: NaN or infinite numbers are in {len(weights.values.broken)} of its tensors"
+            f" (the first is {weights.values.broken[0]}).",
             hint="take an earlier checkpoint",
             code="file-damaged",
         )
     if weights.halved:
         raise HubtoolsError(
-            f"{path}: {len(weights.halved)} of its layers have one half only (the first is"
+            f"{path}: one half only is there of {len(weights.halved)} of its layers (the first is"
             f" {weights.halved[0]}).",
             hint="write it again from the training's state",
             code="file-damaged",

@@ -307,9 +307,12 @@ def choose_weights(names: list[str], wanted: str | None, where: str) -> str:
             hint="train first, or give the file itself",
             code="nothing-there",
         )
+    here = [shlex.quote(str(Path(where) / name)) for name in names] if Path(where).is_dir() else []
     raise HubtoolsError(
         f"{where} holds several weight files and none is called {LORA_WEIGHTS}.",
-        hint=f"choose with --weight-name: {', '.join(names)}",
+        hint=f"give the one that you mean: {', '.join(here)}"
+        if here
+        else f"choose with --weight-name: {', '.join(names)}",
         code="wrong-kind",
     )
 

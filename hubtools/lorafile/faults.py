@@ -60,7 +60,7 @@ def _found(weights: Weights, base: Target | None, command: str) -> Iterator[Faul
         first, more = values.broken[0], len(values.broken)
         yield Fault(
             "not-finite",
-            f"{more} of its {len(weights.header.tensors)} tensors hold NaN or infinite numbers"
+            f"NaN or infinite numbers are in {more} of its {len(weights.header.tensors)} tensors"
             f" (the first is {_short(first)}): every picture would be black",
             "take an earlier checkpoint, or train again with a lower learning rate",
         )
@@ -75,7 +75,7 @@ def _found(weights: Weights, base: Target | None, command: str) -> Iterator[Faul
     if weights.halved:
         yield Fault(
             "halves",
-            f"{len(weights.halved)} of its {len(weights.layers)} layers have one half only (the"
+            f"one half only is there of {len(weights.halved)} of its {len(weights.layers)} layers (the"
             f" first is {_short(weights.halved[0])}): diffusers fills in random numbers or fails",
             "write it again from the training's state",
         )

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from hubtools.cards.rules import check_card
+from hubtools.errors import HubtoolsError
 from hubtools.frontmatter import parse
 from hubtools.inference.lora import resolve_lora
 from hubtools.layout import LORA_WEIGHTS
@@ -381,3 +382,12 @@ def test_of_widths_that_none_has_no_id_is_proposed(tmp_path: Path) -> None:
         one for one in check_card(tmp_path / "tiny", "model").findings if one.rule == "C103"
     ]
     assert str(found.fix).endswith("has no id")
+
+
+def test_of_several_loras_the_advice_names_files_that_every_command_takes(tmp_path: Path) -> None:
+    for name in ("a", "b c"):
+        lorafiles.save(tmp_path / "two" / f"{name}.safetensors", lorafiles.good())
+    with pytest.raises(HubtoolsError) as caught:
+        resolve_lora(str(tmp_path / "two"))
+    named = shlex.split(str(caught.value.hint).partition(": ")[2].replace(", ", " "))
+    assert [resolve_lora(one).path.name for one in named] == ["a.safetensors", "b c.safetensors"]
