@@ -15,11 +15,10 @@ from hubtools.errors import HubtoolsError
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.advice import card_command
-from hubtools.lorafile.look import ADAPTERS, Weights
+from hubtools.lorafile.look import Weights
 from hubtools.lorafile.told import told_by
 from hubtools.manifest import RunManifest
 from hubtools.models.singles import usual_ids
-from hubtools.weights import Header, read_header
 
 _EXAMPLES = 3  # of ids that a base may have
 
@@ -143,21 +142,13 @@ def _base_advice(view: CardView) -> str:
 
 def _like(view: CardView) -> str:
     """Which id that may be, as far as the names and widths of the LoRA's layers tell."""
-    held = next((one for one in (Weights(h, 0, None) for h in _loras(view)) if one.families), None)
+    held = next((one for one in (Weights(h, 0, None) for h in view.adapters) if one.families), None)
     if held is None:
         return ""
     if held.strange_widths:
         return "; a base that comes with hubtools, or is nobody else's, has no id"
     ids = usual_ids(held.families)[:_EXAMPLES]
     return f", for example {' or '.join(ids)}" if ids else ""
-
-
-def _loras(view: CardView) -> list[Header]:
-    """Headers of the adapters at the top of the folder."""
-    with view.folder() as root:
-        tops = [n for n in view.names if n.endswith(".safetensors") and root.is_file(n)]
-        headers = [read_header(root.opened(name)) for name in tops]
-    return [header for header in headers if header.holds in ADAPTERS]
 
 
 @CARD_RULES.rule("C133", "The card of a LoRA names no trigger", Severity.INFO)
@@ -172,7 +163,7 @@ def trigger_of_foreign(view: CardView) -> Iterator[Problem]:
         return
     if RUN_MANIFEST in view.names:
         return
-    loras = _loras(view)
+    loras = view.adapters
     if not loras:
         return
     named = next((t for one in loras if (t := told_by(one.metadata).trigger)), None)

@@ -14,6 +14,7 @@ from hubtools.files import from_here
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, SAMPLES_DIR
 from hubtools.licensing.advice import card_command
+from hubtools.weights import Holds
 
 _DELIMITER = re.compile(r"\s*+(?:\|\s*+)?:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*+(?:\|\s*+)?")
 _BLOCK = re.compile(
@@ -129,9 +130,11 @@ def no_picture(view: CardView) -> Iterator[Problem]:
     if view.kind != "model" or not view.data or view.widget:
         return
     if next(pictures(view), None) is None:
+        drawn = not view.adapters or any(one.holds is Holds.LORA for one in view.adapters)
+        draw = f"draw some ({draw_command(view, 'PROMPT')}) or " if drawn else ""
         yield Problem(
             "there is no picture in the card",
-            f"draw some ({draw_command(view, 'PROMPT')}) or put those that you have into"
+            f"{draw}put those that you have into"
             f" {shlex.quote(from_here(view.root / SAMPLES_DIR))}; then"
             f" {card_command(view.root)}",
             CARD,

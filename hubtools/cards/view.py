@@ -19,7 +19,9 @@ from hubtools.files import from_here
 from hubtools.findings import Problem, RuleBook
 from hubtools.frontmatter import Card, FrontMatter, parse
 from hubtools.layout import CARD, RUN_MANIFEST, SAMPLES_DIR
+from hubtools.lorafile.look import ADAPTERS
 from hubtools.rooted import LeadsOut, Root
+from hubtools.weights import Header, read_header
 
 Kind = Literal["model", "dataset"]
 
@@ -69,6 +71,14 @@ class CardView:
         """Names of what lies beside the card."""
         with self.folder() as root:
             return tuple(root.list())
+
+    @cached_property
+    def adapters(self) -> tuple[Header, ...]:
+        """Headers of the LoRAs and their relatives beside the card."""
+        with self.folder() as root:
+            tops = [n for n in self.names if n.endswith(".safetensors") and root.is_file(n)]
+            headers = [read_header(root.opened(name)) for name in tops]
+        return tuple(header for header in headers if header.holds in ADAPTERS)
 
     @cached_property
     def matter(self) -> FrontMatter:

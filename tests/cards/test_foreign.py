@@ -391,3 +391,10 @@ def test_of_several_loras_the_advice_names_files_that_every_command_takes(tmp_pa
         resolve_lora(str(tmp_path / "two"))
     named = shlex.split(str(caught.value.hint).partition(": ")[2].replace(", ", " "))
     assert [resolve_lora(one).path.name for one in named] == ["a.safetensors", "b c.safetensors"]
+
+
+def test_nobody_is_told_to_draw_with_what_hubtools_draws_not_with(tmp_path: Path) -> None:
+    lorafiles.save(tmp_path / "loha" / "a.safetensors", lorafiles.loha())
+    typed("card", tmp_path / "loha")
+    fixes = {f.rule: str(f.fix) for f in check_card(tmp_path / "loha", "model").findings}
+    assert fixes["C213"].startswith("put those that you have into")
