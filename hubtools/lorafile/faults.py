@@ -76,7 +76,8 @@ def _found(weights: Weights, base: Target | None, command: str) -> Iterator[Faul
         yield Fault(
             "halves",
             f"one half only is there of {len(weights.halved)} of its {len(weights.layers)} layers"
-            f" (the first is {_short(weights.halved[0])}): diffusers fills in random numbers or fails",
+            f" (the first is {_short(weights.halved[0])}): diffusers fills in random numbers or"
+            " fails",
             "write it again from the training's state",
         )
     if weights.ups and len(weights.idle) == len(weights.ups):
