@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -59,7 +60,7 @@ def _told(folder: Path, journal: Journal) -> str:
 
 
 def _hint(folder: Path, command: str) -> str:
-    return f"`hubtools {command} {folder} --yes` goes on with it, --undo goes back"
+    return f"`hubtools {command} {quote(str(folder))} --yes` goes on with it, --undo goes back"
 
 
 def _tell_lost(folder: Path, out: Output) -> None:

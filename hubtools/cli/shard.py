@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -164,7 +165,7 @@ def _tell(done: Shards, to: Path, out: Output) -> None:
 
 
 def _warn(done: Shards, out: Output) -> None:
-    folder = done.source
+    folder = quote(str(done.source))
     if done.unnamed:
         out.warn(
             f"{plural(done.unnamed, 'picture')} {'is' if done.unnamed == 1 else 'are'} in no shard,"

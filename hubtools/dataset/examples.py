@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path
+from shlex import quote
 
 from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, Split, simulate_path
@@ -34,11 +35,10 @@ from hubtools.settings import DatasetSettings
 
 @dataclass(frozen=True)
 class Example:
-    """A picture with its caption. `line` is that of its record, where the format has lines;
-    `sha256` the digest of its file, where it is known; `controls` what it is made from, in the
-    order of their columns; `mask` where in it the loss counts; `captions` all of several, the
-    first of them `caption`; `repeats` how often an epoch has it, `weight` what its errors count,
-    `focus` what its crop is laid around."""
+    """A picture with its caption. `line` is that of its record, if the format has lines; `sha256`
+    the digest of its file, if known; `controls` what it is made from, in the order of their
+    columns; `mask` where the loss counts; `captions` all of several, the first of them `caption`;
+    `repeats` how often an epoch has it, `weight` what its errors count, `focus` the crop's."""
 
     image: Path
     caption: str
@@ -128,7 +128,7 @@ class Reading:
 
     @property
     def _more(self) -> str:
-        return f"`hubtools validate {self.folder}` tells more"
+        return f"`hubtools validate {quote(str(self.folder))}` tells more"
 
     def examples(self, *, any_split: bool = False) -> list[Example]:
         """Raises `HubtoolsError`."""
