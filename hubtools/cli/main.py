@@ -170,7 +170,8 @@ def _open_closed() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit with an `ExitCode`."""
+    """Run the command line and exit with an `ExitCode`: at once if it is this process's own, with
+    `SystemExit` if `argv` is given."""
     _open_closed()
     leave_here()
     guard_children()
@@ -188,10 +189,13 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # Pillow warns of odd bytes in a picture; what matters of that is a finding.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    _leave(run(arguments))
+    code = run(arguments)
+    if argv is None:
+        _leave(code)
+    sys.exit(code)
 
 
-def _leave(code: int) -> NoReturn:
+def _leave(code: int) -> None:
     """End this process. Python takes apart all modules first, which is a seventh of what `--help`
     takes, with PyTorch's more, and does nothing for anybody; a profiler reports after that."""
     if sys.getprofile() is None and sys.gettrace() is None:
@@ -201,7 +205,6 @@ def _leave(code: int) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

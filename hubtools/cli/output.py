@@ -322,7 +322,7 @@ class Output:
         shown mean that folder."""
         if self.format == "json":
             self.answer.add_report(report)
-        self.write_report(report, prefix)
+        self.write_report(report, prefix, typed)
         if self.format == "json":
             return
         if self.format in ("jsonl", "sarif", "github", "html"):
@@ -349,12 +349,13 @@ class Output:
             for line in told(shown, colours=coloured(sys.stdout), verbose=self.verbose):
                 print("\n".join(prose(line, width)))
 
-    def write_report(self, report: Report, prefix: str = "") -> None:
-        """The files that `--report` asked for."""
+    def write_report(self, report: Report, prefix: str = "", typed: str = "") -> None:
+        """The files that `--report` asked for. `prefix` and `typed` as for `report`."""
         for path in self.report_files:
             from hubtools.reporting.formats import write_report
+            from hubtools.reporting.placing import typed_for
 
-            write_report(report, path, prefix=prefix)
+            write_report(typed_for(report, typed), path, prefix=prefix)
             self.note(f"wrote {path}")
 
 

@@ -16,7 +16,7 @@ from hubtools.commands.asked import TWOFOLD
 
 if TYPE_CHECKING:
     from hubtools.errors import HubtoolsError
-    from hubtools.journey.ship import JourneyReporter
+    from hubtools.journey.ship import JourneyReporter, ShipResult
     from hubtools.project import Project
 
 
@@ -114,3 +114,23 @@ def command(
         dataset=result.dataset_url,
         run=str(result.run_dir),
     )
+    if project.push.private and not public:
+        _tell_private(result, project, out)
+
+
+def _tell_private(result: ShipResult, project: Project, out: Output) -> None:
+    """What shows to everybody what was shipped for oneself alone."""
+    from hubtools.publish.comparison import settings_command
+
+    shipped = (
+        (result.dataset_url, project.dataset.repo, "dataset"),
+        (result.model_url, project.model.repo, "model"),
+    )
+    commands = [settings_command(repo, kind, "public") for url, repo, kind in shipped if url]
+    if commands:
+        out.hint(
+            "private, as push.private says. "
+            + " and ".join(commands)
+            + (" show them" if len(commands) > 1 else " shows it")
+            + " to everybody; with private = false below [push] in hubtools.toml it stays so"
+        )

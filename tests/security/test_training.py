@@ -452,12 +452,20 @@ def test_records_lead_nowhere_else(run: Path, home: Path) -> None:
     (samples / "a.png").write_text("")
     (home / "private.png").write_text("")
     (samples / "b.png").symlink_to(home / "private.png")
-    for number, file in enumerate(["a.png", "../../home/private.png", "b.png", "..", "a/../a.png"]):
-        text = record.model_copy(update={"file": file}).model_dump_json()
-        (samples / f"{number}.json").write_text(text)
-    (samples / "9.json").write_text(" " * 5_000_000 + record.model_dump_json())
-    (home / "8.json").write_text(record.model_dump_json())
-    (samples / "8.json").symlink_to(home / "8.json")
+    (samples / "c.png").write_text("")
+    (samples / "d.png").write_text("")
+
+    def of(file: str) -> str:
+        return record.model_copy(update={"file": file}).model_dump_json()
+
+    for name, file in (
+        ("a", "a.png"), ("private", "../../home/private.png"), ("b", "b.png"), (".", ".."),
+        ("0", "a/../a.png"), ("1", "a.png"),
+    ):  # fmt: skip
+        (samples / f"{name}.json").write_text(of(file))
+    (samples / "c.json").write_text(" " * 5_000_000 + of("c.png"))
+    (home / "d.json").write_text(of("d.png"))
+    (samples / "d.json").symlink_to(home / "d.json")
     assert [found.file for found in read_samples(samples)] == ["a.png"]
     shutil.rmtree(samples)
     samples.symlink_to(home)

@@ -97,10 +97,12 @@ def _candidates(text: str) -> Iterator[str]:
             yield without_trailing_commas(changed)
 
 
+# Nothing is possessive that looks ahead: Python before 3.11.5 matches it wrongly. These never go
+# back, as nothing that must match comes behind.
 _LOOSE_END = regex(r"[,\s][}\]]")
 # What stays: texts, and all else but what stands between the last value and a bracket.
 _KEPT = regex(
-    r'((?:[^"\s,]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\s,]++(?![}\]]))++)|[\s,]++', re.DOTALL
+    r'((?:[^"\s,]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\s,]++(?![}\]]))+)|[\s,]++', re.DOTALL
 )
 
 
@@ -137,7 +139,7 @@ def _commas_between(text: str) -> str:
 # A text and the quotes in it: one ends it only where a bracket, a colon, or a comma and another
 # key follow.
 _TEXTS = regex(
-    r'("(?:[^"\\]++|\\.?|"(?!\s*+(?::|[}\]]|,\s*+(?:[}\]]|"[^"]*"\s*+:)|$)))*+"?)', re.DOTALL
+    r'("(?:[^"\\]++|\\.?|"(?!\s*+(?::|[}\]]|,\s*+(?:[}\]]|"[^"]*"\s*+:)|$)))*"?)', re.DOTALL
 )
 _INNER_QUOTE = regex(r'(\\.?)|"', re.DOTALL)
 
