@@ -92,7 +92,7 @@ def command() -> None:
     default=0,
     metavar="N",
     help="Run jobs that owners send, N at a time, as processes of this machine; without --token a"
-    " new one is made  [default: 0, none]",
+    " new one is made.  [default: 0, none]",
 )
 @trust_option()
 @output_options()

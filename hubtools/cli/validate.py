@@ -181,9 +181,10 @@ def _tell_repairs(repairs: dict[str, Any], typed: str, out: Output) -> None:
     if safe:
         out.hint(f"`hubtools fix{typed}` repairs {safe} of these; it shows a diff first")
     for name, count in names.items():
-        more = "more" if safe else "of these"
         does = "may repair some" if count is None else f"repairs {count}"
-        out.hint(f"`hubtools fix{typed} --unsafe {name}` {does} {more}: {UNSAFE[name]}")
+        noun = "finding" if count == 1 and safe else "findings"
+        which = f"more {noun}" if safe else f"of these {noun}"
+        out.hint(f"`hubtools fix{typed} --unsafe {name}` {does} {which}: {UNSAFE[name]}")
 
 
 _CAPTIONS = {"D501", "D502"}  # captions that are not there

@@ -51,5 +51,5 @@ def command(
         if opens and not webbrowser.open(page.url):
             out.note("No browser could be opened here.")
         page.wait()
-        out.note("The page has stopped; a training goes on.")
+        out.note("The page has stopped; a training that is under way goes on.")
     return ExitCode.DONE

@@ -93,7 +93,7 @@ def forecast(
 ) -> list[tuple[Step, str, str]]:
     """What `ship` would do: (step, `run`, `skip`, `refuse` or `not reached`, why). Changes nothing.
 
-    A step after one that would run is said to run: its inputs will have changed. `on_refusal` is
+    A step after one that would run is said to run: its inputs may have changed. `on_refusal` is
     told of all that `ship` would refuse, what it says first before the rest.
     """
     steps = _between(first, last)
@@ -118,7 +118,8 @@ def forecast(
             running = True
             looks = at_its_turn(journey, step.name, validated)
             if looks is None or (error := _refusal(looks)) is None:
-                rows.append((step, "run", step.title))
+                changed = "" if why is None else ", if what the steps before it leave has changed"
+                rows.append((step, "run", step.title + changed))
                 continue
             stopped = True
             on_refusal(error)

@@ -93,6 +93,18 @@ def test_what_changes_makes_only_what_depends_on_it_run_again(
     assert verbs(other, last="validate") == {"validate": "run"}
 
 
+def test_a_forecast_does_not_know_what_steps_before_will_leave(
+    make: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk = [(STEPS[0], None), (STEPS[1], "nothing has changed")]
+    monkeypatch.setattr("hubtools.journey.ship._walk", lambda journey, steps: walk)
+    rows = forecast(make(), Silent(), last="dataset-card")
+    assert [(verb, why) for _, verb, why in rows] == [
+        ("run", STEPS[0].title),
+        ("run", f"{STEPS[1].title}, if what the steps before it leave has changed"),
+    ]
+
+
 def test_further_folders_are_looked_at_as_well(
     make: Callable[..., Project], tmp_path: Path
 ) -> None:
