@@ -268,6 +268,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
                 else ()
             ),
             *(f"{found.weights}: {fault.text}." for fault in faults),
+            *shows.notes,
         ),
         command=next((fault.command for fault in faults if fault.command), None),
         trained_here=False,

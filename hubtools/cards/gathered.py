@@ -17,10 +17,10 @@ from hubtools.cards.model_card import (
     image_name,
     sample_of,
 )
-from hubtools.cards.showing import Comparison, Shown, base_image_name, pairs, sample_folders
+from hubtools.cards.showing import Comparison, Shown, base_image_name, drawn_for, pairs
 from hubtools.lorafile.companions import Companion
 from hubtools.lorafile.made_of import MadeOf
-from hubtools.manifest import SampleRecord, read_samples
+from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.weights import read_header
 
@@ -36,6 +36,7 @@ class Gathered:
     records: tuple[SampleRecord, ...]
     bare: tuple[tuple[int, SampleRecord], ...]
     folders: tuple[tuple[SampleRecord, Path], ...]
+    notes: tuple[str, ...]
     measured: EvaluationCard | None
     made_of: MadeOf | None
 
@@ -107,15 +108,15 @@ def gathered(
     files += [file_of(folder / one.file, repo) for one in companions]
     made_of = MadeOf.of(read_header(weights).metadata)
     hashes = [sha256 or files[0].sha256, *([made_of.sha256] if made_of else [])]
-    drawn = [(r, one) for one in sample_folders(folder, project) for r in read_samples(one)]
-    every = [record for record, _ in drawn]
-    records = gallery(every, hashes, trigger)
+    drawn = drawn_for(folder, project, hashes)
+    records = gallery([record for record, _ in drawn.shown], trigger)
     return Gathered(
         tuple(files),
         companions,
         tuple(records),
-        tuple(pairs(records, every)),
-        tuple(drawn),
+        tuple(pairs(records, [record for record, _ in drawn.every])),
+        tuple(drawn.every),
+        tuple(drawn.said),
         evaluation_card(folder, *hashes),
         made_of,
     )

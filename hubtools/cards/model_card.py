@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,20 +102,12 @@ class ModelCard:
     front_matter: dict[str, Any] = field(default_factory=dict)
 
 
-def gallery(
-    all_records: Iterable[SampleRecord], sha256: Collection[str], trigger: str | None
-) -> list[SampleRecord]:
-    """The pictures worth showing: drawn with this LoRA (one of the hashes `sha256`) and no other,
-    not blanked, each once though `generate` and `ship` may both have drawn it; those whose prompt
-    has the trigger first (the Hub's page takes the first as its example prompt)."""
-    found = [
-        record
-        for record in all_records
-        if not record.blanked and record.lora_weight and record.lora_sha256 in sha256
-        if not any(lora.weight for lora in record.loras[1:])
-    ]
+def gallery(fitting: Iterable[SampleRecord], trigger: str | None) -> list[SampleRecord]:
+    """The pictures worth showing of those that `showing.drawn_for` found: each once though
+    `generate` and `ship` may both have drawn it; those whose prompt has the trigger first (the
+    Hub's page takes the first as its example prompt)."""
     once: dict[tuple[str, float], SampleRecord] = {}
-    for record in found:
+    for record in fitting:
         once.setdefault((noise_of(record), record.lora_weight), record)
     records = list(once.values())
     if trigger:

@@ -115,6 +115,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
         ),
         summary=(*summary(manifest), *found.precision),
         gallery=bool(found.records),
+        notes=found.notes,
         resolution=manifest.train.get("resolution"),
         download=hub_file(repo, weights.name) if repo else None,
         citation=citation(repo, project.model.title or title, manifest.started) if repo else None,

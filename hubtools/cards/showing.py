@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hubtools.cards.escape import hub_file
-from hubtools.files import open_regular
+from hubtools.files import from_here, open_regular
 from hubtools.findings import plural
 from hubtools.layout import SAMPLES_DIR
 from hubtools.lorafile.look import Weights, look
-from hubtools.manifest import RunManifest, SampleRecord
+from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.project import Project
 from hubtools.training.optimizer_kinds import KINDS
 
@@ -63,6 +64,49 @@ def sample_folders(run_dir: Path, project: Project) -> list[Path]:
     if project.file is not None:
         folders.append(project.place_for(SAMPLES_DIR))
     return list({folder.absolute(): folder for folder in folders}.values())
+
+
+def fits(record: SampleRecord, sha256: Collection[str]) -> bool:
+    """Whether a picture was drawn with this LoRA (one of the hashes `sha256`) and no other, and
+    shows something."""
+    others = any(lora.weight for lora in record.loras[1:])
+    return (
+        bool(record.lora_weight) and record.lora_sha256 in sha256 and not (record.blanked or others)
+    )
+
+
+class Drawn(NamedTuple):
+    """Pictures with the folders that they lie in: all, those that the gallery may show, and those
+    that were drawn with the LoRA for something else."""
+
+    every: list[tuple[SampleRecord, Path]]
+    shown: list[tuple[SampleRecord, Path]]
+    left: list[tuple[SampleRecord, Path]]
+
+    @property
+    def said(self) -> list[str]:
+        """A sentence on those that are left out, if there are any."""
+        if not self.left:
+            return []
+        first, place = self.left[0]
+        more = f" and {len(self.left) - 1} more" if len(self.left) > 1 else ""
+        named = shlex.quote(from_here(place / first.file))
+        samples = shlex.quote(from_here(self.every[0][1]))
+        said = f"Not on the card, which shows the samples of the run: {named}{more}."
+        return [f"{said} `hubtools generate WORDS --output {samples}` draws for the card."]
+
+
+def drawn_for(run_dir: Path, project: Project, sha256: Collection[str]) -> Drawn:
+    """The pictures of a run whose LoRA has one of the hashes `sha256`. Where its own folder has
+    samples, what `generate` drew beside the project is shown only for a prompt of theirs or one of
+    `samples.prompts`: other words were tried out."""
+    folders = sample_folders(run_dir, project)
+    every = [(record, one) for one in folders for record in read_samples(one)]
+    fitting = [(record, one) for record, one in every if fits(record, sha256)]
+    own = {record.prompt for record, one in fitting if one == folders[0]}
+    asked = own | {*project.samples.prompts}
+    left = [one for one in fitting if own and one[0].prompt not in asked]
+    return Drawn(every, [one for one in fitting if not own or one[0].prompt in asked], left)
 
 
 def pairs(

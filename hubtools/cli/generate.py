@@ -68,6 +68,7 @@ def command(
     parameters is kept. (word:1.3), (word) and [word] weigh words; the trigger's own brackets do
     not.
     """
+    from hubtools.cards.showing import drawn_for
     from hubtools.commands.drawing import generate
     from hubtools.layout import RUN_MANIFEST, SAMPLES_DIR
 
@@ -108,7 +109,15 @@ def command(
         if not loras and (project.run_dir / RUN_MANIFEST).is_file() and output is None:
             # the card reads the licence of a base that lies here only
             words = project_words(project) + base_words(project, known="of the run")
-            out.hint(f"next: hubtools card{words}")
+            apart = drawn_for(
+                project.run_dir, project, {r.lora_sha256 for r in records if r.lora_sha256}
+            )
+            left = {(record.file, place) for record, place in apart.left}
+            if records and all((r.file, folder) in left for r in records):
+                for sentence in apart.said:
+                    out.note(sentence)
+            else:
+                out.hint(f"next: hubtools card{words}")
     else:
         out.table(
             ["file", "seed", "prompt", "blanked"],

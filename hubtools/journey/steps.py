@@ -195,7 +195,8 @@ def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
         manifest.dataset.repo = pushed["repo"]
         manifest.dataset.revision = pushed["commit"]
         manifest.write(run_dir)
-    write_model_card(run_dir, journey.project)
+    for note in write_model_card(run_dir, journey.project).notes:
+        journey.narrator.note(note)
     _checked(
         journey,
         _of_card(journey, run_dir, "model"),

@@ -24,7 +24,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.findings import plural
 from hubtools.models.targets import divisor_of
 from hubtools.project import Project
-from hubtools.reviewing import items
+from hubtools.reviewing import items, typed
 from hubtools.reviewing.mending import fixes_of
 from hubtools.reviewing.pending import FOLDER, LOCK, Key, Value, is_caption, load, save
 from hubtools.reviewing.planning import Planned, plan_pending
@@ -203,17 +203,13 @@ class Session:
             "rights": [settings.rights, settings.rights_note],
             "closed": self._closed(looked),
             "excluded": list(self.excluded),
+            "judged": sorted(typed.JUDGED),
             "pending": pending,
         }
 
     def told(self, keys: Mapping[Key, Value | None]) -> list[list[Any]]:
         """Entries as JSON has them: [key, value, what is to be said of it]."""
-        found = []
-        for key, value in keys.items():
-            is_caption = value is not None and key[0] == "caption"
-            checks = items.checked(self.looked, value["after"]) if value and is_caption else None
-            found.append([list(key), value, checks])
-        return found
+        return typed.told(self.looked, self.pending.entries, keys, self.project.rule_choice)
 
     def _closed(self, looked: Dataset) -> dict[str, str]:
         """Metadata files that cannot be written as they are, and why."""

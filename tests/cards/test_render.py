@@ -155,6 +155,25 @@ def test_what_generate_drew_with_this_lora_is_shown_too(run_dir: Path, project: 
     assert images == ("images/00.png", "images/01.png", "images/02.png", "images/base_01.png")
     with Image.open(run_dir / "images/02.png") as picture:
         assert picture.convert("RGB").getpixel((0, 0)) == (1, 2, 3)
+    # what was drawn with other words, for fun, is told and not shown; the project's prompts are
+    (place / "samples/fun.json").write_text(
+        json.dumps(record | {"file": "fun.png", "prompt": "a frog", "seed": 8})
+    )
+    Image.new("RGB", (64, 64)).save(place / "samples/fun.png")
+    (place / "hubtools.toml").write_text("[samples]\nprompts = []\n")
+    found = write_model_card(run_dir, load_project(place).with_settings(given))
+    assert len(found.images) == 4
+    assert [note for note in found.notes if "samples/fun.png" in note and "--output" in note]
+    (place / "hubtools.toml").write_text('[samples]\nprompts = ["a frog"]\n')
+    found = write_model_card(run_dir, load_project(place).with_settings(given))
+    assert len(found.images) == 5
+    assert not found.notes
+    for path in (run_dir / "samples").iterdir():  # nobody drew samples of the run: all are meant
+        path.rename(place / "samples" / path.name)
+    (place / "hubtools.toml").write_text("")
+    found = write_model_card(run_dir, load_project(place).with_settings(given))
+    assert len(found.images) == 5
+    assert not found.notes
     # without a project there is no such place
     assert "images/02.png" not in write_model_card(run_dir, project).images
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from hubtools.reviewing.mending import fixes_of
 from hubtools.rooted import Root
 from hubtools.trust import ForeignState
 from tests.drawing import write_pictures
-from tests.reviewed import SETTINGS, bytes_of, captions_of, served
+from tests.reviewed import SETTINGS, Page, bytes_of, captions_of, served
 
 
 def test_captions_are_offered_from_sidecars_that_are_there(folder: Path) -> None:
@@ -70,6 +71,51 @@ def test_nothing_is_written_before_apply_and_undo_brings_it_back(folder: Path) -
         page.post("undo", id=fix["id"])
         assert bytes_of(folder) == before
     assert not (folder / ".hubtools" / "review").exists()
+
+
+def test_findings_follow_a_caption_that_is_not_written_yet(tmp_path: Path) -> None:
+    """Those of rules that look at one caption, with the project's choice of rules."""
+    folder = write_pictures(tmp_path / "set", 4)
+    rows: list[dict[str, Any]] = [
+        {"file_name": "picture0.png", "text": "", "by_model": "tok, a hat"},
+        {"file_name": "picture1.png", "text": "tok, a coat", "by_model": "tok, a coat"},
+        {"file_name": "picture2.png", "text": "a boat", "by_model": "tok, a boat"},
+    ]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = SETTINGS.model_copy(update={"other_caption_columns": ["by_model"]})
+
+    def said(told: Any) -> dict[tuple[str, str], list[str]]:
+        return {
+            (key[1], key[2]): [one["rule"] for one in checks["findings"]]
+            for key, value, checks in told["changes"]
+            if value is not None
+        }
+
+    with served(folder, settings) as page:
+        judged = page.get("set")["judged"]
+        assert {"D202", "D502", "D504"} <= {*judged}
+        before = {
+            name: [one["rule"] for one in found if one["rule"] in judged]
+            for name, found in page.findings()["pictures"].items()
+        }
+        assert before["picture0.png"] == ["D502"]
+        assert before["picture3.png"] == ["D202"]
+        first, model = ("picture0.png", "text"), ("picture0.png", "by_model")
+        assert said(page.write("picture0.png", "tok, a hat")) == {first: []}
+        assert said(page.write("picture0.png", "a hat")) == {first: ["D504"]}
+        # what is found is of all captions of the picture, and told with each
+        both = said(page.write("picture0.png", "x" * 600, "by_model"))
+        assert both == {first: ["D503", "D504", "D504"], model: ["D503", "D504", "D504"]}
+        assert said(page.change([["caption", *first], None])) == {model: ["D502", "D503", "D504"]}
+        assert said(page.write("picture1.png", "tok, a.png")) == {
+            ("picture1.png", "text"): ["D509"]
+        }
+        assert said(page.write("picture3.png", "sktoken")) == {("picture3.png", "text"): ["D505"]}
+        assert said({"changes": page.get("set")["pending"]})[model] == ["D502", "D503", "D504"]
+    (tmp_path / "hubtools.toml").write_text('[rules]\nignore = ["D5"]\n')
+    with hubtools.review(folder, hubtools.load_project(tmp_path)) as served_page:
+        told = Page(served_page.url).write("picture2.png", "")
+        assert said(told) == {("picture2.png", "text"): []}
 
 
 def test_fix_undo_takes_it_back_too(folder: Path) -> None:

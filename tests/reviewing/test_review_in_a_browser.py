@@ -99,10 +99,21 @@ def test_it_says_kept_once_all_is(tmp_path: Path) -> None:
 
 def test_captions_by_mouse_and_keys_survive_a_kill(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "people", 8)
+    records = (folder / "metadata.jsonl").read_text()
+    (folder / "metadata.jsonl").write_text(records.replace("photo of a tok, number 7", ""))
     before = bytes_of(folder)
     with Browser(tmp_path) as page:
         with started(folder) as (url, process):
             ready(page, url)
+            page.click("#p7 .face")  # what was found follows what is typed, and comes back with it
+            page.until("document.querySelector('.found').textContent.includes('D502')")
+            page.click("#detail textarea")
+            page.type("a tok")
+            page.until("!document.querySelector('.found').textContent.includes('D502')")
+            page.until("!document.querySelector('#p7 .mark.error')")
+            page.key("Escape")
+            page.click("#detail .past button")
+            page.until("document.querySelector('.found').textContent.includes('D502')")
             page.click("#p1 .face")  # by mouse: open it, click into the field, write
             page.click("#detail textarea")
             page.key("End")

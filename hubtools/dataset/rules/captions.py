@@ -23,6 +23,9 @@ from hubtools.dataset.text.trigger import has_word
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity, shortened
 
+# Rules that look at each caption by itself, but for whether any other has the trigger.
+OF_ONE_CAPTION = frozenset({"D502", "D503", "D504", "D505", "D507", "D508", "D509", "D515"})
+
 # Words of what looks like a tag.
 _TAG_WORDS = 2
 

@@ -172,6 +172,8 @@ function editor(picture, column, first) {
 }
 
 function refresh(picture) {
+  const findings = found(picture), before = detail.querySelector(".found");
+  if (before && before.dataset.of !== findings.dataset.of) before.replaceWith(findings);
   for (const box of detail.querySelectorAll(".caption")) {
     const column = box.dataset.of, area = box.querySelector("textarea");
     const text = caption(picture, column);
@@ -215,9 +217,9 @@ export function edit(column = state.set.column) {
 // --- findings and facts --------------------------------------------------------------------------
 
 function found(picture) {
-  const all = findingsOf(picture);
-  if (!all.length) return el("section", { hidden: !state.report }, el("p", { class: "soft" }, state.report ? "Nothing was found wrong with it." : ""));
-  return el("section", {}, el("h3", {}, count(all.length, "finding")), all.map((one) =>
+  const all = findingsOf(picture), about = { class: "found", "data-of": JSON.stringify([Boolean(state.report), all]) };
+  if (!all.length) return el("section", { ...about, hidden: !state.report }, el("p", { class: "soft" }, state.report ? "Nothing was found wrong with it." : ""));
+  return el("section", about, el("h3", {}, count(all.length, "finding")), all.map((one) =>
     el("div", { class: `finding ${one.severity}` }, el("strong", {}, one.rule), ` ${one.message}`,
       one.fix && el("div", { class: "soft" }, one.fix), el("div", { class: "tools" }, fixes(one.rule, render, picture)))));
 }

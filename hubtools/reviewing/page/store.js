@@ -132,7 +132,14 @@ export const isEdited = (picture) =>
   findingsOf(picture).some((one) => pendingOf("mend", picture.name, one.rule)) ||
   state.set.captions.some((column) => pendingOf("caption", picture.name, column));
 
-export const findingsOf = (picture) => state.report?.pictures[picture.name] || [];
+// What was found of a picture; of captions that are pending, what is found as they are typed.
+const WORST = ["error", "warning", "info"];
+export function findingsOf(picture) {
+  const found = state.report?.pictures[picture.name] || [];
+  if (!state.report || !state.pending.size) return found;
+  const typed = state.set.captions.map((column) => pendingOf("caption", picture.name, column)?.checks?.findings).find(Boolean);
+  return typed ? [...typed, ...found.filter((one) => !state.set.judged.includes(one.rule))].sort((a, b) => WORST.indexOf(a.severity) - WORST.indexOf(b.severity)) : found;
+}
 export const url = (kind, picture, ...more) =>
   [kind, state.place.get(picture.name), picture.id, ...more].join("/");
 export const here = () => state.pictures[state.shown[state.here]];
