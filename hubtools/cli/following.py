@@ -39,6 +39,27 @@ def project_words(project: Project) -> str:
     return option_for(project.file)
 
 
+def dataset_words() -> str:
+    """The settings of [dataset] that were typed, as every command of a dataset takes them, behind a
+    space."""
+    context = click.get_current_context()
+    words: list[str] = []
+    for option in context.command.params:
+        _, section, key = f"{option.name}____".split("__", 2)
+        value = context.params.get(str(option.name))
+        if section != "dataset" or value is None or value == ():
+            continue
+        key = key.rstrip("_")
+        whole = f"--dataset-{key.replace('_', '-')}"  # means the same in every command
+        name = whole if whole in option.opts or key == "plan" else option.opts[0]
+        if isinstance(value, bool):
+            words.append(name if value else option.secondary_opts[0])
+        else:
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [name, str(one)]
+    return "".join(f" {shlex.quote(word)}" for word in words)
+
+
 def base_words(project: Project, known: str | None = None) -> str:
     """What makes a command draw on, or train, the base that counts here, behind a space. `known`:
     the one that a LoRA names."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hubtools.cli.following import project_words, tell_training
+from hubtools.cli.following import dataset_words, project_words, tell_training
 from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
 from hubtools.exhibits import sizes_in
-from hubtools.findings import plural
+from hubtools.findings import Severity, plural
 
 if TYPE_CHECKING:
     from hubtools.findings import Report
@@ -119,6 +119,7 @@ def check(
     from hubtools.reporting.baseline import BASELINE
 
     typed = f" {quote(source)}" if source is not None else project_words(project)
+    typed += dataset_words()
     source, project = _placed(source, project)
     here = Path(source) if source is not None else project.dataset_dir
     with out.following("reading pictures", at_once=here.exists()) as tell:
@@ -205,18 +206,38 @@ def _tell_next(
             f" `hubtools caption{typed} --template {like}` writes one for all"
         )
     if not report.ok:
-        safe = (report.facts.get("repairs") or {}).get("safe")
-        captions = here and found[0] in _CAPTIONS
         if not report.facts["pictures"] and here:
             place = shown_path(Path(source) if source else project.dataset_dir) or "this folder"
             out.hint(f"next: put pictures into {place}, and hubtools validate{typed} again")
         else:
-            then = f"caption{typed} --template {like}" if captions else f"explain {found[0]}"
-            out.hint(f"next: hubtools fix{typed}" if safe else f"next: hubtools {then}")
+            caption = f"caption{typed} --template {like}" if here else None
+            out.hint(f"next: hubtools {_repairing(report, typed, caption)}")
     elif project.file is not None and source is None:
         tell_training(out, project)
     elif here and source is not None and project.file is None:
-        out.hint(f'next: hubtools init NAME --from {quote(source)} --trigger "(tok)"')
+        trigger = quote(trigger) if trigger else '"(tok)"'
+        out.hint(f"next: hubtools init NAME --from {quote(source)} --trigger {trigger}")
+
+
+def _repairing(report: Report, typed: str, caption: str | None) -> str:
+    """The command that repairs errors, those told first first; where none does, the one that
+    explains the first. `caption`: the one that writes captions, if there is a folder to."""
+    from hubtools.dataset.fix.steps import REMEDIES
+
+    errors = [one.rule for one in report.sorted() if one.severity is Severity.ERROR]
+    repairs = report.facts.get("repairs") or {"safe": 0, "by_name": {}}
+    if repairs["safe"]:
+        return f"fix{typed}"
+    for rule in dict.fromkeys(errors):
+        if rule in _CAPTIONS and caption is not None:
+            return caption
+        remedy = REMEDIES.get(rule)
+        if remedy is not None and repairs["safe"] is None:
+            return f"fix{typed} --dry-run"
+        for name in remedy.unsafe if remedy is not None else ():
+            if name in repairs["by_name"]:
+                return f"fix{typed} --unsafe {name}"
+    return f"explain {errors[0]}"
 
 
 def _told(sources: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 from hubtools.cli.told import told
@@ -63,6 +66,29 @@ def test_validate_says_what_to_type_next(tmp_path: Path) -> None:
     assert "metadata.jsonl:1 (picture0.png): the caption is empty" in done.stdout
     assert "hubtools review small" in done.stderr
     assert "next: hubtools caption small --template 'a photo'" in done.stderr
+
+
+def test_the_next_command_is_the_one_that_repairs(tmp_path: Path) -> None:
+    """By name if need be, with the settings that were typed; of a copy that goes, its caption is
+    no repair."""
+    settings = ["--license", "cc0-1.0", "--rights", "own"]
+    write_pictures(tmp_path / "my set", 4, size=(640, 640))
+    place = ["validate", "my set", *settings]
+    done = typed(*place, "--trigger", "(sks)", cwd=tmp_path)
+    (found,) = re.findall("next: hubtools (.+)", done.stderr)
+    assert found.startswith("fix 'my set' ")
+    assert found.endswith(" --unsafe add-trigger")
+    fixed = typed(*shlex.split(found), "--yes", cwd=tmp_path)
+    assert fixed.returncode == 0, fixed.stderr
+    done = typed(*place, "--trigger", "(sks)", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "--trigger '(sks)'" in done.stderr.split("next: hubtools init")[1]
+    shutil.copy(tmp_path / "my set/picture1.png", tmp_path / "my set/picture9.png")
+    with (tmp_path / "my set/metadata.jsonl").open("a") as file:
+        file.write('{"file_name": "picture9.png", "text": ""}\n')
+    said = typed(*place, cwd=tmp_path).stderr
+    assert "--unsafe delete-duplicates` repairs 1 of these findings" in said
+    assert "next: hubtools caption 'my set' --dataset-license cc0-1.0" in said
 
 
 def test_what_is_mistyped_is_told_where_it_belongs(tmp_path: Path) -> None:

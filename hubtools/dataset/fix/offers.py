@@ -13,6 +13,7 @@ from hubtools.dataset.fix.scope import Only
 from hubtools.dataset.fix.steps import REMEDIES, run_steps
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS
 from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.rules.captions import OF_ONE_CAPTION
 from hubtools.dataset.view import Dataset
 from hubtools.errors import UsageError
 from hubtools.findings import Finding
@@ -126,8 +127,13 @@ def by_name(
     for name in names:
         if many or (name in _ENCODING and _encoded(looked, rest, name) > _ENCODED):
             found[name] = None
-        elif count := _repaired(there, remain(replace(asked, names=asked.names | {name}))):
-            found[name] = count
+        else:
+            # a caption that goes with its picture is not repaired by that
+            lost = OF_ONE_CAPTION - _rules_of(name) if name.startswith(_REMOVING) else ()
+            before = {rule: count for rule, count in there.items() if rule not in lost}
+            after = remain(replace(asked, names=asked.names | {name}))
+            if count := _repaired(before, after):
+                found[name] = count
     return found
 
 
@@ -137,9 +143,13 @@ def _repaired(before: Mapping[str, int], rest: Iterable[Finding]) -> int:
     return sum(max(0, count - after[rule]) for rule, count in before.items())
 
 
+def _rules_of(name: str) -> set[str]:
+    return {rule for rule, remedy in REMEDIES.items() if name in remedy.unsafe}
+
+
 def _encoded(looked: Dataset, rest: Iterable[Finding], name: str) -> int:
     """Bytes of the pictures that would be encoded anew."""
-    rules = {rule for rule, remedy in REMEDIES.items() if name in remedy.unsafe}
+    rules = _rules_of(name)
     paths = {finding.path for finding in rest if finding.rule in rules}
     also = FOREIGN_ENDINGS | {".webp"} if name == "convert" else frozenset()
     return sum(
