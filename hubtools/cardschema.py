@@ -82,6 +82,12 @@ def licenses() -> list[dict[str, Any]]:
     return rows
 
 
+def license_id(text: str) -> str | None:
+    """The id of that list that a text is, but for capitals and spaces around it."""
+    said = text.strip().lower()
+    return said if any(row["id"] == said for row in licenses()) else None
+
+
 @cache
 def values_of(name: str) -> tuple[str, ...]:
     """The values of a list of the table: "license", "languages", "tasks"."""

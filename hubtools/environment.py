@@ -1,10 +1,12 @@
-"""Settings in the environment: `HUBTOOLS_TRAIN_SEED=7` is `seed = 7` in `[train]`."""
+"""Settings in the environment: `HUBTOOLS_TRAIN_SEED=7` is `seed = 7` in `[train]`; and what paths
+mean that stand there, or on a command line."""
 
 from __future__ import annotations
 
 import difflib
 import typing
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from hubtools.errors import UsageError
@@ -78,3 +80,28 @@ def _near(variable: str) -> str | None:
     ]
     near = difflib.get_close_matches(variable, known, n=1, cutoff=0.8)
     return f"did you mean {near[0]}?" if near else None
+
+
+PATHS = {
+    ("dataset", "path"),
+    ("rules", "baseline"),
+    ("train", "output_dir"),
+    ("train", "class_data_dir"),
+    ("evaluate", "held_out"),
+}
+
+PATHS_OR_IDS = {
+    ("train", key) for key in ("pretrained_model_name_or_path", "base_config", "init_from")
+}
+
+
+def path_from_here(section: str, key: str, value: Any) -> Any:
+    """A path typed by the user is relative to where they stand, not to the project file."""
+    if (section, key) in PATHS and isinstance(value, str):
+        return str(Path(value).expanduser().absolute())
+    if (section, key) == ("dataset", "other_folders"):
+        several = value.split("|") if isinstance(value, str) else value
+        return [str(Path(one).expanduser().absolute()) for one in several if one]
+    if (section, key) in PATHS_OR_IDS and isinstance(value, str):
+        return str(place.absolute()) if (place := Path(value).expanduser()).exists() else value
+    return value

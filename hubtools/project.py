@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from hubtools.environment import said_in
+from hubtools.environment import PATHS, path_from_here, said_in
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE, WORK_DIR
@@ -52,6 +52,8 @@ class Project(Section):
     _file: Path | None = PrivateAttr(default=None)
     # paths that neither the command line nor the environment has said
     _unsaid: dict[tuple[str, str], Any] = PrivateAttr(default_factory=dict)
+    # licences as they were written, by section
+    _licenses: dict[str, Any] = PrivateAttr(default_factory=dict)
     # what the command line, or the caller of a function, has said
     _overrides: dict[tuple[str, str], Any] = PrivateAttr(default_factory=dict)
 
@@ -78,6 +80,16 @@ class Project(Section):
         Those of the file and the environment are not among them."""
         return frozenset(f"{section}.{key}" for section, key in self._overrides)
 
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on values that are read otherwise than they are written."""
+        read = {name: getattr(self, name).license for name in self._licenses}
+        return [
+            f"{name}.license: {said} is read as {read[name]}, as the Hub spells it."
+            for name, said in self._licenses.items()
+            if said != read[name]
+        ]
+
     def elsewhere(self, folder: Path) -> Project:
         """The project in `folder`, with what this one was given."""
         return load_project(folder, self._overrides)
@@ -92,7 +104,7 @@ class Project(Section):
         the current folder. Raises `UsageError` for a value that cannot be."""
         values = self.model_dump(exclude_unset=True)
         for (section, key), value in overrides.items():
-            values.setdefault(section, {})[key] = _from_here(section, key, value)
+            values.setdefault(section, {})[key] = path_from_here(section, key, value)
         origins = {at: ".".join(at) if at[1] == "repo" else at[1] for at in overrides}
         try:
             other = Project.model_validate(values)
@@ -101,6 +113,8 @@ class Project(Section):
         other._root, other._file = self._root, self._file
         other._unsaid = {at: was for at, was in self._unsaid.items() if at not in overrides}
         other._overrides = self._overrides | dict(overrides)
+        typed = {section: v for (section, key), v in overrides.items() if key == "license"}
+        other._licenses = self._licenses | typed
         return other
 
     def at(self, relative: str) -> Path:
@@ -333,10 +347,10 @@ def load_project(
             )
     origins: dict[tuple[str, str], str] = {}
     for section, key, variable, value in said_in(os.environ if environ is None else environ):
-        values[section][key] = _from_here(section, key, value)
+        values[section][key] = path_from_here(section, key, value)
         origins[section, key] = variable
     for (section, key), value in (overrides or {}).items():
-        values[section][key] = _from_here(section, key, value)
+        values[section][key] = path_from_here(section, key, value)
         # several sections have a repository; which of them is meant, its option alone does not say
         typed = f"--{key.replace('_', '-')}"
         origins[section, key] = f"{section}.repo" if key == "repo" else typed
@@ -347,37 +361,15 @@ def load_project(
     project._root = (file.parent if file else Path.cwd()).resolve()
     project._file = file
     project._overrides = dict(overrides or {})
+    project._licenses = {
+        name: said["license"] for name, said in values.items() if "license" in said
+    }
     project._unsaid = {
         (section, key): getattr(getattr(project, section), key)
         for section, key in (*PATHS, ("samples", "validation_images"), ("train", "init_from"))
         if (section, key) not in origins
     }
     return project
-
-
-PATHS = {
-    ("dataset", "path"),
-    ("rules", "baseline"),
-    ("train", "output_dir"),
-    ("train", "class_data_dir"),
-    ("evaluate", "held_out"),
-}
-
-PATHS_OR_IDS = {
-    ("train", key) for key in ("pretrained_model_name_or_path", "base_config", "init_from")
-}
-
-
-def _from_here(section: str, key: str, value: Any) -> Any:
-    """A path typed by the user is relative to where they stand, not to the project file."""
-    if (section, key) in PATHS and isinstance(value, str):
-        return str(Path(value).expanduser().absolute())
-    if (section, key) == ("dataset", "other_folders"):
-        several = value.split("|") if isinstance(value, str) else value
-        return [str(Path(one).expanduser().absolute()) for one in several if one]
-    if (section, key) in PATHS_OR_IDS and isinstance(value, str):
-        return str(place.absolute()) if (place := Path(value).expanduser()).exists() else value
-    return value
 
 
 def _as_usage_error(

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from hubtools.cardschema import license_id
 from hubtools.shotplan import parse_plan
 
 
@@ -63,6 +64,16 @@ def _repo_id(value: str) -> str:
 
 
 RepoId = Annotated[str, AfterValidator(_repo_id)]
+
+
+def _as_the_hub_spells_it(value: Any) -> Any:
+    """A licence id in small letters, where it is one; what is none is told where it is used."""
+    if isinstance(value, str) and value != value.strip().lower():
+        return license_id(value) or value
+    return value
+
+
+LicenseId = Annotated[str, BeforeValidator(_as_the_hub_spells_it)]
 
 Plan = Annotated[
     dict[str, str],

@@ -20,6 +20,7 @@ from hubtools.setting_types import (
     AllowedSecret,
     KeepCheckpoints,
     LanguageCode,
+    LicenseId,
     People,
     Plan,
     Prefixes,
@@ -176,7 +177,7 @@ class DatasetSettings(Section):
         "Class word that replaces the trigger in captions, for example person or dog.",
         max_length=_LONGEST_NAME,
     )
-    license: str | None = option(None, "Licence id of the pictures, as the Hub spells it.")
+    license: LicenseId | None = option(None, "Licence id of the pictures, as the Hub spells it.")
     rights: Rights | None = option(
         None, "Why you may use the pictures: own work, permission, synthetic, ..."
     )
@@ -298,7 +299,7 @@ class ModelSettings(Section):
     """The repository of the LoRA."""
 
     repo: RepoId | None = option(None, "Model repository on the Hub, owner/name.", "hub_model_id")
-    license: str | None = option(
+    license: LicenseId | None = option(
         None, "Licence id of the LoRA; default what the base's licence asks for."
     )
     license_name: str | None = option(None, "Name of the licence when its id is `other`.")

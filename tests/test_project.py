@@ -55,6 +55,17 @@ def test_paths_belong_to_who_names_them(tmp_path: Path, monkeypatch: pytest.Monk
     assert typed.dataset_dir == tmp_path / "here/mine"
 
 
+def test_a_licence_is_known_in_other_letters_and_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "hubtools.toml").write_text('[dataset]\nlicense = "CC-BY-4.0"\n')
+    project = load_project(tmp_path, {("model", "license"): " OpenRAIL++ "})
+    assert (project.dataset.license, project.model.license) == ("cc-by-4.0", "openrail++")
+    assert [note.split()[0] for note in project.notes] == ["dataset.license:", "model.license:"]
+    other = project.with_settings({("dataset", "license"): "mit", ("model", "license"): "MIT 2"})
+    assert (other.dataset.license, other.model.license) == ("mit", "MIT 2")  # told where it is used
+    assert other.notes == []
+    assert load_project(None, {("model", "license"): "mit"}, {}).notes == []
+
+
 def test_lists_from_the_environment(tmp_path: Path) -> None:
     project = load(write(tmp_path, ""), HUBTOOLS_SAMPLES_PROMPTS="a man, old|a woman")
     assert project.samples.prompts == ["a man, old", "a woman"]

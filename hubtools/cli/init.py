@@ -107,7 +107,10 @@ def command(
     out.result(f"Project in {folder}: {said}", project=str(folder), pictures=made.pictures)
     for one in made.left:
         out.note(one)
-    at, place = quote(str(folder)), quote(str(folder / load_project(folder).dataset.path))
+    project = load_project(folder)
+    if license_id and project.dataset.license != license_id:
+        out.note(f"The licence is {project.dataset.license}, as the Hub spells it.")
+    at, place = quote(str(folder)), quote(str(folder / project.dataset.path))
     if made.without_caption:
         count = len(made.without_caption)
         words = f"a photo of {trigger}" if trigger else "a photo"
@@ -130,15 +133,14 @@ def _asked(license_id: str | None, rights: str | None) -> tuple[str | None, str 
     terminal: both questions may be left open."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("CI"):
         return license_id, rights
-    from hubtools.commands.journeys import check_license
+    from hubtools.commands.journeys import checked_license
 
     while license_id is None:
         said = _answer("Licence of the pictures, e.g. cc-by-4.0")
         if not said:
             break
         try:
-            check_license(said)
-            license_id = said
+            license_id = checked_license(said)
         except UsageError as error:
             say_error(error.message, error.hint)
     while rights is None:

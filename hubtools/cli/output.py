@@ -67,6 +67,8 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
             answer = click.get_current_context().find_object(Answer)
             out = Output.of(format, quiet, report_files, answer)
             out.verbose = verbose or format == "text"
+            for note in kwargs["project"].notes if "project" in kwargs else ():
+                out.note(note)
             result = function(*args, out=out, **kwargs)
             if answer is None:  # called by other means than `run`, which says it
                 out.answer.say()

@@ -21,16 +21,20 @@ if TYPE_CHECKING:
     from hubtools.journey.ship import JourneyReporter, ShipResult
 
 
-def check_license(id: str) -> None:
-    """Raise `UsageError` for what is no id of a licence that the Hub knows."""
-    from hubtools.licensing.ids import is_license, suggest
+def checked_license(text: str) -> str:
+    """The id of a licence of the Hub's list, however its letters are written. Raises `UsageError`
+    for what is none."""
+    from hubtools.cardschema import license_id
+    from hubtools.licensing.ids import suggest
 
-    if not is_license(id):
-        near = suggest(id)
+    found = license_id(text)
+    if found is None:
+        near = suggest(text)
         raise UsageError(
-            f"The Hub knows no licence {id!r}.",
+            f"The Hub knows no licence {text!r}.",
             hint=f"did you mean {near}?" if near else "give an id of its list, e.g. cc-by-4.0",
         )
+    return found
 
 
 def init(
@@ -54,7 +58,7 @@ def init(
     from hubtools.journey.init import init as run
 
     if license is not None:
-        check_license(license)
+        license = checked_license(license)
 
     given = {
         "dataset": {

@@ -10,6 +10,7 @@ from itertools import islice
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from hubtools.environment import PATHS, PATHS_OR_IDS
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Report
 from hubtools.hub.client import check_access, full_repo_id
@@ -19,7 +20,7 @@ from hubtools.jobs.place import Place, check_private, find_place
 from hubtools.jobs.script import script_of
 from hubtools.leaks import tokens
 from hubtools.progress import Reporter, silent
-from hubtools.project import PATHS, PATHS_OR_IDS, Project
+from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.tinypeople import REPO_NAME, bundled
 from hubtools.training import runfolder

@@ -71,7 +71,7 @@ def test_validate_says_what_to_type_next(tmp_path: Path) -> None:
 def test_the_next_command_is_the_one_that_repairs(tmp_path: Path) -> None:
     """By name if need be, with the settings that were typed; of a copy that goes, its caption is
     no repair."""
-    settings = ["--license", "cc0-1.0", "--rights", "own"]
+    settings = ["--license", "CC0-1.0", "--rights", "own"]
     write_pictures(tmp_path / "my set", 4, size=(640, 640))
     place = ["validate", "my set", *settings]
     done = typed(*place, "--trigger", "(sks)", cwd=tmp_path)
@@ -88,7 +88,8 @@ def test_the_next_command_is_the_one_that_repairs(tmp_path: Path) -> None:
         file.write('{"file_name": "picture9.png", "text": ""}\n')
     said = typed(*place, cwd=tmp_path).stderr
     assert "--unsafe delete-duplicates` repairs 1 of these findings" in said
-    assert "next: hubtools caption 'my set' --dataset-license cc0-1.0" in said
+    assert "next: hubtools caption 'my set' --dataset-license CC0-1.0" in said
+    assert "is read as cc0-1.0" in said
 
 
 def test_what_is_mistyped_is_told_where_it_belongs(tmp_path: Path) -> None:

@@ -158,7 +158,8 @@ def test_licence_and_rights_are_options_or_are_asked_for_in_a_terminal(
     wrong = typed(*words, "--license", "CC-BY 4.0", cwd=tmp_path)
     assert "did you mean cc-by-4.0?" in wrong.stderr
     assert not (tmp_path / "me").exists()
-    typed(*words, "--license", "cc0-1.0", "--rights", "own", cwd=tmp_path)
+    said = typed(*words, "--license", "CC0-1.0", "--rights", "own", cwd=tmp_path).stderr
+    assert "The licence is cc0-1.0, as the Hub spells it." in said
     dataset = load_project(tmp_path / "me").dataset
     assert (dataset.license, dataset.rights) == ("cc0-1.0", "own")
     answers = iter(["CC BY", "cc-by-4.0", "mine", ""])
