@@ -1,5 +1,6 @@
-"""What the Hub's client makes names of files in its cache of: the ETag of a file, the commit that
-it is of, a revision, the hash in a list of files. A server that is no Hub may say `../../x`."""
+"""What the Hub's client makes names of files of: the ETag of a file, the commit that it is of, a
+revision, the hash in a list of files, the address of the storage. A server that is no Hub may say
+`../../x`, or `local:///home/me`."""
 
 from __future__ import annotations
 
@@ -13,11 +14,18 @@ COMMIT = regex(r"[0-9a-f]{40}|[0-9a-f]{64}")  # Git's names of commits: SHA-1 or
 _ETAG = regex(r"(?!\.)[^/\\:\x00-\x1f\x7f]{1,200}")  # one part of a path, on any system
 _ETAGS = ("x-linked-etag", "etag")
 _SHA256 = regex(r"[0-9a-f]{64}")
+_STORAGE = "x-xet-cas-url"
+_TIME = "x-xet-token-expiration"
+# To the library for Xet, `local://` and `memory://` are storages too: folders that it makes.
+_WEB = regex(r"https?://[A-Za-z0-9._\[\]:-]+(?:/[\x21-\x5b\x5d-\x7e]*)?")
+_SECONDS = regex(r"\d{1,12}")  # since 1970; the library takes no more than 64 bits
 
 
 def check_marks(answer: Any, request: Any) -> None:
-    """Raises `HubtoolsError` for an answer whose commit is none, or, where a file is asked about
-    (`HEAD`), whose ETag is no name of a file."""
+    """Raises `HubtoolsError` for an answer whose commit is none or whose storage lies in no web, or,
+    where a file is asked about (`HEAD`), whose ETag is no name of a file."""
+    if _STORAGE in answer.headers:
+        check_storage(answer.headers[_STORAGE], answer.headers.get(_TIME, "0"), request)
     commit = answer.headers.get("x-repo-commit")
     if commit is not None and COMMIT.fullmatch(commit) is None:
         raise _senseless(request, f"its commit is {commit[:80]!a}")
@@ -27,6 +35,15 @@ def check_marks(answer: Any, request: Any) -> None:
         etag = answer.headers.get(name)
         if etag is not None and _ETAG.fullmatch(etag.lstrip("W/").strip('"')) is None:
             raise _senseless(request, f"its ETag is {etag[:80]!a}")
+
+
+def check_storage(address: object, ends: object, request: Any) -> None:
+    """Raises `HubtoolsError` if a storage of Xet is at no address of the web, or its token ends at
+    no time (seconds since 1970)."""
+    if not isinstance(address, str) or _WEB.fullmatch(address) is None:
+        raise _senseless(request, f"its storage is at {str(address)[:80]!a}")
+    if _SECONDS.fullmatch(str(ends)) is None:
+        raise _senseless(request, f"its token ends at {str(ends)[:80]!a}")
 
 
 def check_said(said: Any, request: Any) -> None:

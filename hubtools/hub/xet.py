@@ -2,6 +2,9 @@
 
 The client sends by Xet whenever `hf_xet` is installed, asks nobody first, and fails where a Hub has
 none (huggingface_hub issue 4507). So a Hub other than huggingface.co is asked once.
+
+When it sends, the library for Xet asks the Hub for the storage's address by itself, and would take
+a folder of this machine for one. So it is told an address that was checked.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import Any
 
 from hubtools.hub import patience
 from hubtools.hub.client import endpoint
+from hubtools.hub.marks import check_storage
 
 REAL_HUB = "https://huggingface.co"
 # Of those that have none, and of those that know no such address.
@@ -35,7 +39,7 @@ def storage_of(repo: str, repo_type: str) -> Iterator[None]:
     if shown:
         disable_progress_bars()
     before = constants.HF_HUB_DISABLE_XET
-    if not before and not offers_xet(repo, repo_type):
+    if not before and not (_checked() and offers_xet(repo, repo_type)):
         constants.HF_HUB_DISABLE_XET = True
     try:
         yield
@@ -68,3 +72,49 @@ def _asked(url: str) -> int:
     client: Any = huggingface_hub.utils
     answer = client.get_session().get(url, headers=client.build_hf_headers())
     return int(answer.status_code)
+
+
+class _Session:
+    """A session of the library, whose storages are checked."""
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._library, name)
+
+    def new_upload_commit(self, **options: Any) -> Any:
+        """What is to be sent, to the storage that the Hub tells."""
+        if options.get("endpoint") is None:
+            options |= _storage(options["token_refresh_url"], options["token_refresh_headers"])
+        return self._library.new_upload_commit(**options)
+
+
+def _storage(url: str, headers: dict[str, str]) -> dict[str, Any]:
+    import huggingface_hub
+
+    client: Any = huggingface_hub.utils
+    answer = client.http_backoff("GET", url, headers=headers)
+    client.hf_raise_for_status(answer)
+    said = answer.json()
+    address, ends = said["casUrl"], said["exp"]
+    check_storage(address, ends, answer.request)
+    return {
+        "endpoint": address,
+        "token": str(said["accessToken"]),
+        "token_expiry_unix_secs": int(ends),
+    }
+
+
+def _checked() -> bool:
+    """Have the client send by such sessions. False if it has no place where it takes them from."""
+    from huggingface_hub.utils import _xet
+
+    plain: Any = getattr(_xet, "get_xet_session", None)
+    if plain is None:
+        return False
+    if not getattr(plain, "checked", False):
+        made: Any = lambda: _Session(plain())  # noqa: E731
+        made.checked = True
+        _xet.get_xet_session = made
+    return True

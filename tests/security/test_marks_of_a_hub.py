@@ -10,10 +10,10 @@ from typing import Any
 import httpx2
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.utils import _http
+from huggingface_hub.utils import _http, _xet
 
 from hubtools.errors import HubtoolsError
-from hubtools.hub import client
+from hubtools.hub import client, xet
 from hubtools.hub.client import open_file
 from hubtools.hub.download import fetched, model_info, snapshot_of
 from hubtools.hub.patience import _patient, be_patient
@@ -30,9 +30,14 @@ class Said:
     def __init__(self) -> None:
         self.status, self.commit, self.etag, self.sha = 200, COMMIT, "e" * 40, COMMIT
         self.api, self.moved, self.tree = 200, False, list[dict[str, Any]]()
+        self.storage: dict[str, Any] | None = None  # of Xet
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
+        if self.storage is not None and "-token" in path:
+            by_name = {"casUrl": "cas-url", "accessToken": "access-token", "exp": "token-expiration"}
+            heads = {f"x-xet-{by_name[name]}": str(said) for name, said in self.storage.items()}
+            return httpx2.Response(200, headers=heads, json=self.storage)
         if self.moved and "/api/" in path:
             return httpx2.Response(302, headers={"location": path.replace("/api/", "/moved/")})
         if "/tree/" in path:
@@ -40,6 +45,10 @@ class Said:
         if "/api/" in path or "/moved/" in path:
             return httpx2.Response(self.api, json={"id": "o/n", "sha": self.sha, "siblings": []})
         heads = {"etag": f'"{self.etag}"', "x-repo-commit": self.commit, "content-length": "3"}
+        if self.storage is not None:
+            heads["x-xet-hash"] = "a" * 64
+            route = f"{constants.ENDPOINT}/any-token" if "route" in path else "/api/x-token"
+            heads["link"] = f'<{route}>; rel="xet-auth"'
         if self.status == 404:
             heads["x-error-code"] = "EntryNotFound"
         content = b"abc" if request.method == "GET" else None
@@ -55,6 +64,7 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Said]:
     monkeypatch.setattr(_http, "_GLOBAL_CLIENT", session)
     cache = tmp_path / "cache"
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
     yield said
     session.close()
     assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
@@ -105,6 +115,49 @@ def test_hashes_of_a_list(said: Said, tmp_path: Path, number: int, moved: bool) 
     said.tree = [row | {"xetHash": "a" * 64}]
     with pytest.raises(HubtoolsError, match="makes no sense: a file of it has the hash"):
         snapshot_of("o/n")
+
+
+@pytest.mark.parametrize("how", ["fetched", "sent"])
+@pytest.mark.parametrize("place", ["local://{}/outside", "local://outside", "file://{}", "", "x"])
+def test_storages_of_xet(
+    said: Said, tmp_path: Path, place: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library takes `local://` for a folder of this machine, which it makes and fills."""
+    said.storage = {"casUrl": place.format(tmp_path), "accessToken": "t", "exp": 9999999999}
+    with pytest.raises(HubtoolsError, match="makes no sense: its storage is at"):
+        if how == "fetched":
+            fetched("o/n", "route.bin")
+        else:
+            sending(monkeypatch)
+
+
+@pytest.mark.parametrize("exp", [10**30, -1, "x", None])
+def test_times_of_xet(said: Said, exp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said.storage = {"casUrl": "https://cas.invalid", "accessToken": "t", "exp": exp}
+    with pytest.raises(HubtoolsError, match="makes no sense: its token ends at"):
+        sending(monkeypatch)
+    with pytest.raises(HubtoolsError, match="makes no sense: its token ends at"):
+        fetched("o/n", "route.bin")
+
+
+def test_a_storage_that_is_one(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library asks for the address by itself where it is not told."""
+    said.storage = {"casUrl": "https://cas.invalid:81/a", "accessToken": "t", "exp": 9999999999}
+    told = sending(monkeypatch)
+    assert told["endpoint"] == "https://cas.invalid:81/a"
+    assert (told["token"], told["token_expiry_unix_secs"]) == ("t", 9999999999)
+
+
+def sending(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the library for Xet is told when files are sent."""
+    told: list[dict[str, Any]] = []
+    library = SimpleNamespace(new_upload_commit=lambda **options: told.append(options))
+    monkeypatch.setattr(_xet, "get_xet_session", lambda: library)
+    monkeypatch.setattr(xet, "offers_xet", lambda repo, kind: True)
+    with xet.storage_of("o/n", "model"):
+        url = f"{constants.ENDPOINT}/api/models/o/n/xet-write-token/main"
+        _xet.get_xet_session().new_upload_commit(token_refresh_url=url, token_refresh_headers={})
+    return told[0]
 
 
 @pytest.mark.parametrize("number", range(3))
