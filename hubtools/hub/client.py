@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import open_regular
 from hubtools.hub.errors import asking, is_unreachable
+from hubtools.hub.intact import intact
 from hubtools.hub.marks import check_revision
 from hubtools.hub.patience import api, be_patient
 from hubtools.hub.tree import list_tree
@@ -189,7 +190,9 @@ def open_file(repo: str, repo_type: str, revision: str, name: str) -> BinaryIO:
 
     be_patient()
     check_revision(revision)
-    return open_regular(Path(hf_hub_download(repo, name, revision=revision, repo_type=repo_type)))
+    with intact(repo, repo_type):
+        found = hf_hub_download(repo, name, revision=revision, repo_type=repo_type)
+    return open_regular(Path(found))
 
 
 _AT_ONCE = 50  # names in one question with their last commits

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hubtools.errors import HubtoolsError
 from hubtools.hub.errors import is_not_cached, is_unreachable
+from hubtools.hub.intact import intact
 from hubtools.hub.marks import check_revision
 from hubtools.hub.patience import api, be_patient
 
@@ -42,16 +43,17 @@ def fetched(
     local_only: bool = False,
 ) -> Path:
     """A file of a repository in the client's cache, downloaded unless it is there; with
-    `local_only` the Hub is not asked. Raises what the client raises."""
+    `local_only` the Hub is not asked. Raises what the client raises, and `HubtoolsError` for a
+    large file whose SHA-256 is another than the Hub's."""
     from huggingface_hub import hf_hub_download
 
     be_patient()
     check_revision(revision)
-    return Path(
-        hf_hub_download(
+    with intact(repo, repo_type):
+        found = hf_hub_download(
             repo, name, repo_type=repo_type, revision=revision, local_files_only=local_only
         )
-    )
+    return Path(found)
 
 
 def snapshot_of(
@@ -68,15 +70,15 @@ def snapshot_of(
 
     be_patient()
     check_revision(revision)
-    return Path(
-        snapshot_download(
+    with intact(repo, repo_type):
+        found = snapshot_download(
             repo,
             repo_type=repo_type,
             revision=revision,
             allow_patterns=None if patterns is None else list(patterns),
             local_files_only=local_only,
         )
-    )
+    return Path(found)
 
 
 def snapshot(

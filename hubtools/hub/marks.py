@@ -22,8 +22,8 @@ _SECONDS = regex(r"\d{1,12}")  # since 1970; the library takes no more than 64 b
 
 
 def check_marks(answer: Any, request: Any) -> None:
-    """Raises `HubtoolsError` for an answer whose commit is none or whose storage lies in no web, or,
-    where a file is asked about (`HEAD`), whose ETag is no name of a file."""
+    """Raises `HubtoolsError` for an answer whose commit is none, whose storage is at no
+    address of the web, or whose ETag, where a file is asked about (`HEAD`), is no file's name."""
     if _STORAGE in answer.headers:
         check_storage(answer.headers[_STORAGE], answer.headers.get(_TIME, "0"), request)
     commit = answer.headers.get("x-repo-commit")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from hubtools.errors import HubtoolsError
 from hubtools.patterns import regex
 
-_PUBLIC = ("https://huggingface.co", "https://hf.co")  # a mirror may lead to it
+PUBLIC = ("https://huggingface.co", "https://hf.co")  # a mirror may lead to it
 _PORTS = {"http": 80, "https": 443}
 _XET_LINK, _XET_ROUTE = "xet-auth", "x-xet-refresh-route"
 _XET_HEADERS = ("x-xet-hash", _XET_ROUTE, "link")
@@ -130,7 +130,7 @@ def _trusted() -> set[Origin | None]:
     """The Hub that is set and the public one, and what tells a workflow its identity."""
     from huggingface_hub import constants
 
-    known = [constants.ENDPOINT, *_PUBLIC, os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")]
+    known = [constants.ENDPOINT, *PUBLIC, os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")]
     known += [one.replace("http:", "https:", 1) for one in known if one.startswith("http:")]
     return {_origin(one) for one in known} - {None}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +18,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.hub import client, xet
 from hubtools.hub.client import open_file
 from hubtools.hub.download import fetched, model_info, snapshot_of
+from hubtools.hub.intact import intact
 from hubtools.hub.patience import _patient, be_patient
 from hubtools.hub.storage import save
 from hubtools.rooted import Root
@@ -35,7 +38,11 @@ class Said:
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
         if self.storage is not None and "-token" in path:
-            by_name = {"casUrl": "cas-url", "accessToken": "access-token", "exp": "token-expiration"}
+            by_name = {
+                "casUrl": "cas-url",
+                "accessToken": "access-token",
+                "exp": "token-expiration",
+            }
             heads = {f"x-xet-{by_name[name]}": str(said) for name, said in self.storage.items()}
             return httpx2.Response(200, headers=heads, json=self.storage)
         if self.moved and "/api/" in path:
@@ -125,10 +132,7 @@ def test_storages_of_xet(
     """The library takes `local://` for a folder of this machine, which it makes and fills."""
     said.storage = {"casUrl": place.format(tmp_path), "accessToken": "t", "exp": 9999999999}
     with pytest.raises(HubtoolsError, match="makes no sense: its storage is at"):
-        if how == "fetched":
-            fetched("o/n", "route.bin")
-        else:
-            sending(monkeypatch)
+        fetched("o/n", "route.bin") if how == "fetched" else sending(monkeypatch)
 
 
 @pytest.mark.parametrize("exp", [10**30, -1, "x", None])
@@ -185,8 +189,56 @@ def test_whose_a_token_is(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
             client.owners()
 
 
+@pytest.mark.parametrize("how", ["fetched", "opened", "folder"])
+def test_bytes_of_another_hash(said: Said, tmp_path: Path, how: str) -> None:
+    """They come from a storage beside the Hub, of the length that it says."""
+    name = "sub/a.bin"
+    row = {"type": "file", "path": name, "size": 3, "oid": COMMIT}
+    said.tree = [row | {"lfs": {"oid": "e" * 64, "size": 3, "pointerSize": 1}}]
+    asks: dict[str, Callable[[], Any]] = {
+        "fetched": lambda: fetched("o/n", name),
+        "opened": lambda: open_file("o/n", "model", "main", name).close(),
+        "folder": lambda: snapshot_of("o/n"),
+    }
+    said.etag = "e" * 64
+    for _ in range(2):  # nothing is kept that would do the next time
+        with pytest.raises(HubtoolsError, match=r"^sub/a\.bin of o/n did not arrive"):
+            asks[how]()
+    said.etag = hashlib.sha256(b"abc").hexdigest()
+    asks[how]()
+    assert fetched("o/n", name, local_only=True).read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_what_repositories_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
+) -> None:
+    """A file that another repository has too is not taken from it for what this Hub says."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "ENDPOINT", "https://huggingface.co")
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_SHARED_BLOBS", False)
+    shared, blobs = tmp_path / "blobs/aa" / ("a" * 64), tmp_path / "models--o--n/blobs"
+    for folder in (shared.parent, blobs):
+        folder.mkdir(parents=True)
+
+    def arrives() -> None:
+        shared.write_bytes(b"abc")
+        if earlier:
+            os.utime(shared, (1, 1))
+        (blobs / ("e" * 64)).symlink_to(shared)
+
+    with pytest.raises(HubtoolsError, match=r"^eeeeeeeeeeee\.\.\. of o/n"), intact("o/n", "model"):
+        arrives()
+    assert list(blobs.iterdir()) == []
+    assert shared.exists() == earlier
+    assert not constants.HF_HUB_DISABLE_SHARED_BLOBS
+    monkeypatch.setattr(constants, "ENDPOINT", "https://mirror.invalid")
+    with intact("o/n", "model"):
+        assert constants.HF_HUB_DISABLE_SHARED_BLOBS
+
+
 def test_what_is_right(said: Said) -> None:
-    for etag in ("e" * 64, "abc-12"):
+    for etag in (hashlib.sha256(b"abc").hexdigest(), "abc-12"):
         said.etag = etag
         said.commit = f"{len(etag):040x}"
         assert fetched("o/n", "a.bin", revision="refs/pr/1").read_bytes() == b"abc"
