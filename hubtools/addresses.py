@@ -1,13 +1,15 @@
-"""Paths that tell about this machine and its user, and addresses with a password in them."""
+"""Paths that tell about this machine and its user, addresses with a password, and servers here."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from hubtools.patterns import regex
 
+_HERE = ("127.0.0.1", "localhost", "::1")
 _LONGEST = 300  # letters of a path that is shown
 
 # A part of a path of Windows, whose names may have spaces; and one of other systems.
@@ -92,3 +94,23 @@ def placed_in(prefix: str, path: str | None) -> str:
     is named from where it begins."""
     joined = "/".join(part for part in (prefix.rstrip("/"), path) if part)
     return posixpath.normpath(joined) if path is not None and path.startswith("../") else joined
+
+
+def is_here(address: str) -> bool:
+    """Whether a server is one of this machine, by the name in its address."""
+    try:
+        return urlsplit(address).hostname in _HERE
+    except ValueError:
+        return False
+
+
+def unproxied(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which no proxy is asked for a server of this machine: it would be told all
+    that is meant to stay here. Nothing where none is set."""
+    said = {name.lower(): value for name, value in environ.items() if value}
+    known = said.get("no_proxy", "")
+    if known.strip() == "*" or not said.keys() & {"http_proxy", "https_proxy", "all_proxy"}:
+        return {}
+    every = [one.strip() for one in known.split(",")]
+    every += [one for one in _HERE if one not in every]
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, every)))

@@ -133,6 +133,12 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
             hint="set it again: hf_ and letters",
             code="bad-setting",
         )
+    if "InvalidURL" in names:
+        return HubtoolsError(
+            f"What the Hub, or HF_ENDPOINT, says makes no address: {telling.rstrip('.')[:200]}.",
+            hint="check HF_ENDPOINT; try again later",
+            code="hub-failed",
+        )
     status = status_of(error)
     known = refusal(status, telling) if status is not None else None
     if known is not None:

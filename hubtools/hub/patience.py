@@ -10,6 +10,7 @@ ever. Headers: RFC 9110 section 10.2.3, and the draft on RateLimit header fields
 from __future__ import annotations
 
 import email.utils
+import os
 import re
 import sys
 import threading
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from hubtools.addresses import is_here, unproxied
 from hubtools.hub.answers import ask_bounded, bounded
 from hubtools.hub.errors import asking
 from hubtools.hub.marks import check_marks
@@ -96,8 +98,11 @@ def be_patient() -> None:
 
 
 def _patient_client() -> Any:
+    from huggingface_hub import constants
     from huggingface_hub.utils._http import default_client_factory
 
+    if is_here(constants.ENDPOINT):
+        os.environ.update(unproxied(os.environ))
     client = default_client_factory()
     client._transport = _patient(client._transport)
     client._mounts = {

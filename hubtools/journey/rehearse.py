@@ -17,6 +17,7 @@ from typing import Any
 
 from PIL import Image
 
+from hubtools.addresses import unproxied
 from hubtools.dataset.examples import Example, read_examples
 from hubtools.dataset.pictures.rgb import turned_upright
 from hubtools.dataset.rows import role_columns
@@ -179,6 +180,7 @@ def _environment(root: Path, url: str, dataset_repo: str, model_repo: str) -> di
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HUBTOOLS_DATASET_REPO": dataset_repo,
         "HUBTOOLS_MODEL_REPO": model_repo,
+        **unproxied(os.environ),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from types import TracebackType
 
 import uvicorn
 
+from hubtools.addresses import unproxied
 from hubtools.errors import Code, HubtoolsError, UsageError
 from hubtools.localhub.accounts import (
     DEFAULT_TOKEN,
@@ -152,8 +154,10 @@ class Hub:
         return self.accounts.users[0].token
 
     def environment(self) -> Mapping[str, str]:
-        """What a process must have in its environment to use this Hub."""
-        return {"HF_ENDPOINT": self.url, "HF_TOKEN": self.token, "HF_HUB_DISABLE_XET": "1"}
+        """What a process must have in its environment to use this Hub; also not to ask a proxy for
+        it, where there is one."""
+        named = {"HF_ENDPOINT": self.url, "HF_TOKEN": self.token, "HF_HUB_DISABLE_XET": "1"}
+        return named | unproxied(os.environ)
 
     def fail_next(
         self,

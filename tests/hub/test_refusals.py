@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx2
 import pytest
 from huggingface_hub.errors import HfHubHTTPError
 
@@ -138,3 +139,11 @@ def test_sentences_of_the_client(local_hub: Hub) -> None:
     sentence = as_sentence(caught.value)
     assert sentence is not None
     assert "no room left" in sentence.message
+
+
+def test_a_name_that_no_address_has_room_for() -> None:
+    with pytest.raises(httpx2.InvalidURL) as caught:
+        httpx2.URL(f"http://127.0.0.1/{'n' * 100_000}")
+    told = as_sentence(caught.value)
+    assert told is not None
+    assert told.message == "What the Hub, or HF_ENDPOINT, says makes no address: URL too long."

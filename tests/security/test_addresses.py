@@ -6,12 +6,16 @@ import json
 import logging
 from pathlib import Path
 
+import httpx2
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 from typed import typed
 
+from hubtools.addresses import unproxied
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Finding, Report, Severity
+from hubtools.hub import patience
 from hubtools.hub.names import repository_named
 from hubtools.leaks import local_paths, without_password
 from hubtools.reporting.formats import as_text
@@ -198,3 +202,33 @@ def test_a_repository_given_with_a_password(scheme: str) -> None:
         repository_named(f"{scheme}jane:open-8-sesame@huggingface.co/me/x", "model")
     assert "sesame" not in str(caught.value)
     assert "huggingface.co/me/x" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, None),
+        ({"NO_PROXY": "a.invalid"}, None),
+        ({"HTTP_PROXY": ""}, None),
+        ({"http_proxy": "http://p.invalid"}, "127.0.0.1,localhost,::1"),
+        ({"ALL_PROXY": "x", "no_proxy": "a.invalid, ::1"}, "a.invalid,::1,127.0.0.1,localhost"),
+        ({"HTTPS_PROXY": "x", "NO_PROXY": "*"}, None),
+    ],
+)
+def test_servers_of_this_machine_are_asked_without_a_proxy(
+    environ: dict[str, str], said: str | None
+) -> None:
+    assert unproxied(environ) == ({} if said is None else {"NO_PROXY": said, "no_proxy": said})
+
+
+@pytest.mark.parametrize("hub", ["http://127.0.0.1:81", "http://[::1]:81", "http://localhost:81"])
+def test_a_hub_of_this_machine_is_no_proxys(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be told the token, and be sent the pictures of a rehearsal."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    monkeypatch.setattr(constants, "ENDPOINT", hub)
+    with patience._patient_client() as client:
+        assert client._transport_for_url(httpx2.URL(hub)) is client._transport
+        elsewhere = httpx2.URL("http://hub.invalid")
+        assert client._transport_for_url(elsewhere) is not client._transport
