@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from hubtools.patterns import regex
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+_FENCE = regex(r" {0,3}(`{3,}|~{3,})(.*)")
 _SCHEME = regex(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _TARGET = r"\]\(\s{0,20}<?([^)\s>]+)"
 _LINK = regex(

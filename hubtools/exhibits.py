@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -114,11 +113,3 @@ class Exhibits:
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     unseen: int = 0
     blank: Mapping[str, str] = field(default_factory=dict)
-
-
-def sizes_in(facts: Mapping[str, Any]) -> str:
-    """The sizes of the pictures of a report, `64x64 to 800x600` by area; empty if none is known."""
-    if "smallest" not in facts:
-        return ""
-    small, large = facts["smallest"], facts["largest"]
-    return str(small) if small == large else f"{small} to {large}"

@@ -7,9 +7,10 @@ limit is left out, and a finding or a sentence says so; docs/limits.md lists the
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
+
+from hubtools.patterns import regex
 
 IN_FOLDER = 10_000  # entries of one folder; a push with more is rejected after the upload
 IN_REPO = 100_000  # files; recommended
@@ -63,8 +64,8 @@ def json_values(data: bytes) -> int:
     return 1 + data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
-_BRACKET = re.compile(r"[\[\]{}]")
-_DASHES = re.compile(rf"(?:[-?][ \t]{{1,9}}){{{DEPTH},}}")
+_BRACKET = regex(r"[\[\]{}]")
+_DASHES = regex(rf"(?:[-?][ \t]{{1,9}}){{{DEPTH},}}")
 
 
 def yaml_beyond(text: str) -> str | None:

@@ -8,7 +8,6 @@ its configuration fetches from the Hub, and adapters that send them to another m
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, leads_out, open_regular
 from hubtools.modelsizes import check_size
+from hubtools.patterns import regex
 
 SAFE = ".safetensors"
 PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
@@ -24,7 +24,7 @@ _OPTIONAL = ("safety_checker", "feature_extractor", "image_encoder")
 _WORDS = ("tokenizer.json", "vocab.json")
 _TOKENIZER = "tokenizer_config.json"
 _TEMPLATES = "additional_chat_templates"  # transformers opens all that lies there
-_CLASS = re.compile(r"[A-Z]\w*")
+_CLASS = regex(r"[A-Z]\w*")
 _MOST = 10_000_000  # bytes of a configuration file
 _HINT = "convert it to safetensors; --allow-pickle opens pickled weights (.bin): they can run code"
 

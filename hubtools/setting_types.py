@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from hubtools.cardschema import license_id
+from hubtools.patterns import regex
 from hubtools.shotplan import parse_plan
 
 
@@ -52,7 +53,7 @@ People = Literal["nobody", "invented", "author", "agreed", "public-figures", "un
 LanguageCode = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
 Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]
 
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_REPO = regex(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def _repo_id(value: str) -> str:

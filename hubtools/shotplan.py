@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from hubtools.patterns import regex
+
 # For a LoRA of a subject: three or four of each are what is usually asked for, and five are no
 # mistake yet.
 SUBJECT = {
@@ -19,7 +21,7 @@ SUBJECT = {
 }
 NAMED = {"subject": SUBJECT}
 
-_RANGE = re.compile(r"(\d{1,6})?\s*(\.\.|-|\u2013)?\s*(\d{1,6})?")
+_RANGE = regex(r"(\d{1,6})?\s*(\.\.|-|\u2013)?\s*(\d{1,6})?")
 
 
 def parse_plan(value: object) -> object:

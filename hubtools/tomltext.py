@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from typing import Any
 
 from hubtools.files import check_value
+from hubtools.patterns import regex
 
 _PARTS = 100  # of a name; the parser takes time by the square of them
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
-_LONG_NAME = re.compile(rf"(?:\.[ \t]*{_PART}[ \t]*){{{_PARTS},}}")
+_LONG_NAME = regex(rf"(?:\.[ \t]*{_PART}[ \t]*){{{_PARTS},}}")
 _BITS = 1000  # of a whole number; no other number is as large
 
 

@@ -17,7 +17,6 @@ import hashlib
 import hmac
 import json
 import os
-import re
 import secrets
 import stat
 from functools import lru_cache
@@ -28,12 +27,13 @@ from hubtools.causes import cannot_be
 from hubtools.errors import HubtoolsError
 from hubtools.kept import tell_once
 from hubtools.layout import config_dir
+from hubtools.patterns import regex
 
 SEAL = "seal"
 KEY_VARIABLE = "HUBTOOLS_STATE_KEY"
 _KEY_FILE = "state.key"
 _KEY_BYTES = 32
-_MAC = re.compile(r"[0-9a-f]{64}")
+_MAC = regex(r"[0-9a-f]{64}")
 # what a seal that does not fit tells, and no more
 NOT_OURS = "was copied or moved here, changed, or written by somebody else"
 _SHORTEST = 16  # characters of HUBTOOLS_STATE_KEY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -32,6 +33,8 @@ LINES = 400
 def _circles() -> list[set[str]]:
     """Files that import each other, by whatever kind of import: strongly connected components."""
     graph = grimp.build_graph("hubtools", cache_dir=None, exclude_type_checking_imports=False)
+    for module, name, _ in _by_name():
+        graph.add_import(importer=module, imported=name.partition(":")[0])
     below = {name: graph.find_downstream_modules(name) for name in graph.modules}
     circles: list[set[str]] = []
     for name in sorted(graph.modules):
@@ -135,6 +138,81 @@ def _idle() -> list[str]:
 
 def test_a_lazy_import_of_a_sibling_spares_a_heavy_library() -> None:
     assert not (found := _idle()), "put these imports at the top of the file:\n" + "\n".join(found)
+
+
+# --- imports by name ------------------------------------------------------------------------------
+
+
+@cache
+def _by_name() -> tuple[tuple[str, str, int], ...]:
+    """(file, the `package.module:function` that it asks `named` for, line)."""
+    return tuple(
+        (module, node.args[0].value, node.lineno)
+        for module, path in sorted(_files().items())
+        if "named(" in path.read_text("utf-8")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "named"
+        and isinstance(node.args[0], ast.Constant)
+    )
+
+
+def _brings(module: str) -> set[str]:
+    """The files that importing `module` brings along."""
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in _files() and name not in seen:
+            seen.add(name)
+            waiting += [other for other, _, lazy in _imports_of(name) if not lazy]
+    return seen
+
+
+def test_what_is_asked_for_by_name_is_there_and_spares_a_room() -> None:
+    """A name is for what brings many files along that few runs need; the others are imported."""
+    assert _by_name()
+    for module, name, line in _by_name():
+        target, _, function = name.partition(":")
+        where = f"{module}:{line}: {name}"
+        assert target in _files(), where
+        there = {getattr(node, "name", "") for node in ast.parse(_text(target)).body}
+        assert function in there, where
+        spared = len(_brings(target) - _brings(module))
+        assert spared >= 3, f"{where} brings {spared} files along: import it"
+
+
+def test_a_name_leads_down() -> None:
+    """As import-linter holds imports to the floors: what is named lies below, or beside in the room
+    of whoever asks."""
+    floors = _floors()
+    for module, name, line in _by_name():
+        mine, other = (one.split(".")[:3] for one in (module, name.partition(":")[0]))
+        if mine[:2] == other[:2] == ["hubtools", "dataset"]:
+            if mine[2] != other[2]:
+                assert floors[other[2]] > floors[mine[2]], f"{module}:{line}: {name}"
+        else:
+            assert mine[:2] == other[:2], f"{module}:{line}: {name} lies in another room"
+
+
+def _floors() -> dict[str, int]:
+    """{file or folder of `dataset`: its floor, from the top}, from pyproject.toml."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    layers = next(
+        one["layers"]
+        for one in contracts["tool"]["importlinter"]["contracts"]
+        if one["name"] == "floors of dataset"
+    )
+    return {
+        word.strip(): number
+        for number, layer in enumerate(layers)
+        for word in layer.replace(":", "|").split("|")
+    }
+
+
+def _text(module: str) -> str:
+    return _files()[module].read_text("utf-8")
 
 
 # --- one flow a command ---------------------------------------------------------------------------

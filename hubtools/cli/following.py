@@ -80,7 +80,6 @@ def tell_training(out: Output, project: Project) -> None:
     """What comes once the pictures are well: a plan of training, or what the run that is there
     waits for."""
     from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
-    from hubtools.manifest import RunManifest
 
     run, where = project.run_dir, project_words(project)
     if not (run / RUN_MANIFEST).is_file():
@@ -88,6 +87,8 @@ def tell_training(out: Output, project: Project) -> None:
         out.hint(words)
         tell_base(out, words)
         return
+    from hubtools.manifest import RunManifest
+
     try:
         manifest = RunManifest.read(run)
     except HubtoolsError:

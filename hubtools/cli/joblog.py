@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-_LINES = re.compile(r"[^\r\n]+|[\r\n]+")
-_COMMAND = re.compile(r"(\s*):(?=:)")
+from hubtools.patterns import regex
+
+_LINES = regex(r"[^\r\n]+|[\r\n]+")
+_COMMAND = regex(r"(\s*):(?=:)")
 
 
 def is_job() -> bool:

@@ -14,7 +14,6 @@ from hubtools.cli.following import dataset_words, project_words, tell_training
 from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
-from hubtools.exhibits import sizes_in
 from hubtools.findings import Severity, plural
 
 if TYPE_CHECKING:
@@ -115,6 +114,7 @@ def check(
     """What `run` finds, printed; the exit code."""
     from hubtools.cli.coverage import show_coverage
     from hubtools.cli.loaders import show_loaders
+    from hubtools.dataset.report.sizes import sizes_in
     from hubtools.files import human_bytes
     from hubtools.reporting.baseline import BASELINE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,8 +89,7 @@ def _report(
     engine: str,
     options: dict[str, Any],
 ) -> Report:
-    from hubtools.dataset.parts import merge_parts as merge
-    from hubtools.dataset.validate import validate as check
+    from hubtools.dataset.validate import validate as look
     from hubtools.dataset.validate import validate_project
     from hubtools.reporting.baseline import renew_baseline
 
@@ -102,14 +101,14 @@ def _report(
     known = baseline_to_write(project) if write_baseline else None
     if known is not None:
         options["baseline"] = None
-    report = validate_project(
-        project,
-        source,
-        (lambda _where, **more: merge(partials, source, **more))
-        if partials  # its files say where the pictures lie
-        else partial(check, engine=engine),
-        **options,
-    )
+    check: Callable[..., Report] = partial(look, engine=engine)
+    if partials:  # its files say where the pictures lie
+        from hubtools.dataset.parts import merge_parts as merge
+
+        def check(_where: object, **more: Any) -> Report:
+            return merge(partials, source, **more)
+
+    report = validate_project(project, source, check, **options)
     return report if known is None else renew_baseline(report, known)
 
 

@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hubtools.byname import named
 from hubtools.collector import no_collector
-from hubtools.dataset.fix.offers import offers, wanted_rules
-from hubtools.dataset.report.exhibits import gather
-from hubtools.dataset.report.figures import sizes_of
+from hubtools.dataset.report.sizes import sizes_of
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.rules.judging import judge, with_pictures
 from hubtools.dataset.scan.daft_engine import engine_named
@@ -29,6 +28,7 @@ from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
+    from hubtools.dataset.fix.offers import Offers
     from hubtools.dataset.sources.model import Source
     from hubtools.project import Project
 
@@ -100,11 +100,27 @@ def validate(
         report = replace(report, facts=facts | report.facts)
         if repairs and isinstance(looked.source, LocalFolder):
             count = partial(_told_again, looked, ignores, {one.fingerprint for one in report.known})
-            made = offers(looked, report.findings, wanted_rules(select, ignore), count)
-            report.facts["repairs"] = made.to_dict() if made else None
+            report.facts["repairs"] = _repairs(looked, report, select, ignore, count)
         if exhibits:
+            gather = named("hubtools.dataset.report.exhibits:gather")
             report = replace(report, exhibits=gather(looked, report))
         return report
+
+
+def _repairs(
+    looked: Dataset,
+    report: Report,
+    select: Sequence[str],
+    ignore: Sequence[str],
+    told: Callable[[Iterable[Finding]], Iterable[Finding]],
+) -> dict[str, Any] | None:
+    """The `Offers` of `fix` about what is found, as JSON values; None if there are none."""
+    if not report.findings:
+        return None
+    offers = named("hubtools.dataset.fix.offers:offers")
+    wanted = named("hubtools.dataset.fix.offers:wanted_rules")(select, ignore)
+    made: Offers | None = offers(looked, report.findings, wanted, told)
+    return made.to_dict() if made else None
 
 
 def _told_again(

@@ -12,7 +12,6 @@ left; what the client has written of it until then it takes away.
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -22,13 +21,14 @@ from hubtools.hub.marks import check_said
 from hubtools.hub.origins import note_actions
 from hubtools.hub.sizes import SIZES, refuse_without_room, with_room
 from hubtools.limits import ANSWER, JSON_COST, json_cost
+from hubtools.patterns import regex
 
 MOST = "hubtools.most"  # extension of a request: bytes of the answer, unpacked
 _API = "hubtools.api"
 _SIZE = "hubtools.size"  # the same, of a file that the client writes to the disk
 _BLOCK = 1 << 18
-_LOG = re.compile(r"/api/jobs/[^/]+/[^/]+/logs$")
-_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})")
+_LOG = regex(r"/api/jobs/[^/]+/[^/]+/logs$")
+_RANGE = regex(r"bytes=(\d{1,18})-(\d{1,18})")
 
 
 class TooLong(HubtoolsError):

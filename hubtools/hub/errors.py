@@ -12,6 +12,7 @@ from typing import Any
 from hubtools.causes import of_system, says_nothing_of_file
 from hubtools.errors import HubtoolsError, of_library
 from hubtools.hub.refusals import refusal
+from hubtools.patterns import regex
 
 # What the Hub's client raises where it stumbles over an answer that makes no sense.
 STUMBLES = (
@@ -161,7 +162,7 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
 
 
 # How errors of the library for Xet begin; what the system says ends in its number.
-_XET = re.compile(
+_XET = regex(
     r"(?:(?:Data processing|Upload task|Task|I/O|File reconstruction|Runtime|Network|Request"
     r"|CAS [Cc]lient) [Ee]rror: )"
 )

@@ -23,6 +23,7 @@ from hubtools.hub.answers import ask_bounded, bounded
 from hubtools.hub.errors import asking
 from hubtools.hub.marks import check_marks
 from hubtools.hub.origins import refuse_elsewhere, without_leads
+from hubtools.patterns import regex
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -35,7 +36,7 @@ SILENCE = {"connect": 60.0, "read": 300.0, "write": 300.0, "pool": 300.0}
 _TOLD = 3.0  # seconds of waiting from which on it is told
 _GATEWAY = (502, 503, 504)
 # POST, but nothing is changed by it
-_READS = re.compile(r"/paths-info/|/preupload/|\.git/info/lfs/objects/batch$|/api/validate-yaml$")
+_READS = regex(r"/paths-info/|/preupload/|\.git/info/lfs/objects/batch$|/api/validate-yaml$")
 
 _lock = threading.Lock()
 _installed = False

@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 from hubtools.errors import HubtoolsError
+from hubtools.patterns import regex
 
 _ADDRESSES = 100_000  # that are remembered
 _LEFT = 100_000_000  # bytes of the disk that no download takes
 _LOOK = 1 << 26  # bytes that are written between two looks at it
-_TREE = re.compile(r"(.*)/api/(models|datasets|spaces)/([^/]+(?:/[^/]+)?)/tree/([^/]+)\Z")
+_TREE = regex(r"(.*)/api/(models|datasets|spaces)/([^/]+(?:/[^/]+)?)/tree/([^/]+)\Z")
 
 
 class Sizes:

@@ -23,7 +23,7 @@ _VALUE = r"[^\s\"'`\\,;<>(){}\[\]|]{8,400}"
 _ANY = _VALUE.replace("{8,", "{1,")
 _MARKS = regex(r"[\s>#*+\-\"'`\[{<|(=.]*(?:\d{1,2}[.)]\s+)?")
 # An anchor or a tag of YAML.
-_TAGGED = re.compile(r"(?:(?<=:)\s+[&!]\S{1,40})+\s*\Z")
+_TAGGED = regex(r"(?:(?<=:)\s+[&!]\S{1,40})+\s*\Z")
 _NOTE = regex(r"\s(?:#|//|\().*", re.DOTALL)
 _OF = regex(r"(?i)\s(?:for|of|to|in|on|from|für|von|pour|de)\s.*", re.DOTALL)
 _NAME = regex(r"[^\W\d][\w.\-/'’]*(?: [\w.\-/'’]+){0,4}")

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from hubtools.cardschema import licenses
 from hubtools.models.lookup import license_row
+from hubtools.patterns import regex
 from hubtools.tomltext import toml_value
 
 LicenseClass = Literal["permissive", "openrail", "restricted", "unknown"]
@@ -78,8 +79,8 @@ class BaseLicense:
     link: str | None = None  # for `other`
 
 
-_OPENRAIL = re.compile(r"openrail|-rail-")
-_RESTRICTED = re.compile(r"-nc\b|-nc-|-nd\b|^other$|llama|gemma|^cc-by-nc|research|community")
+_OPENRAIL = regex(r"openrail|-rail-")
+_RESTRICTED = regex(r"-nc\b|-nc-|-nd\b|^other$|llama|gemma|^cc-by-nc|research|community")
 # Ids that say a family but not which licence.
 _VAGUE = frozenset({"cc", "bsd", "openrail", "unknown", "gpl", "lgpl", "llama"})
 

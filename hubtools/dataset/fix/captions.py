@@ -12,6 +12,7 @@ from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.mojibake import repair_mojibake
 from hubtools.dataset.text.trigger import has_word
+from hubtools.patterns import regex
 
 
 @fixes("D508", each=True, safe="joins a list of tags with commas, writes a number as text")
@@ -80,7 +81,7 @@ def _change(draft: Draft, rule: str, what: str, change: Callable[[str], str]) ->
 
 # --- garbled text --------------------------------------------------------------------------------
 
-_BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_BREAKS = regex("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 # characters that joined scripts and emoji need
 _NEEDED = "\t\n\u200c\u200d\ufe0f"
 
@@ -91,7 +92,7 @@ def _cleaned(text: str) -> str:
     return "".join(kept).strip()
 
 
-_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
+_TAG = regex(r"</?[a-zA-Z][^<>]{0,80}>")
 
 
 def _without_html(text: str) -> str:

@@ -11,13 +11,15 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from hubtools.patterns import regex
+
 KEYWORDS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "dev", "val"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
 _SEPARATORS = "-._ 0-9"
-_SHARD = re.compile(r"data/([^/]+)-\d{5}-of-\d{5}[^/]*\.[^/]*")
+_SHARD = regex(r"data/([^/]+)-\d{5}-of-\d{5}[^/]*\.[^/]*")
 # Files that the loader never counts as data.
 IGNORED = {
     "README.md", "config.json", "dataset_info.json", "dataset_infos.json", "dummy_data.zip",

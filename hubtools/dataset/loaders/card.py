@@ -6,15 +6,15 @@ default configs are. Sources: `huggingface_hub.RepoCard`, `datasets/utils/metada
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hubtools import frontmatter
 from hubtools.dataset.loaders.model import LoadError
+from hubtools.patterns import regex
 
-_SPLIT_NAME = re.compile(r"\w+(\.\w+)*")
+_SPLIT_NAME = regex(r"\w+(\.\w+)*")
 
 # datasets.naming.INVALID_WINDOWS_CHARACTERS_IN_PATH
 _BAD_IN_NAME = set(r"<>:/\|?*")

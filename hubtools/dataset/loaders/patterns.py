@@ -12,8 +12,9 @@ from pathlib import PurePosixPath
 
 from hubtools.dataset.folder.splits import IGNORED
 from hubtools.dataset.loaders.model import LoadError
+from hubtools.patterns import regex
 
-_MAGIC = re.compile(r"[*?\[]")
+_MAGIC = regex(r"[*?\[]")
 
 
 def translate(pattern: str) -> str:

@@ -23,7 +23,7 @@ from hubtools.dataset.loaders.shards import Shard
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.loaders.tar_files import TarTable
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
-from hubtools.dataset.pictures.header import pillow_limits_default
+from hubtools.dataset.pictures.header import pillow_limits_default, starts_as_text
 from hubtools.dataset.pictures.reading import UNREAD, Unreadable, read_picture
 from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
@@ -238,7 +238,8 @@ def picture_trouble(data: bytes, *, header_only: bool = False) -> str | None:
     with warnings.catch_warnings(), pillow_limits_default():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data)) as picture:
+            formats = () if starts_as_text(data) else None  # no plug-in need be asked
+            with Image.open(io.BytesIO(data), formats=formats) as picture:
                 if picture.format == "EPS" and not header_only:  # a program: it is not run here
                     there = any(map(shutil.which, ("gs", "gswin32c", "gswin64c")))
                     return None if there else "Unable to locate Ghostscript on paths"

@@ -23,6 +23,7 @@ from hubtools.dataset.loaders.model import LoadError
 from hubtools.dataset.metadata import LIMITS, MetadataFile, objects
 from hubtools.dataset.metadata import Kind as Wrong
 from hubtools.dataset.metadata import Row as Record
+from hubtools.patterns import regex
 
 # `folder_based_builder._read_metadata`: bytes of JSON read at once, and of one parse block of them.
 CHUNK = 10 << 20
@@ -161,7 +162,7 @@ def _check_blocks(file: MetadataFile) -> None:
                 )
 
 
-_LINE_END = re.compile(rb"[\r\n]")
+_LINE_END = regex(rb"[\r\n]")
 
 
 def _pieces(data: bytes, block: int) -> list[tuple[int, int]]:
@@ -275,7 +276,7 @@ def _shifted(fields: list[str], width: int, shift: int) -> list[str | None]:
 
 # --- parquet -----------------------------------------------------------------------------------
 
-_LIST_OF = re.compile(r"(?:large_)?list<\w+: ((?:large_)?string)(?: not null)?>")
+_LIST_OF = regex(r"(?:large_)?list<\w+: ((?:large_)?string)(?: not null)?>")
 
 
 def _parquet(file: MetadataFile, table: Table) -> None:

@@ -3,13 +3,13 @@ counts."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from hubtools.dataset.metadata.named import FILE_NAME
+from hubtools.patterns import regex
 
 IMAGE = "image"  # what loaders call the pictures of `file_name`
 
@@ -21,7 +21,7 @@ _GIVEN = {
     "input", "inputs", "ref", "refs", "reference", "references", "before", "original", "hint",
     "guide",
 }  # fmt: skip
-_WORD = re.compile(r"[a-z]+")
+_WORD = regex(r"[a-z]+")
 
 
 class Role(StrEnum):

@@ -26,6 +26,7 @@ _USUAL = (1 << 30) // 4 // 3  # Pillow warns beyond, and refuses twice as much
 _BYTES = 64_000_000
 _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")  # by a plug-in, as HEIC and AVIF
 _ICONS = (b"\0\0\1\0", b"\0\0\2\0")
+_SPIDER = 108  # bytes of the longest header without a signature
 _SCANS = 64  # of a progressive JPEG; each costs a pass over the whole picture
 
 
@@ -102,8 +103,22 @@ def opened(data: bytes) -> ImageFile.ImageFile:
     try:
         return Image.open(io.BytesIO(data), formats=(likely,))
     except UnidentifiedImageError:
+        if starts_as_text(data):
+            raise  # the other plug-ins take longer to load than a small folder to check
         Image.init()
         return Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name != "EPS"])
+
+
+def starts_as_text(data: bytes) -> bool:
+    """Whether these bytes begin like JSON or front matter, and are no picture of any format that
+    Pillow knows: six have no signature, of which PCD stands at byte 2048, and the headers of the
+    others have a letter first or bytes that are no text."""
+    return (
+        data.startswith((b"{", b"---"))
+        and min(data[:_SPIDER]) > 8
+        and data[4:8] != b"ftyp"
+        and data[2048:2052] != b"PCD_"
+    )
 
 
 @contextmanager

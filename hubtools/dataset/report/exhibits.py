@@ -21,10 +21,11 @@ from hubtools.dataset.report.figures import (
     token_lengths,
     words_of,
 )
+from hubtools.dataset.report.sizes import sizes_in
 from hubtools.dataset.rows import Partner
 from hubtools.dataset.scan.scanning import MOST_PREVIEWS
 from hubtools.dataset.view import Dataset
-from hubtools.exhibits import Cluster, Exhibits, Shown, Wanted, sizes_in
+from hubtools.exhibits import Cluster, Exhibits, Shown, Wanted
 from hubtools.files import human_bytes
 from hubtools.findings import Report, in_order
 

@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 
 from hubtools.dataset.inspect.look import SHAPES, aspect_of
 from hubtools.dataset.pictures.buckets import bucket_of, step_of
-from hubtools.dataset.pictures.facts import upright
+from hubtools.dataset.report.sizes import sizes_of
 from hubtools.dataset.view import Dataset
 from hubtools.exhibits import Bar, Histogram, Word, Words
 from hubtools.models.targets import divisor_of
@@ -20,18 +20,6 @@ _WORDS = 120
 _BUCKETS = 24
 _CAPTIONS = 50_000
 _WORD = regex(r"[^\W_]+(?:['’\-][^\W_]+)*")
-
-
-def sizes_of(looked: Dataset) -> Counter[tuple[int, int]]:
-    """How many pictures have which (width, height), upright."""
-    table = looked.learnt
-    columns = (table.column(name).tolist() for name in ("width", "height", "orientation"))
-    found = Counter(zip(*columns, strict=True))
-    sizes: Counter[tuple[int, int]] = Counter()
-    for (width, height, orientation), count in found.items():
-        if width and height:
-            sizes[upright(width, height, orientation)] += count
-    return sizes
 
 
 def formats(looked: Dataset) -> str:

@@ -22,6 +22,7 @@ from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.dataset.text.trigger import has_word
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity, shortened
+from hubtools.patterns import regex
 
 # Rules that look at each caption by itself, but for whether any other has the trigger.
 OF_ONE_CAPTION = frozenset({"D502", "D503", "D504", "D505", "D507", "D508", "D509", "D515"})
@@ -212,8 +213,8 @@ def same_captions(view: Dataset) -> Iterator[Problem]:
             )
 
 
-_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
-_ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{2,7}|#x[0-9a-fA-F]{2,6});")
+_TAG = regex(r"</?[a-zA-Z][^<>]{0,80}>")
+_ENTITY = regex(r"&(?:[a-zA-Z]{2,8}|#\d{2,7}|#x[0-9a-fA-F]{2,6});")
 
 
 def _invisible(text: str) -> str:
@@ -332,7 +333,7 @@ def file_name_caption(view: Dataset) -> Iterator[Problem]:
 
 
 # Looks for the dot first, which is quick.
-_FILE = re.compile(r"\.(?<=\w\.)(?:jpe?g|png|webp|gif|bmp|tiff?|heic)(?!\w)", re.IGNORECASE)
+_FILE = regex(r"\.(?<=\w\.)(?:jpe?g|png|webp|gif|bmp|tiff?|heic)(?!\w)", re.IGNORECASE)
 
 
 def _named(text: str, stem: str) -> bool:

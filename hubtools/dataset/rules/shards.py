@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -18,6 +17,7 @@ from hubtools.files import human_bytes
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
 from hubtools.limits import VIEWED_GROUP
+from hubtools.patterns import regex
 
 
 def parquet_tables(view: Dataset) -> list[ParquetTable]:
@@ -176,8 +176,8 @@ def _are(names: list[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-_SERIES = re.compile(r"(.*?)(\d{5})-of-(\d{5})(\.[\w.]+)")
-_NUMBERED = re.compile(r"(.*?)(\d{3,})(\.(?:tar(?:\.gz)?|tgz|parquet))")
+_SERIES = regex(r"(.*?)(\d{5})-of-(\d{5})(\.[\w.]+)")
+_NUMBERED = regex(r"(.*?)(\d{3,})(\.(?:tar(?:\.gz)?|tgz|parquet))")
 _MOST = 100_000
 
 

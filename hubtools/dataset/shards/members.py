@@ -4,7 +4,6 @@ named, and nothing is followed."""
 from __future__ import annotations
 
 import lzma
-import re
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from enum import StrEnum
 from typing import Any, BinaryIO
 
 from hubtools.limits import MEMBERS, STREAMED
+from hubtools.patterns import regex
 
 BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _RATIO = 200  # what an archive may unpack to, as a multiple of its bytes
@@ -142,7 +142,7 @@ class Header(tarfile.TarInfo):
             archive.fileobj = stream
 
 
-_DIGITS = re.compile(rb"[0-9]{200}")
+_DIGITS = regex(rb"[0-9]{200}")
 
 
 class _Ahead:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import xxhash
 
 from hubtools.dataset.folder.listing import Entry, Listing
-from hubtools.dataset.loaders.shards import ShardTables
-from hubtools.dataset.metadata import MetadataFile
 from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.layout import cache_dir
 from hubtools.limits import STREAMED
+
+if TYPE_CHECKING:
+    from hubtools.dataset.loaders.shards import ShardTables
+    from hubtools.dataset.metadata import MetadataFile
 
 # A picture and what it holds: its bytes, or the path of a file on this machine for whoever looks
 # at it to read, or why there are none.

@@ -1,10 +1,20 @@
-"""Names in archives, which anybody may have written."""
+"""Names of files, which anybody may have written."""
 
 from __future__ import annotations
 
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
 from hubtools.dataset.folder.splits import KEYWORDS
 from hubtools.layout import CARD, METADATA_NAMES
+
+TARS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+
+
+def is_shard(entry: Entry) -> bool:
+    """True for a file that rows with their pictures may be in."""
+    name = entry.base.lower()
+    if entry.hidden or entry.junk or name in METADATA_NAMES:
+        return False
+    return name.endswith((".parquet", *TARS))
 
 
 def is_picture(entry: Entry) -> bool:

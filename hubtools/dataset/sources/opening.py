@@ -1,34 +1,26 @@
-"""From what a person writes to the source that it means."""
+"""From what a person writes to the source that it means. Of the sources, only that of a folder of
+this machine is loaded here; the others bring archives, shards and the Hub's client along."""
 
 from __future__ import annotations
 
 import os
 import re
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hubtools.byname import named
 from hubtools.dataset.folder.listing import Entry, Listing, walk
-from hubtools.dataset.folder.part_file import is_partial
-from hubtools.dataset.sources.archives import ArchivedFolder
 from hubtools.dataset.sources.local import LocalFolder
-from hubtools.dataset.sources.model import Source, identity_of
+from hubtools.dataset.sources.model import Source
+from hubtools.dataset.sources.names import is_shard
 from hubtools.dataset.sources.remote import StoredFolder, listing_of
-from hubtools.dataset.sources.shards import TARS, Shards, is_shard
-from hubtools.dataset.sources.stores import (
-    FsspecStore,
-    HubStore,
-    LocalStore,
-    Store,
-    local_path,
-    scheme_of,
-)
-from hubtools.dataset.sources.tars import TarArchive
-from hubtools.dataset.sources.zips import ZipArchive
+from hubtools.dataset.sources.store import KINDS, LocalStore, Store, local_path
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 
-_KINDS = "a folder, .zip, .tar(.gz), .parquet, hf://datasets/owner/name or another address"
+if TYPE_CHECKING:
+    from hubtools.dataset.sources.shards import Shards
 
 
 def open_source(where: StrPath | Source) -> Source:
@@ -43,14 +35,9 @@ def open_source(where: StrPath | Source) -> Source:
     path = local_path(address)
     if path is not None:
         return _local(path)
-    store: Store
-    if scheme_of(address) == "hf":
-        found = HubStore.at(address)
-        if isinstance(found, Path):
-            return _local(found, address)
-        store = found
-    else:
-        store = FsspecStore(address)
+    store: Store | Path = named("hubtools.dataset.sources.stores:store_at")(address)
+    if isinstance(store, Path):
+        return _local(store, address)
     entries = store.entries()
     if store.single:
         return _file(store, entries[0])
@@ -67,7 +54,7 @@ def _local(path: Path, address: str | None = None) -> Source:
         return _file(store, store.entries()[0])
     if not path.exists():
         raise HubtoolsError(
-            f"There is no file or folder {path}.", hint=f"give {_KINDS}", code="file-not-found"
+            f"There is no file or folder {path}.", hint=f"give {KINDS}", code="file-not-found"
         )
     listing = walk(path)
     if address is not None:  # the Hub client's copy, which is all links
@@ -80,31 +67,13 @@ def shards_of(store: Store, listing: Listing) -> Shards | None:
     """Shards, if there are no loose pictures beside them."""
     if listing.pictures or listing.metadata:
         return None
-    shards = [entry for entry in listing.entries if is_shard(entry)]
-    return Shards(store, shards) if shards else None
+    found = [entry for entry in listing.entries if is_shard(entry)]
+    if not found:
+        return None
+    shards: Shards = named("hubtools.dataset.sources.shards:Shards")(store, found)
+    return shards
 
 
 def _file(store: Store, entry: Entry) -> Source:
-    name = entry.name.lower()
-    if name.endswith(".parquet"):
-        return Shards(store, [entry])
-    key = str(store.path.resolve()) if isinstance(store, LocalStore) else store.name
-    if name.endswith(".zip"):
-        opener = partial(store.open, entry.name)
-        return ArchivedFolder(ZipArchive(opener, entry.name, identity_of(entry)), store.name, key)
-    if name.endswith(TARS):
-        opener = partial(store.open, entry.name)
-        tar = TarArchive(opener, entry.name, identity_of(entry), entry.size)
-        return ArchivedFolder(tar, store.name, key)
-
-    if isinstance(store, LocalStore) and is_partial(store.path):
-        raise HubtoolsError(
-            f"{store.name} is a partial result.",
-            hint="hubtools validate merge FILE FILE ...",
-            code="wrong-kind",
-        )
-    raise HubtoolsError(
-        f"{store.name} is a file that is no data set.",
-        hint=f"give {_KINDS}",
-        code="file-not-usable",
-    )
+    source: Source = named("hubtools.dataset.sources.single:file_source")(store, entry)
+    return source

@@ -26,8 +26,9 @@ from hubtools.dataset.shards.held import Form, decoded, keys_of, paths_of, pictu
 from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identified, identity_of
 from hubtools.errors import require_extra
 from hubtools.limits import RECORD_COST, RECORDS
+from hubtools.patterns import regex
 
-_NAMED = re.compile(r" row (\d+)(?: \((.*)\))?", re.DOTALL)
+_NAMED = regex(r" row (\d+)(?: \((.*)\))?", re.DOTALL)
 _FEW = 20
 
 

@@ -12,7 +12,7 @@ from hubtools.dataset.metadata import read_all_metadata
 from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.sources.local import pictures_of
 from hubtools.dataset.sources.model import Contents, Read, memory_of
-from hubtools.dataset.sources.stores import Store
+from hubtools.dataset.sources.store import Store
 
 # Requests under way, and bytes that wait to be looked at.
 _AT_ONCE = 8

@@ -16,20 +16,9 @@ from hubtools.dataset.sources.model import Contents, Read, Trouble, identity_of,
 from hubtools.dataset.sources.names import is_picture
 from hubtools.dataset.sources.parquets import ParquetShard
 from hubtools.dataset.sources.remote import listing_of
-from hubtools.dataset.sources.stores import LocalStore, Store
+from hubtools.dataset.sources.store import LocalStore, Store
 from hubtools.dataset.sources.tars import TarArchive
 from hubtools.dataset.sources.webdataset import SILENT_FOR_SHARDS, samples_of
-from hubtools.layout import METADATA_NAMES
-
-TARS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
-
-
-def is_shard(entry: Entry) -> bool:
-    """True for a file that rows with their pictures may be in."""
-    name = entry.base.lower()
-    if entry.hidden or entry.junk or name in METADATA_NAMES:
-        return False
-    return name.endswith((".parquet", *TARS))
 
 
 class Shards:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from hubtools.patterns import regex
 from hubtools.shotplan import bounds, plain
 
 # Columns that usually say from where or how closely a picture was taken.
@@ -32,9 +33,9 @@ _FRAMINGS = {
     "portrait": r"portrait|head[- ]?shot|head and shoulders|close[- ]?up|face (?:shot|only)"
     r"|passport|mug ?shot",
 }
-_VIEW = {name: re.compile(rf"(?<!\w)(?:{text})(?!\w)") for name, text in _VIEWS.items()}
-_FRAMING = {name: re.compile(rf"(?<!\w)(?:{text})(?!\w)") for name, text in _FRAMINGS.items()}
-_SIDE = re.compile(r"(?<!\w)(left|right)(?!\w)")
+_VIEW = {name: regex(rf"(?<!\w)(?:{text})(?!\w)") for name, text in _VIEWS.items()}
+_FRAMING = {name: regex(rf"(?<!\w)(?:{text})(?!\w)") for name, text in _FRAMINGS.items()}
+_SIDE = regex(r"(?<!\w)(left|right)(?!\w)")
 # Other names of what the tables above call by one.
 _ALIASES = {
     "headshot": "portrait",

@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from hubtools.byname import named
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.header import trusted_format
 from hubtools.dataset.pictures.tasks import PROBE
 from hubtools.dataset.workers.pool import Failure, WorkerPool
-from hubtools.dataset.workers.worker import task_named
 
 
 class _Helper:
@@ -81,9 +81,7 @@ def run_guarded(task: str, data: bytes, argument: str | None = None) -> Any:
     """What the task of that name gives for a picture; a `pool.Failure` if a worker had to be asked
     and did not survive it."""
     return (
-        task_named(task)(data, argument)
-        if trusted_format(data)
-        else run_in_worker(task, data, argument)
+        named(task)(data, argument) if trusted_format(data) else run_in_worker(task, data, argument)
     )
 
 

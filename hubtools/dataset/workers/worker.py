@@ -15,19 +15,13 @@ import pickle
 import sys
 from collections.abc import Iterator
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hubtools.byname import named
 from hubtools.dataset.pictures import tasks
 from hubtools.dataset.pictures.header import pillow_limits_lifted
 from hubtools.dataset.workers.protocol import PROGRESS, Task, receive, send
-
-
-def task_named(name: str) -> Any:
-    """The function that `package.module:function` names."""
-    module, _, function = name.partition(":")
-    return getattr(import_module(module), function)
 
 
 def address_space() -> int | None:
@@ -95,7 +89,7 @@ def main(shared: str, number: int, memory: int, task: Task | None = None) -> Non
         with contextlib.suppress(EOFError, BrokenPipeError), pillow_limits_lifted():
             while True:
                 name, jobs = pickle.loads(receive(requests))  # noqa: S301 (from the parent only)
-                act: Any = task or task_named(name)
+                act: Any = task or named(name)
                 # What the task needs is loaded by now, and what earlier files have left behind (the
                 # heap never shrinks to what it was) is not charged to these.
                 limit_memory(memory)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import re
 import struct
 from collections.abc import Iterator
 from typing import IO, Any, BinaryIO, NamedTuple
@@ -17,6 +16,7 @@ from hubtools.dataset.pictures.private.scrub import DAMAGES, PNG, TIFFS, look, l
 from hubtools.dataset.pictures.private.strays import Work
 from hubtools.dataset.pictures.private.texts import iptc_values
 from hubtools.limits import PICTURE_TEXTS
+from hubtools.patterns import regex
 
 
 class Private(NamedTuple):
@@ -192,7 +192,7 @@ class _Texts(Work):
         return text
 
 
-_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
+_CONTROLS = regex(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 
 
 def _runs(data: bytes) -> str:
