@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 SET_OFTEN: Mapping[str, tuple[str, ...]] = {
     "dataset": (
-        "path", "caption_column", "repo", "trigger", "license", "rights", "rights_note", "people",
-        "how_made", "plan",
+        "path", "caption_column", "repo", "trigger", "class_noun", "license", "rights",
+        "rights_note", "people", "how_made", "plan",
     ),
     "rules": ("ignore", "per_file_ignores", "baseline"),
     "train": (

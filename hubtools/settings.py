@@ -174,7 +174,8 @@ class DatasetSettings(Section):
     mirrored_copies: bool = option(False, "Also find mirrored and rotated copies.")
     class_noun: str = option(
         "person",
-        "Class word that replaces the trigger in captions, for example person or dog.",
+        "What the subject is, in a word that the base knows, such as person or dog: it stands in"
+        " the trigger's place in prompts that do without it.",
         max_length=_LONGEST_NAME,
     )
     license: LicenseId | None = option(None, "Licence id of the pictures, as the Hub spells it.")

@@ -88,10 +88,15 @@ def evaluation_card(run_dir: Path, *sha256: str) -> EvaluationCard | None:
     how = (
         f"{plural(len(found.prompts), 'prompt')}, {plural(found.images, 'picture')} each,"
         f" drawn by base and LoRA from the same noise ({samples.get('steps')} steps, guidance"
-        f" {samples.get('guidance')}, seeds from {samples.get('seed')}); without the"
-        f" trigger, {found.class_noun!r} stands in its place. In brackets 95 % bootstrap"
+        f" {samples.get('guidance')}, seeds from {samples.get('seed')})"
+        + (
+            f"; without the trigger, {found.class_noun!r} stands in its place"
+            if found.trigger
+            else ""
+        )
+        + ". In brackets 95 % bootstrap"
         f" intervals. Pictures are compared by {found.picture_encoder}"
-        + (f", prompts judged by {found.prompt_judge}" if found.prompt_judge else "")
+        + (f", prompts judged by {found.judged_by}" if found.judged_by else "")
         + ". All numbers are in evaluation.json."
     )
     chart = EVALUATION_CHART if (run_dir / EVALUATION_CHART).is_file() else None

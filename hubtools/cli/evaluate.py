@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hubtools.cli.following import base_words, project_words
 from hubtools.cli.options import SettingsCommand, dtype_option, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.findings import plural
@@ -95,6 +96,13 @@ def command(
     out.result(result.recommendation)
     if out.human:
         out.note(f"{EVALUATION} and {EVALUATION_CHART} are in the run folder.")
+        if lora is None:
+            # the card reads the licence of a base that lies here only
+            where, base = project_words(project), base_words(project, known="of the run")
+            if result.recommended is None:
+                anew = f"hubtools train{where} --no-resume --dry-run{base}"
+                out.hint(f"`{anew}` plans another run, and keeps this one")
+            out.hint(f"next: hubtools card{where}{base}")
 
 
 def show(out: Output, result: Evaluation) -> None:
@@ -120,7 +128,7 @@ def show(out: Output, result: Evaluation) -> None:
     out.note(
         f"{plural(len(result.prompts), 'prompt')} x {plural(result.images, 'picture')},"
         f" 95 % intervals. Pictures compared by {result.picture_encoder}"
-        + (f", prompts by {result.prompt_judge}" if result.prompt_judge else "")
+        + (f", prompts by {result.judged_by}" if result.judged_by else "")
         + f"; loss on {plural(result.loss_pictures, f'{seen} picture')}."
     )
 

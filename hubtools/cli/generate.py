@@ -105,7 +105,8 @@ def command(
         drawn += f", {kept} already there" if kept else ""
         blanked = sum(record.blanked for record in records)
         drawn += f", {blanked} of them blanked by the safety checker" if blanked else ""
-        out.result(f"{drawn}: {shown_path(folder) or '.'}", contact_sheet=sheet)
+        shown = folder / records[0].file if len(records) == 1 else folder
+        out.result(f"{drawn}: {shown_path(shown) or '.'}", contact_sheet=sheet)
         if not loras and (project.run_dir / RUN_MANIFEST).is_file() and output is None:
             # the card reads the licence of a base that lies here only
             words = project_words(project) + base_words(project, known="of the run")

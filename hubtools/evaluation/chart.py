@@ -22,6 +22,8 @@ PANELS = {
     "memorised": ("copies of training pictures", "lower is better"),
     "denoising_loss": ("denoising loss", "lower is better"),
 }
+# where that scale can be told (see `Evaluation.per_cent`)
+_SCALED = "0 % as the base, 100 % as the pictures among themselves"
 _SCALE = 2  # drawn twice as large, then reduced: smooth lines
 _WIDE, _HIGH, _COLUMNS = 420, 300, 3
 _INK, _GREY, _GRID = (31, 35, 40), (101, 109, 118), (228, 232, 236)
@@ -39,7 +41,11 @@ def draw_chart(path: Path, evaluation: Evaluation) -> None:
     pen = ImageDraw.Draw(image)
     title = f"LoRA against {evaluation.base_model or 'its base'}"
     large = font_for([title], 18 * _SCALE)
-    pen.text((24 * _SCALE, title_height * _SCALE / 2), title, _INK, large, anchor="lm")
+    middle = title_height * _SCALE / 2
+    pen.text((24 * _SCALE, middle), title, _INK, large, anchor="lm")
+    key = "points: means; lines: 95 % intervals; 400 x0.75: step 400 at weight 0.75"
+    small = font_for([], 11 * _SCALE)
+    pen.text((size[0] - 24 * _SCALE, middle), key, _GREY, small, anchor="rm")
     for index, name in enumerate(names):
         left = index % _COLUMNS * _WIDE
         top = index // _COLUMNS * _HIGH + title_height
@@ -51,12 +57,18 @@ def draw_chart(path: Path, evaluation: Evaluation) -> None:
 def _panel(pen: ImageDraw.ImageDraw, evaluation: Evaluation, name: str, x0: int, y0: int) -> None:
     bold, small = (font_for([], n * _SCALE) for n in (14, 11))
     title, better = PANELS[name]
+    scaled = all(evaluation.per_cent(c, name) for c in evaluation.candidates if name in c.figures)
+    better = f"{better}: {_SCALED}" if scaled else better
     pen.text(((x0 + 24) * _SCALE, (y0 + 14) * _SCALE), title, _INK, bold, anchor="lm")
     pen.text(((x0 + 24) * _SCALE, (y0 + 32) * _SCALE), better, _GREY, small, anchor="lm")
     left, right = (x0 + 64) * _SCALE, (x0 + _WIDE - 16) * _SCALE
     top, bottom = (y0 + 50) * _SCALE, (y0 + _HIGH - 44) * _SCALE
-    shown = [c for c in evaluation.candidates if _of(c, name) is not None]
-    values = [_of(c, name) for c in shown]
+    shown = [
+        c
+        for c in evaluation.candidates
+        if shown_figure(evaluation, c, name, scaled=scaled) is not None
+    ]
+    values = [shown_figure(evaluation, c, name, scaled=scaled) for c in shown]
     low = min(v[1] for v in values if v)
     high = max(v[2] for v in values if v)
     margin = (high - low) * 0.12 or abs(high) * 0.1 or 0.1
@@ -67,9 +79,10 @@ def _panel(pen: ImageDraw.ImageDraw, evaluation: Evaluation, name: str, x0: int,
     def y(value: float) -> float:
         return bottom - (bottom - top) * (value - low) / (high - low)
 
+    unit = " %" if scaled else ""
     for tick in nice_ticks(low, high, 5):
         pen.line([(left, y(tick)), (right, y(tick))], fill=_GRID, width=_SCALE)
-        pen.text((left - 8 * _SCALE, y(tick)), f"{tick + 0.0:.3g}", _GREY, small, anchor="rm")
+        pen.text((left - 8 * _SCALE, y(tick)), f"{tick + 0.0:.3g}{unit}", _GREY, small, anchor="rm")
     base = values[0]
     step = (right - left) / len(shown)
     if base:
@@ -98,8 +111,14 @@ def short_label(candidate: Candidate) -> str:
     return f"{step} x{candidate.weight:g}"
 
 
-def _of(candidate: Candidate, name: str) -> tuple[float, float, float] | None:
+def shown_figure(
+    evaluation: Evaluation, candidate: Candidate, name: str, *, scaled: bool
+) -> tuple[float, float, float] | None:
+    """(mean, low, high) of a candidate as the chart shows it, in per cent if `scaled` (see
+    `Evaluation.per_cent`); None if it was not measured."""
     found: Measured | None = candidate.figures.get(name)
+    if scaled:
+        found = evaluation.per_cent(candidate, name)
     if found is None or found.mean is None or found.low is None or found.high is None:
         return None
     return found.mean, found.low, found.high

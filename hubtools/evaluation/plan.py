@@ -116,6 +116,8 @@ def plan_evaluation(
         replaced = [replace_word(text, trigger, project.dataset.class_noun) for text in texts]
         plain = tuple(dict.fromkeys(replaced))
         texts = [text for text in texts if has_word(text, trigger)]
+        said = "" if "dataset.class_noun" in project.given else "; set class_noun if that is wrong"
+        note(f"Without the trigger, {project.dataset.class_noun!r} stands in its place{said}.")
     # what is asked for without the trigger is made from the same
     noun = project.dataset.class_noun
     of_plain = [

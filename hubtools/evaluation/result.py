@@ -96,6 +96,16 @@ class Evaluation(_Facts):
         )
         return None if mean is None else Measured(mean=mean, low=low, high=high, n=found.n)
 
+    @property
+    def judged_by(self) -> str | None:
+        """What judged whether prompts are followed; None if no prompt asked for what it knows."""
+        judged = any(
+            name in candidate.figures
+            for candidate in self.candidates
+            for name in ("prompt_fidelity", "plain_fidelity")
+        )
+        return self.prompt_judge if judged else None
+
     @classmethod
     def is_one(cls, data: bytes) -> bool:
         """Whether these bytes are an evaluation, perhaps of an earlier version or damaged since."""

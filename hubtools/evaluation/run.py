@@ -116,7 +116,7 @@ def _measure(plan: EvaluationPlan, studio: Session, lines: list[Line], note: Not
     blanked = {i for line in lines for i, r in enumerate(line.records) if r.blanked}
     if blanked:
         note(f"The safety checker blanked {plural(len(blanked), 'picture')}; such do not count.")
-    readers = _mark_readers() if tiny else {}
+    readers = shown_by(seen, _mark_readers()) if tiny else {}
     compare = _Comparison.of(encoder, seen, _pictures(plan, lines[0], blanked))
     real = compare.real
     for line in lines:
@@ -173,6 +173,14 @@ def _mark_readers() -> dict[str, Callable[[Sequence[Image.Image]], Floats]]:
         return lambda pictures: (detector.read(pictures)[name][:, 1] > SURE).astype(np.float64)
 
     return {name: reader(name) for name in MEASURED_MARKS}
+
+
+def shown_by(
+    pictures: Sequence[Image.Image],
+    readers: dict[str, Callable[[Sequence[Image.Image]], Floats]],
+) -> dict[str, Callable[[Sequence[Image.Image]], Floats]]:
+    """The readers of marks that most of the training pictures show: others are no mark of it."""
+    return {name: read for name, read in readers.items() if read(pictures).mean() > 0.5}
 
 
 @dataclass(frozen=True)

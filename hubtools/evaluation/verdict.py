@@ -39,8 +39,8 @@ def recommend(
         gain = _gain(best)
         return None, (
             f"Nothing shows that the subject was learned: the best, {best.label}, is"
-            f" not surely more like the pictures than the base (similarity {_signed(gain.mean)},"
-            f" {_signed(gain.low)} to {_signed(gain.high)});"
+            f" not surely more like the pictures than the base (the similarities differ by"
+            f" {_signed(gain.mean)}, {_signed(gain.low)} to {_signed(gain.high)});"
             " train longer or with a higher learning rate."
         )
     sound = [c for c in learned if not _faults(base, c)]

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.layout import CARD
 from hubtools.printable import printable
 from hubtools.project import Project
 from hubtools.project_file import git_folder_of
 from hubtools.publish.again import url_of
+from hubtools.publish.ignored import GITIGNORE, ignored
 from hubtools.rooted import Root
 from hubtools.version import __version__
 
@@ -194,7 +196,11 @@ def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str] | None:
 
 def _ignored(root: Path, folder: str) -> bool:
     done = _git(root, "check-ignore", "-q", "--", folder)
-    return done is not None and done.returncode == 0
+    if done is not None and done.returncode in (0, 1):
+        return done.returncode == 0
+    # no repository yet, or no git: what git would say of a file in the folder
+    there = (root / GITIGNORE).is_file()
+    return there and bool(ignored(root, [GITIGNORE, f"{folder}/{CARD}"]))
 
 
 def _origin(root: Path) -> str | None:

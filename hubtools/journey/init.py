@@ -253,6 +253,7 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
     examples: dict[tuple[str, str], Any] = {
         ("dataset", "repo"): "owner/name",
         ("dataset", "trigger"): trigger,
+        ("dataset", "class_noun"): "dog",
         ("dataset", "license"): "cc-by-4.0",
         ("dataset", "rights"): "own",
         ("dataset", "plan"): "subject",

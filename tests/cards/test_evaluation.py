@@ -8,6 +8,7 @@ import pytest
 
 from hubtools.cards.evaluation import evaluation_card
 from hubtools.errors import HubtoolsError
+from hubtools.evaluation.chart import shown_figure
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.layout import EVALUATION
 
@@ -58,6 +59,10 @@ def test_similarities_are_told_between_the_base_and_the_pictures(tmp_path: Path)
     assert card is not None
     assert card.rows[0][1:] == ("0 % (-2 to 2)", "60 % (58 to 62)")
     assert "100 %" in card.reading[0][1]
+    best = found.candidates[2]
+    shown = shown_figure(found, best, "subject_fidelity", scaled=True)  # of the chart
+    assert shown == pytest.approx((60, 58, 62))
+    assert shown_figure(found, best, "subject_fidelity", scaled=False) == (0.7, 0.69, 0.71)
     # where the base is as near as the pictures are to each other, a per cent says nothing
     found.model_copy(update={"real_likeness": 0.41}).write(tmp_path)
     card = evaluation_card(tmp_path, "a" * 64)
@@ -75,3 +80,14 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / EVALUATION).write_text("{}")
     with pytest.raises(HubtoolsError, match=r"evaluation.json is damaged: date"):
         evaluation_card(tmp_path, "a" * 64)
+
+
+def test_who_judged_is_named_where_something_was_judged(tmp_path: Path) -> None:
+    found = evaluation(2).model_copy(update={"prompt_judge": "a judge"})
+    for there in (False, True):
+        if there:
+            found.candidates[2].figures["prompt_fidelity"] = Measured(mean=1, low=1, high=1, n=8)
+        found.write(tmp_path)
+        card = evaluation_card(tmp_path, "a" * 64)
+        assert card is not None
+        assert ("a judge" in card.how) is there

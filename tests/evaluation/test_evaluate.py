@@ -152,6 +152,7 @@ def test_the_command_prints_table_and_sentence(
     assert answer.exit_code == 0, answer.output
     assert "step 4 at weight 1" in answer.output
     assert "95 % intervals" in answer.output
+    assert "Without the trigger, 'person' stands in its place; set class_noun" in answer.output
     assert (folder / EVALUATION).is_file()
 
 

@@ -20,6 +20,7 @@ from hubtools.evaluation.measures import (
     nearest_neighbours,
     unit,
 )
+from hubtools.evaluation.run import shown_by
 
 VALUES = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30)
 
@@ -92,3 +93,12 @@ def test_the_pictures_of_the_base_are_encoded_once() -> None:
     ours = compare.encode([base[0], base[2]], [0, 2])
     assert seen == [2, 3]
     assert np.array_equal(ours, compare.encode([base[0], base[2]]))
+
+
+def test_marks_that_the_training_pictures_lack_are_not_read() -> None:
+    pictures = [Image.new("RGB", (8, 8), (shade, 0, 0)) for shade in (200, 200, 0)]
+    readers: dict[str, Any] = {
+        "red": lambda some: np.array([one.getpixel((0, 0))[0] > 100 for one in some], float),
+        "green": lambda some: np.array([one.getpixel((0, 0))[1] > 100 for one in some], float),
+    }
+    assert list(shown_by(pictures, readers)) == ["red"]

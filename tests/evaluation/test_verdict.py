@@ -55,7 +55,10 @@ def test_nothing_learned_is_said() -> None:
     place, sentence = recommend(BASE, [of(0.4, base=BASE)])
     assert place is None
     assert sentence.startswith("Nothing shows that the subject was learned: the best, ")
-    assert "is not surely more like the pictures than the base (similarity +0.000, " in sentence
+    assert (
+        "is not surely more like the pictures than the base (the similarities differ by +0.000, "
+        in sentence
+    )
     assert "-0.000" not in recommend(BASE, [of(0.4 - 1e-5, base=BASE)])[1]
 
 

@@ -241,6 +241,11 @@ def test_a_push_by_hand_tells_of_it_as_long_as_there_is_none(
 def test_what_is_missing_is_told(project: Path, tmp_path: Path) -> None:
     done = typed("ci", "init", cwd=project)
     assert "is in no git repository" in done.stderr
+    assert "ci run lora" in (project / ".github/workflows/hubtools.yml").read_text()
+    (project / ".gitignore").write_text("lora/\n")  # as `git init` will find it
+    done = typed("ci", "init", "--force", cwd=project)
+    assert "the run folder is not in git" in done.stderr
+    assert "lora" not in (project / ".github/workflows/hubtools.yml").read_text()
     (tmp_path / "empty").mkdir()
     none = typed("ci", "init", cwd=tmp_path / "empty")
     assert none.returncode == 2
