@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from hubtools.dataset.folder.listing import Listing, walk
 from hubtools.dataset.metadata.likely import likely_metadata
 from hubtools.dataset.metadata.paired import paired_folders
-from hubtools.errors import HubtoolsError
-from hubtools.files import StrPath, write_text
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import StrPath, from_here, write_text
 from hubtools.journey.copying import class_folder, copy_files, lay_out, refuse_to_mix, repeats_of
 from hubtools.journey.kohya import read_kohya
 from hubtools.journey.rolls import check_pictures, foreign_pictures, is_packed, left_sentences
@@ -109,6 +110,8 @@ def init(
         raise HubtoolsError(f"{folder} is a file.", hint="give a folder", code="file-exists")
     sections = (settings or {}).items()
     Project().with_settings({(name, key): keys[key] for name, keys in sections for key in keys})
+    if source is not None and _is_there(source, folder):
+        source = None  # nothing is to be copied
     here = None if source is not None or example else _pictures_here(folder)
     if here is None and (folder / DATASET).is_symlink():
         raise HubtoolsError(
@@ -160,6 +163,24 @@ def init(
     write_text(file, _commented(values))  # last: where it is, the project is whole
     load_project(folder)  # what was written can be read
     return Made(folder, count, kind, without, left, classes)
+
+
+def _is_there(source: Path, folder: Path) -> bool:
+    """Whether `source` is the project's own folder, whose pictures are its dataset as they lie.
+    Raises `UsageError` where they are another trainer's, whose captions are written anew."""
+    places = [place for place in (folder, folder / DATASET) if place.is_dir()]
+    if not source.is_dir() or not any(source.samefile(place) for place in places):
+        return False
+    if is_packed(source, walk(source)):
+        return False
+    _, _, config = _opened(source, None)
+    if config is not None and config.trainer != "folder":
+        raise UsageError(
+            f"{source} is a project of {config.trainer}: its pictures would lie there twice.",
+            hint="give the new project a folder of its own:"
+            f" hubtools init NAME --from {quote(from_here(source))}",
+        )
+    return True
 
 
 def _opened(source: Path, pictures: Path | None) -> tuple[Path, Listing | None, Config | None]:

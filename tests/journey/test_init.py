@@ -32,6 +32,29 @@ def test_pictures_that_are_there_become_the_dataset(tmp_path: Path, draw_picture
     assert len(read_examples(project.dataset_dir, project.dataset.caption_column)) == 3
 
 
+@pytest.mark.parametrize("place", [".", "dataset"])
+def test_pictures_are_not_copied_beside_themselves(
+    tmp_path: Path, draw_pictures: Draw, place: str
+) -> None:
+    draw_pictures(tmp_path / place, 3)
+    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.png"))
+    made = init(tmp_path, source=tmp_path / place)
+    assert (made.source, made.pictures) == ("here", 3)
+    assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.png")) == before
+    assert load_project(tmp_path).dataset.path == place
+
+
+def test_a_project_of_another_trainer_is_not_taken_over_into_itself(
+    tmp_path: Path, draw_pictures: Draw
+) -> None:
+    folder = draw_pictures(tmp_path / "10_tok man", 2)
+    (folder / "metadata.jsonl").unlink()
+    with pytest.raises(HubtoolsError, match="is a project of kohya") as caught:
+        init(tmp_path, source=tmp_path)
+    assert "hubtools init NAME --from" in str(caught.value.hint)
+    assert not (tmp_path / PROJECT_FILE).exists()
+
+
 def test_a_folder_with_captions_in_text_files_is_copied(
     tmp_path: Path, draw_pictures: Draw
 ) -> None:
