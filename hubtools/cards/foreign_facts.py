@@ -37,7 +37,7 @@ from hubtools.files import human_bytes, open_regular
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, family_words, look, words_for
-from hubtools.lorafile.told import Told, base_of_card, base_of_config, hub_id, told_by
+from hubtools.lorafile.told import Beside, Told, base_of_config, hub_id, told_by
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target
 from hubtools.models.singles import ids_meant
@@ -46,7 +46,7 @@ from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.runfolders.main_file import lora_in
 from hubtools.runfolders.trainers import recognised
-from hubtools.tinypeople import REPO_NAME, is_tiny_people
+from hubtools.tinypeople import REPO_NAME, bundled, is_tiny_people
 
 _CONFIG = "adapter_config.json"
 _NAMED = ("OneTrainer", "sd-scripts", "ai-toolkit", "SimpleTuner", "diffusion-pipe")
@@ -113,8 +113,7 @@ class Foreign:
         named = train.base_model_repo or train.pretrained_model_name_or_path
         typed = any(name in given for name in _BASE_SETTINGS)
         set_ = self._set("the command line" if typed else "hubtools.toml") if named else None
-        theirs = base_of_card(self.own.data)
-        card = Base(theirs, None, "its README.md") if theirs else None
+        card = _base_called(Beside.of(self.folder).card, "its README.md")
         config = base_of_config(self.weights.parent)
         header = self.told.base_model
         return [
@@ -123,7 +122,7 @@ class Foreign:
             set_,
             card,
             Base(config, None, _CONFIG) if config else None,
-            Base(header, None, "the header of its file") if header else None,
+            _base_called(header, "the header of its file"),
         ]
 
     def _set(self, source: str) -> Base:
@@ -172,6 +171,14 @@ class Foreign:
         return (*((name, text) for name, text in rows if text), *told)
 
 
+def _base_called(name: str | None, source: str) -> Base | None:
+    """The base that a card or a header names."""
+    place = bundled(name) if name else None
+    if place is not None:
+        return Base(None, str(place), source)
+    return Base(name, None, source) if name else None
+
+
 def base_set(project: Project) -> tuple[str | None, str | None]:
     """(Hub id, place on this disk) of the base that the settings name, each if it has one. Raises
     `UsageError` for a name that is neither."""
@@ -212,7 +219,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
     dataset = hub_id(datasets[0]) if isinstance(datasets, list) and len(datasets) == 1 else None
     if "dataset.repo" in project.given:
         dataset = project.dataset.repo
-    bundled = REPO_NAME if base.place and is_tiny_people(Path(base.place)) else None
+    ours = REPO_NAME if base.place and is_tiny_people(Path(base.place)) else None
     family = target.name if target is not None else ""
     families = [target.title] if target is not None else []
     card = ModelCard(
@@ -220,7 +227,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
         repo=repo,
         base_model=base.id,
         random_base=False,
-        bundled=bundled,
+        bundled=ours,
         family=support.name if support is not None else family,
         family_title=" or ".join(families)
         or ("" if held.strange_widths else family_words(held.families)),
@@ -263,8 +270,8 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
                 else ()
             ),
             *(
-                (f"The card names no base_model: {bundled} is on no Hub.",)
-                if bundled and not base.id
+                (f"The card names no base_model: {ours} is on no Hub.",)
+                if ours and not base.id
                 else ()
             ),
             *(f"{found.weights}: {fault.text}." for fault in faults),

@@ -11,14 +11,13 @@ from hubtools.cardlinks import gallery_files, is_local
 from hubtools.cards.escape import is_web_address
 from hubtools.cards.schema_rules import by_schema
 from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of, draw_command
-from hubtools.errors import HubtoolsError
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.advice import card_command
 from hubtools.lorafile.look import Weights
 from hubtools.lorafile.told import told_by
-from hubtools.manifest import RunManifest
 from hubtools.models.singles import usual_ids
+from hubtools.tinypeople import REPO_NAME
 
 _EXAMPLES = 3  # of ids that a base may have
 
@@ -84,7 +83,7 @@ def pipeline_tag(view: CardView) -> Iterator[Problem]:
 def base_model(view: CardView) -> Iterator[Problem]:
     """The page's code snippet, the licence and the model tree all hang on base_model. A local path
     means nothing to anybody else. A value that is no Hub id is an error, as the Hub refuses it.
-    Of a run on the base that comes with hubtools, which has no id, it is a note.
+    Of a LoRA for the base that comes with hubtools, which has no id, it is a note.
 
     Fix: `hubtools card FOLDER --base-model owner/name`; `--base-model-repo` (the setting
     train.base_model_repo) if hubtools trained it from a local folder.
@@ -95,9 +94,9 @@ def base_model(view: CardView) -> Iterator[Problem]:
     if not view.data:
         return
     value = view.data.get("base_model")
-    if value is None and (bundled := _bundled_base(view)):
+    if value is None and view.base_told == REPO_NAME:
         yield Problem(
-            f"there is no base_model: the run's base is {bundled}, which comes with hubtools and"
+            f"there is no base_model: the base is {REPO_NAME}, which comes with hubtools and"
             " is on no Hub",
             None,
             CARD,
@@ -119,16 +118,6 @@ def base_model(view: CardView) -> Iterator[Problem]:
                 view, "base_model", f"{item!r} is no Hub id", "write owner/name",
                 severity=Severity.ERROR,
             )  # fmt: skip
-
-
-def _bundled_base(view: CardView) -> str | None:
-    """What the run beside the card calls its base, if that came with hubtools."""
-    if RUN_MANIFEST not in view.names:
-        return None
-    try:
-        return RunManifest.read(view.root).base_model.bundled
-    except HubtoolsError:
-        return None  # the run's own commands tell of it
 
 
 def _base_advice(view: CardView) -> str:

@@ -15,11 +15,14 @@ from hubtools.cardforms import violations_at
 from hubtools.cardlinks import names_meant
 from hubtools.cardschema import Violation
 from hubtools.causes import is_absent
+from hubtools.errors import HubtoolsError
 from hubtools.files import from_here
 from hubtools.findings import Problem, RuleBook
 from hubtools.frontmatter import Card, FrontMatter, parse
 from hubtools.layout import CARD, RUN_MANIFEST, SAMPLES_DIR
 from hubtools.lorafile.look import ADAPTERS
+from hubtools.lorafile.told import base_of_config, bundled_in, told_by
+from hubtools.manifest import RunManifest
 from hubtools.rooted import LeadsOut, Root
 from hubtools.weights import Header, read_header
 
@@ -81,6 +84,21 @@ class CardView:
         return tuple(header for header in headers if header.holds in ADAPTERS)
 
     @cached_property
+    def base_told(self) -> str | None:
+        """The base as commands know it that read the LoRA beside the card: its run's, else, where
+        the front matter names none, that of the card's own words, of peft's configuration or of the
+        file's header."""
+        if RUN_MANIFEST in self.names:
+            try:
+                return RunManifest.read(self.root).base_model.named
+            except HubtoolsError:
+                return None  # the run's own commands tell of it
+        if "base_model" in self.data:
+            return None
+        told = (told_by(one.metadata).base_model for one in self.adapters)
+        return bundled_in(self.text) or base_of_config(self.root) or next(filter(None, told), None)
+
+    @cached_property
     def matter(self) -> FrontMatter:
         """The card in its parts."""
         return parse(self.text)
@@ -128,8 +146,10 @@ def draw_command(view: CardView, prompt: str) -> str:
     pictures."""
     folder = shlex.quote(from_here(view.root))
     named = view.data.get("base_model")
-    known = RUN_MANIFEST in view.names or not isinstance(named, str)
-    base = "" if known else f" --base-model {shlex.quote(str(named))}"
+    if RUN_MANIFEST in view.names or view.base_told:
+        base = ""
+    else:
+        base = f" --base-model {shlex.quote(named) if isinstance(named, str) else 'OWNER/NAME'}"
     samples = shlex.quote(from_here(view.root / SAMPLES_DIR))
     return f"`hubtools generate {prompt} --lora {folder}{base} --output {samples}`"
 

@@ -101,6 +101,7 @@ def tell(out: Output, done: Exported) -> None:
         facts = {
             "style": done.format,
             "family": done.family,
+            "base_model": done.base,
             "layers": done.layers,
             "rank": done.rank,
             "dtype": done.precision,
@@ -109,7 +110,7 @@ def tell(out: Output, done: Exported) -> None:
             "difference": {"whole": far.whole, "worst": far.worst, "worst_layer": far.worst_layer},
         }
     out.result(
-        f"{done.path}: a LoRA for {done.family} as {done.format} reads it, {done.layers} layers,"
+        f"{done.path}: a LoRA for {done.whose} as {done.format} reads it, {done.layers} layers,"
         f" rank {done.rank}, {done.precision}, {human_bytes(done.bytes)}; {same}",
         essential=str(done.path),
         path=str(done.path),

@@ -157,7 +157,7 @@ def check(
                 + ("" if one["exact"] else ", counted by an estimate")
                 for one in facts["text_encoders"]
             )
-            out.note(f"for {facts['target']}: {facts['resolution']} px; {'; '.join(told)}")
+            out.note(f"for {facts['target_title']}: {facts['resolution']} px; {'; '.join(told)}")
         if "loaders" in facts:
             show_loaders(facts["loaders"], out)
         show_coverage(facts, out)

@@ -13,8 +13,9 @@ from hubtools.errors import UsageError
 from hubtools.fences import keep_inside
 from hubtools.files import StrPath
 from hubtools.layout import LORA_WEIGHTS
-from hubtools.lorafile.told import Beside, hub_id
+from hubtools.lorafile.told import Beside, base_named, told_by
 from hubtools.tinypeople import bundled
+from hubtools.weights import read_header
 
 if TYPE_CHECKING:
     from hubtools.conversion.export import Exported
@@ -44,7 +45,7 @@ def export(
     source, family, named = _file_of(lora)
     base = None
     if base_model and not Path(base_model).expanduser().exists():
-        named = hub_id(base_model) or named
+        named = base_named(base_model) or named
     if base_model is not None and (base := target_of(bundled(base_model) or base_model)) is None:
         raise UsageError(
             f"What kind of model {base_model} is cannot be told.",
@@ -100,8 +101,8 @@ def convert(
 
 
 def _file_of(lora: StrPath) -> tuple[Path, str | None, str | None]:
-    """Its file, the family of its base as manifests name it, if its run or its card tells, and the
-    base's Hub id, if they or peft's configuration tell it."""
+    """Its file, the family of its base as manifests name it, and the base's name, if its run, its
+    card, peft's configuration or its header tells."""
     from hubtools.inference.lora import resolve_lora, run_of
     from hubtools.models.targets import target_of
 
@@ -111,12 +112,16 @@ def _file_of(lora: StrPath) -> tuple[Path, str | None, str | None]:
         found = resolve_lora(str(lora))
         path, base = found.path, found.base_model
     if (run := run_of(path)) is not None:
-        return path, run.base_model.family, run.base_model.id
+        return path, run.base_model.family, base_named(run.base_model.named)
     if path.is_file() and base is None:
         beside = Beside.of(path.parent)
-        base = beside.card or beside.config
-    target = target_of(base) if base else None
-    return path, target.support.name if target and target.support else None, hub_id(base)
+        base = beside.card or beside.config or _told_by_header(path)
+    target = target_of(bundled(base) or base) if base else None
+    return path, target.support.name if target and target.support else None, base_named(base)
+
+
+def _told_by_header(path: Path) -> str | None:
+    return told_by(read_header(path).metadata).base_model if path.suffix == ".safetensors" else None
 
 
 def merge(

@@ -23,6 +23,7 @@ from hubtools.conversion.reduction import (
 from hubtools.dataset.folder.appearing import appearing
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, leads_out, replacing
+from hubtools.lorafile.told import told_by
 from hubtools.models.rows import Target
 from hubtools.models.tensors import dump_tensors
 from hubtools.rooted import Root
@@ -39,7 +40,7 @@ _FOLDED = " with the alpha in the weights"
 class Exported:
     """A LoRA that was written. `layers` of it, `rank` that of the largest, `bytes` of all its
     files; `mended` is what was wrong with the names, `difference` how far its changes are from
-    those of the file that it was made of."""
+    those of the file that it was made of, `base` the name of the base, where something tells."""
 
     path: Path
     format: Format
@@ -50,6 +51,12 @@ class Exported:
     bytes: int
     mended: tuple[str, ...]
     difference: Difference
+    base: str | None = None
+
+    @property
+    def whose(self) -> str:
+        """What it is for, in words."""
+        return f"{self.base} ({self.family})" if self.base else self.family
 
 
 def export(
@@ -68,7 +75,7 @@ def export(
     """Write the LoRA in the file `source` as the file `to` (of `peft`: as a folder), with alphas in
     the weights, and read it back. `precision`: of its numbers, default what they are in; `rank`: at
     most so many a layer; `base`, `family`: as in `read_adapter`;
-    `named`: Hub id of the base, for the header.
+    `named`: name of the base, for the header.
 
     Raises `UsageError` if something else lies at `to`, and what `read_adapter` and `tensors_for`
     raise."""
@@ -95,6 +102,7 @@ def export(
         bytes=size,
         mended=before.mended,
         difference=difference(before.layers, after.layers),
+        base=named or told_by(before.metadata).base_model,
     )
 
 

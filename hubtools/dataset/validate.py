@@ -241,6 +241,7 @@ def _facts(looked: Dataset) -> dict[str, Any]:
         "bytes": int(table.column("bytes").sum()),
         "resolution": looked.resolution,
         "target": looked.target.name if looked.target else None,
+        "target_title": looked.target.title if looked.target else None,
         "tokens_counted_by": looked.counter.source,
         "text_encoders": [
             {

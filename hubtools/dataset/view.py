@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -40,6 +40,7 @@ from hubtools.limits import CAPTION, FRONT_MATTER
 from hubtools.models.rows import Target
 from hubtools.models.targets import chosen_target, size_of
 from hubtools.settings import DatasetSettings
+from hubtools.tinypeople import REPO_NAME, is_tiny_people
 
 if TYPE_CHECKING:
     from hubtools.dataset.copies.duplicates import Group
@@ -290,6 +291,13 @@ class Dataset(Rows):
         return row.source, row.line
 
 
+def _titled(target: Target | None, base: StrPath | None) -> Target | None:
+    """The base that comes with hubtools is smaller than others of its kind, and is told by name."""
+    if target is None or base is None or not is_tiny_people(Path(base)):
+        return target
+    return replace(target, title=f"{REPO_NAME} ({target.title})")
+
+
 # Endings that say what a file is.
 _TOLD = PICTURE_ENDINGS | FOREIGN_ENDINGS | NO_PICTURES
 
@@ -317,7 +325,7 @@ def view(
     # here, not above: who reads only a card need not wait for numpy
 
     begun_ns = time.time_ns()
-    target = chosen_target(settings.target, base)
+    target = _titled(chosen_target(settings.target, base), None if settings.target else base)
     made: dict[str, bytes] = {}
     contents, table = (look or scan_source)(
         source, begun_ns, on_picture=on_picture, previews=made if previews else None

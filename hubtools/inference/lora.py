@@ -17,13 +17,12 @@ from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
 from hubtools.lorafile.made_of import MadeOf
-from hubtools.lorafile.told import Beside, hub_id, told_by
+from hubtools.lorafile.told import Beside, base_named, told_by
 from hubtools.manifest import RunManifest
 from hubtools.modelfiles import SAFE, is_pickled, unread
 from hubtools.models.merged import merged_into
 from hubtools.models.targets import target_of
 from hubtools.tensornames import part_of
-from hubtools.tinypeople import bundled
 from hubtools.weights import Holds, read_header
 
 
@@ -261,6 +260,8 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
         ) from error
     if has_run and base is None and (run := _run_there(repo, revision, offline)) is not None:
         base, trigger = _named_by(run), trigger or run.dataset.trigger
+    if base is None:
+        base = told_by(read_header(file).metadata).base_model
     return replace(_file(file, source, None, base), trigger=trigger, name=repo, of_hub=True)
 
 
@@ -280,8 +281,7 @@ def _run_there(repo: str, revision: str | None, offline: bool) -> RunManifest | 
 def _named_by(run: RunManifest) -> str | None:
     """The base of a run that somebody else may have written: an id, or the one that comes with
     hubtools; never a path."""
-    named = run.base_model.named
-    return hub_id(named) or (named if named and bundled(named) else None)
+    return base_named(run.base_model.named)
 
 
 def choose_weights(names: list[str], wanted: str | None, where: str) -> str:

@@ -23,6 +23,7 @@ from hubtools.layout import CARD
 from hubtools.models.registry import DENOISERS
 from hubtools.patterns import regex
 from hubtools.rooted import Root
+from hubtools.tinypeople import REPO_NAME
 
 _ID = regex(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 # How paths of a machine begin that look like an id.
@@ -52,13 +53,19 @@ _BY = {
     "ai-toolkit": {"software": json.dumps({"name": "ai-toolkit"})},
     "OneTrainer": {"ot_config": "{}"},
 }
+# As the block "about" of a model card begins.
+_ABOUT_BUNDLED = re.compile(
+    rf"^A [A-Za-z]{{1,20}} for {REPO_NAME}, the small .{{1,80}} that comes with hubtools",
+    re.MULTILINE,
+)
+_MOST_CARD = 1_000_000  # bytes
 _LONGEST = 20_000_000  # letters of a value that is read as JSON
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a header says. `trainer`: the program; `base_model`: a Hub id; `trigger`: what the
-    header calls the trigger, for a question to the author and no more."""
+    """What a header says. `trainer`: the program; `base_model`: a name as `base_named` gives it;
+    `trigger`: what the header calls the trigger, for a question to the author and no more."""
 
     trainer: str | None
     base_model: str | None
@@ -92,7 +99,7 @@ def told_by(metadata: Mapping[str, str]) -> Told:
         _trainer(metadata),
         hub_id(metadata.get("ss_sd_model_name"))
         or hub_id(config.get("base_model_name"))
-        or hub_id(metadata.get(_BASE)),
+        or base_named(metadata.get(_BASE)),
         _trigger(metadata.get("modelspec.trigger_phrase")),
         tuple((name, value) for name, value in rows if value is not None),
         max(sides) if sides else None,
@@ -101,21 +108,21 @@ def told_by(metadata: Mapping[str, str]) -> Told:
 
 def kept_of(metadata: Mapping[str, str], base: str | None = None) -> dict[str, str]:
     """Entries of a header that say of the training what `told_by` reads in `metadata`, and nothing
-    besides: for a file that is made of that one. `base`: Hub id of the base that it is for, where
+    besides: for a file that is made of that one. `base`: name of the base that it is for, where
     something else tells it."""
     told = told_by(metadata)
     numbers = {name: value.removesuffix(" px") for name, value in told.numbers}
     if "hubtools_step" in metadata:
         numbers.pop("steps", None)  # that entry is kept itself
     kept = {_KEYS[name]: value for name, value in numbers.items()}
-    base = hub_id(base) or told.base_model
+    base = base_named(base) or told.base_model
     return kept | _BY.get(told.trainer or "", {}) | ({_BASE: base} if base else {})
 
 
 @dataclass(frozen=True)
 class Beside:
-    """What lies beside a LoRA's file says of it. Hub ids: `card`, by the front matter of README.md;
-    `config`, by peft's adapter_config.json. `trigger`: by the card."""
+    """What lies beside a LoRA's file says of it. Names of bases: `card`, by README.md; `config`, by
+    peft's adapter_config.json. `trigger`: by the card."""
 
     card: str | None = None
     config: str | None = None
@@ -125,9 +132,11 @@ class Beside:
     def of(cls, folder: Path) -> Beside:
         data = read_card(folder / CARD).data
         said = data.get("instance_prompt")
-        return cls(
-            base_of_card(data), base_of_config(folder), said if isinstance(said, str) else None
-        )
+        base = base_of_card(data)
+        if base is None and "base_model" not in data and data:
+            with Root(folder) as root:
+                base = bundled_in(root.read(CARD, _MOST_CARD).decode(errors="replace"))
+        return cls(base, base_of_config(folder), said if isinstance(said, str) else None)
 
 
 def base_of_card(data: Mapping[str, Any]) -> str | None:
@@ -147,6 +156,18 @@ def base_of_config(folder: Path) -> str | None:
         except (ValueError, RecursionError):
             return None
     return hub_id(content.get("base_model_name_or_path")) if isinstance(content, dict) else None
+
+
+def bundled_in(card: str) -> str | None:
+    """The base that comes with hubtools, which has no Hub id, if the block of a card that hubtools
+    wrote names it."""
+    return REPO_NAME if _ABOUT_BUNDLED.search(card) else None
+
+
+def base_named(value: object) -> str | None:
+    """The name of a base that means the same everywhere: an id of the Hub, or the one that comes
+    with hubtools."""
+    return REPO_NAME if value == REPO_NAME else hub_id(value)
 
 
 def hub_id(value: object) -> str | None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from hubtools.cards.rules import check_card
 from hubtools.errors import HubtoolsError
+from hubtools.findings import Severity
 from hubtools.frontmatter import parse
 from hubtools.inference.lora import resolve_lora
 from hubtools.layout import LORA_WEIGHTS
@@ -378,10 +379,34 @@ def test_of_widths_that_none_has_no_id_is_proposed(tmp_path: Path) -> None:
     done = typed("card", tmp_path / "tiny", "--base-model", "tiny-people")
     assert "tiny-people is on no Hub" in done.stderr
     assert "A LoRA for tiny-people, the small" in text_of(tmp_path / "tiny")
-    (found,) = [
-        one for one in check_card(tmp_path / "tiny", "model").findings if one.rule == "C103"
-    ]
-    assert str(found.fix).endswith("has no id")
+    found = {one.rule: one for one in check_card(tmp_path / "tiny", "model").findings}
+    assert (found["C103"].severity, found["C103"].fix) == (Severity.INFO, None)
+    assert "OWNER/NAME" not in str(found["C213"].fix)  # what draws reads it off the card
+    assert resolve_lora(str(tmp_path / "tiny")).base_model == "tiny-people"
+    typed("card", tmp_path / "tiny", "--trigger", "tok")  # it is remembered
+    assert "A LoRA for tiny-people, the small" in text_of(tmp_path / "tiny")
+    assert "license: apache-2.0" in text_of(tmp_path / "tiny")
+    # of a folder of which nobody has told it
+    lorafiles.save(tmp_path / "other" / "a.safetensors", tensors)
+    typed("card", tmp_path / "other")
+    found = {one.rule: one for one in check_card(tmp_path / "other", "model").findings}
+    assert str(found["C103"].fix).endswith("has no id")
+    assert " --base-model OWNER/NAME --output " in str(found["C213"].fix)
+
+
+def test_a_converted_file_knows_that_it_is_for_the_base_that_comes_along(tmp_path: Path) -> None:
+    tensors = {name: one[..., :128] if "lora_A" in name else one[:128]
+               for name, one in lorafiles.good().items()}  # fmt: skip
+    file = lorafiles.save(tmp_path / "a.safetensors", tensors)
+    done = typed("convert", file, "--base-model", "tiny-people")
+    assert "a LoRA for tiny-people (Stable Diffusion 1) as diffusers reads it" in done.stdout
+    made = tmp_path / "a-diffusers"
+    assert resolve_lora(str(made)).base_model == "tiny-people"
+    assert (
+        typed("export", made, "--as", "kohya", "--to", tmp_path / "b.safetensors").returncode == 0
+    )
+    typed("card", made)
+    assert "A LoRA for tiny-people, the small" in text_of(made)
 
 
 def test_of_several_loras_the_advice_names_files_that_every_command_takes(tmp_path: Path) -> None:

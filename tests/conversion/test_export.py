@@ -470,7 +470,7 @@ def test_the_command_line(pipelines: dict[str, Any], tmp_path: Path) -> None:
     words = ["--base-model", IDS["sd15"]]
     done = typed("export", "mine.safetensors", "--as", "kohya", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "mine-kohya.safetensors: a LoRA for Stable Diffusion 1 as kohya reads it" in done.stdout
+    assert f"a LoRA for {IDS['sd15']} (Stable Diffusion 1) as kohya reads it" in done.stdout
     back = typed("convert", "mine-kohya.safetensors", "--format=json", *words, cwd=tmp_path)
     assert back.returncode == 0, back.stderr
     told = json.loads(back.stdout)
