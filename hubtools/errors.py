@@ -24,6 +24,8 @@ class ExitCode(IntEnum):
 Code = Literal[
     "bad-usage",
     "bad-setting",
+    "no-base",
+    "no-project",
     "checks-failed",
     "confirmation-needed",
     "interrupted",
@@ -61,6 +63,8 @@ Code = Literal[
 CODES: dict[Code, str] = {
     "bad-usage": "The command line asks for something that cannot be.",
     "bad-setting": "A setting is wrong or missing, in hubtools.toml, the environment or an option.",
+    "no-base": "The project names no base model.",
+    "no-project": "No folder was named, and there is neither a dataset nor a run here.",
     "checks-failed": "A check found errors, so nothing further was done.",
     "confirmation-needed": "Somebody has to decide first: with --yes or another option.",
     "interrupted": "Ctrl-C or a signal stopped it; the same command goes on.",

@@ -257,7 +257,13 @@ def other_trainers() -> str:
 
 def error_codes() -> str:
     """docs/errors.md."""
-    leaves = {"bad-usage": 2, "bad-setting": 2, "checks-failed": 3, "interrupted": 130}
+    leaves = {
+        "bad-usage": 2,
+        "bad-setting": 2,
+        "no-base": 2,
+        "checks-failed": 3,
+        "interrupted": 130,
+    }
     lines = [
         "# Errors",
         "",

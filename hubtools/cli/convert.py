@@ -42,5 +42,6 @@ def command(
             out.hint(f"next: hubtools card {shlex.quote(str(folder))}")
         else:
             place = shlex.quote(str(done.path))
-            out.hint(f'next: hubtools generate "a photo of ..." --lora {place} --base-model {BASE}')
+            base = "" if done.base else f" --base-model {BASE}"
+            out.hint(f'next: hubtools generate "a photo of ..." --lora {place}{base}')
     return ExitCode.DONE

@@ -86,9 +86,12 @@ def command(
 def tell(out: Output, done: Exported) -> None:
     """Say what was written, and how far it is from what it was made of."""
     from hubtools.files import human_bytes
+    from hubtools.lorafile.faults import LATER, all_zero
 
     for one in done.mended:
         out.note(f"Mended: {one}.")
+    if done.idle:
+        out.warn(f"{done.path}: {all_zero(done.layers)} ({LATER}).")
     far = done.difference
     same = "its changes are those of the LoRA"
     if far.whole > 1e-6:
@@ -107,6 +110,7 @@ def tell(out: Output, done: Exported) -> None:
             "dtype": done.precision,
             "bytes": done.bytes,
             "mended": list(done.mended),
+            "changes_nothing": done.idle,
             "difference": {"whole": far.whole, "worst": far.worst, "worst_layer": far.worst_layer},
         }
     out.result(

@@ -144,8 +144,7 @@ def without_project(error: HubtoolsError, project: Project) -> HubtoolsError:
     elif "dataset.path" not in given and _misses(error, pictures):
         error.hint = "put the pictures there, or name another folder"
     elif project.file is not None or not (
-        error.message.startswith("There is neither")
-        or (error.message == "No base model is set." and not pictures.exists())
+        error.code == "no-project" or (error.code == "no-base" and not pictures.exists())
     ):
         return error
     if project.file is None:

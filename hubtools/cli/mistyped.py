@@ -15,6 +15,15 @@ _OTHERWISE = {
     "tag": "caption", "edit": "review", "readme": "card", "run": "ship",
 }  # fmt: skip
 
+# Of commands that need to be told something, one that works as far as its words go.
+EXAMPLES = {
+    "convert": "lora.safetensors",
+    "export": "lora.safetensors --as kohya",
+    "grid": '"a photo of ..." --x seed=0..3',
+    "merge": "lora.safetensors --to merged",
+    "unshard": "SHARDS --to pictures",
+}
+
 
 def meant(word: str, known: Iterable[str]) -> str:
     """The question whether one of `known` was meant, behind a space; nothing if none is near."""
@@ -44,6 +53,10 @@ def hint_of(error: click.UsageError, commands: Collection[str], typed: Sequence[
     elif "unexpected extra argument" in error.format_message():
         takes = " ".join(error.ctx.command.collect_usage_pieces(error.ctx))
         return f"it takes `{where} {takes}`; {see}"
+    elif isinstance(error, click.MissingParameter) and (
+        example := EXAMPLES.get(error.ctx.command.name or "")
+    ):
+        return f"for example `{where} {example}`; {see}"
     return see
 
 

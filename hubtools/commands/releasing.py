@@ -142,7 +142,7 @@ def folders_of(
         raise HubtoolsError(
             "There is neither a dataset folder nor a run folder here.",
             hint="give the folder",
-            code="nothing-there",
+            code="no-project",
         )
     return project, todo
 

@@ -40,7 +40,8 @@ _FOLDED = " with the alpha in the weights"
 class Exported:
     """A LoRA that was written. `layers` of it, `rank` that of the largest, `bytes` of all its
     files; `mended` is what was wrong with the names, `difference` how far its changes are from
-    those of the file that it was made of, `base` the name of the base, where something tells."""
+    those of the file that it was made of, `base` the name of the base, where something tells;
+    `idle` where it changes nothing."""
 
     path: Path
     format: Format
@@ -52,6 +53,7 @@ class Exported:
     mended: tuple[str, ...]
     difference: Difference
     base: str | None = None
+    idle: bool = False
 
     @property
     def whose(self) -> str:
@@ -103,6 +105,7 @@ def export(
         mended=before.mended,
         difference=difference(before.layers, after.layers),
         base=named or told_by(before.metadata).base_model,
+        idle=not any(layer.up.any() for layer in before.layers.values()),
     )
 
 

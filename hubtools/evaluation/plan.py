@@ -103,6 +103,12 @@ def plan_evaluation(
     Raises `UsageError` for settings that make no sense, `HubtoolsError` for what is not there.
     """
     settings = project.evaluate
+    if lora is None and not project.run_dir.exists():
+        raise HubtoolsError(
+            f"There is nothing to measure: no LoRA is named, and no run lies in {project.run_dir}.",
+            hint="give a run folder, a .safetensors file or owner/name",
+            code="file-not-found",
+        )
     source = lora or str(project.run_to_change)
     choices = _choices(source, settings.checkpoints, settings.weights)
     base = base_of(project, choices[0].lora, note)

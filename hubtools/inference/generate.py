@@ -288,7 +288,7 @@ def base_of(project: Project, lora: LoraFile | None, note: Note) -> Base:
         if name is not None:
             note(f"Base model: {name}, named by the LoRA.")
     if name is None:
-        raise no_base_named()
+        raise no_base_named(lora is not None)
     return project_base(project, name, note)
 
 

@@ -20,15 +20,15 @@ def name_of_base(project: Project) -> str:
             hint="set train.pretrained_model_name_or_path in hubtools.toml, or give --base-model"
             f" OWNER/NAME, e.g. {EXAMPLE_BASE} (`hubtools doctor` lists what can be trained);"
             f" {TRY_OFFLINE}",
-            code="bad-setting",
+            code="no-base",
         )
     return name
 
 
-def no_base_named() -> UsageError:
-    """What is said where neither the settings nor a LoRA name a base."""
+def no_base_named(lora: bool = True) -> UsageError:
+    """What is said where neither the settings nor a LoRA, if there is one, name a base."""
     return UsageError(
-        "No base model is set, and the LoRA names none.",
+        f"No base model is set{', and the LoRA names none' if lora else ''}.",
         hint=f"give --base-model owner/name, a folder or a file; {TRY_OFFLINE}",
         code="bad-setting",
     )

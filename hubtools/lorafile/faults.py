@@ -33,6 +33,7 @@ _AS_IT_IS = (
     " --ignore P147"
 )
 _AGAIN = "write it with save_lora_weights of the pipeline"
+LATER = "it was saved before the first step, or nothing was trained; take a later checkpoint"
 _LYCORIS = ("loha", "lokr", "oft")
 
 
@@ -52,6 +53,11 @@ def convert_command(weights: Weights, place: str, base_id: str | None = None) ->
     not tell its family."""
     base = "" if len(weights.families) == 1 else f" --base-model {quote(base_id or 'OWNER/NAME')}"
     return f"hubtools convert {quote(place)}{base}"
+
+
+def all_zero(count: int) -> str:
+    """What is said of a LoRA of so many layers that changes nothing."""
+    return f"all its {count} up (B) tensors are zero: it changes nothing"
 
 
 def _found(weights: Weights, base: Target | None, command: str) -> Iterator[Fault]:
@@ -83,8 +89,8 @@ def _found(weights: Weights, base: Target | None, command: str) -> Iterator[Faul
     if weights.ups and len(weights.idle) == len(weights.ups):
         yield Fault(
             "zero",
-            f"all its {len(weights.ups)} up (B) tensors are zero: it changes nothing",
-            "it was saved before the first step, or nothing was trained; take a later checkpoint",
+            all_zero(len(weights.ups)),
+            LATER,
         )
     if not other:  # whoever takes it is not known
         yield from _names(weights, base, command)

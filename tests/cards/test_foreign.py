@@ -397,8 +397,10 @@ def test_of_widths_that_none_has_no_id_is_proposed(tmp_path: Path) -> None:
 def test_a_converted_file_knows_that_it_is_for_the_base_that_comes_along(tmp_path: Path) -> None:
     tensors = {name: one[..., :128] if "lora_A" in name else one[:128]
                for name, one in lorafiles.good().items()}  # fmt: skip
+    tensors |= {name: 0 * one for name, one in tensors.items() if "lora_B" in name}
     file = lorafiles.save(tmp_path / "a.safetensors", tensors)
     done = typed("convert", file, "--base-model", "tiny-people")
+    assert "all its 2 up (B) tensors are zero: it changes nothing" in done.stderr
     assert "a LoRA for tiny-people (Stable Diffusion 1) as diffusers reads it" in done.stdout
     made = tmp_path / "a-diffusers"
     assert resolve_lora(str(made)).base_model == "tiny-people"

@@ -54,6 +54,7 @@ def test_without_a_project_the_way_to_one_is_told(words: tuple[str, ...], tmp_pa
     done = typed(*words, cwd=tmp_path)
     assert done.returncode in (1, 2)
     assert "`hubtools init NAME --from PICTURES`" in done.stderr
+    assert "neither a file, nor" not in done.stderr  # nobody has named a LoRA
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,6 +8,10 @@ import shlex
 import shutil
 from pathlib import Path
 
+import click
+
+from hubtools.cli.main import COMMANDS, group
+from hubtools.cli.mistyped import EXAMPLES
 from hubtools.cli.told import told
 from hubtools.findings import Finding, Report, Rule, Severity
 from tests.drawing import write_pictures
@@ -90,6 +94,20 @@ def test_the_next_command_is_the_one_that_repairs(tmp_path: Path) -> None:
     assert "--unsafe delete-duplicates` repairs 1 of these findings" in said
     assert "next: hubtools caption 'my set' --dataset-license CC0-1.0" in said
     assert "is read as cc0-1.0" in said
+
+
+def test_what_has_to_be_named_is_told_by_an_example() -> None:
+    """For each command that needs something, one that it takes as far as its words go."""
+    needing = set()
+    for name in COMMANDS:
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        if any(one.required for one in command.params):
+            needing.add(name)
+            command.make_context(name, shlex.split(EXAMPLES[name]))
+    assert needing == set(EXAMPLES)
+    said = typed("grid").stderr
+    assert '`hubtools grid "a photo of ..." --x seed=0..3`' in said
 
 
 def test_what_is_mistyped_is_told_where_it_belongs(tmp_path: Path) -> None:
