@@ -13,9 +13,8 @@ from hubtools.errors import UsageError
 from hubtools.fences import keep_inside
 from hubtools.files import StrPath
 from hubtools.layout import LORA_WEIGHTS
-from hubtools.lorafile.told import Beside, base_named, told_by
+from hubtools.lorafile.told import base_named, base_told
 from hubtools.tinypeople import bundled
-from hubtools.weights import read_header
 
 if TYPE_CHECKING:
     from hubtools.conversion.export import Exported
@@ -114,14 +113,9 @@ def _file_of(lora: StrPath) -> tuple[Path, str | None, str | None]:
     if (run := run_of(path)) is not None:
         return path, run.base_model.family, base_named(run.base_model.named)
     if path.is_file() and base is None:
-        beside = Beside.of(path.parent)
-        base = beside.card or beside.config or _told_by_header(path)
+        base = base_told(path)
     target = target_of(bundled(base) or base) if base else None
     return path, target.support.name if target and target.support else None, base_named(base)
-
-
-def _told_by_header(path: Path) -> str | None:
-    return told_by(read_header(path).metadata).base_model if path.suffix == ".safetensors" else None
 
 
 def merge(

@@ -17,7 +17,7 @@ from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
 from hubtools.lorafile.made_of import MadeOf
-from hubtools.lorafile.told import Beside, base_named, told_by
+from hubtools.lorafile.told import Beside, base_named, base_told, told_by
 from hubtools.manifest import RunManifest
 from hubtools.modelfiles import SAFE, is_pickled, unread
 from hubtools.models.merged import merged_into
@@ -213,9 +213,8 @@ def _in_run(file: LoraFile) -> LoraFile:
     card tells, peft's configuration and its header."""
     run = run_of(file.path)
     if run is None:
-        beside = Beside.of(file.path.parent)
-        base = beside.card or beside.config or told_by(read_header(file.path).metadata).base_model
-        return replace(file, base_model=base, trigger=beside.trigger)
+        trigger = Beside.of(file.path.parent).trigger
+        return replace(file, base_model=base_told(file.path), trigger=trigger)
     return replace(file, base_model=run.base_model.named, trigger=run.dataset.trigger)
 
 

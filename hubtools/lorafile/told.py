@@ -24,6 +24,7 @@ from hubtools.models.registry import DENOISERS
 from hubtools.patterns import regex
 from hubtools.rooted import Root
 from hubtools.tinypeople import REPO_NAME
+from hubtools.weights import read_header
 
 _ID = regex(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 # How paths of a machine begin that look like an id.
@@ -137,6 +138,14 @@ class Beside:
             with Root(folder) as root:
                 base = bundled_in(root.read(CARD, _MOST_CARD).decode(errors="replace"))
         return cls(base, base_of_config(folder), said if isinstance(said, str) else None)
+
+
+def base_told(file: Path) -> str | None:
+    """The name of the base of a LoRA: by what lies beside it, else by its header."""
+    beside = Beside.of(file.parent)
+    if base := beside.card or beside.config:
+        return base
+    return told_by(read_header(file).metadata).base_model if file.suffix == ".safetensors" else None
 
 
 def base_of_card(data: Mapping[str, Any]) -> str | None:
