@@ -85,8 +85,12 @@ def _pieces(answer: Iterator[Any], what: str) -> Iterator[Any]:
 
 def be_patient() -> None:
     """Have the client send its requests through here; whoever made it send them otherwise before is
-    left alone."""
+    left alone. It asks no Hub by which variables of the environment programs are known: it would
+    say with each request which of those guesses was right."""
     global _installed
+    from huggingface_hub.utils import _detect_agent
+
+    _detect_agent._registry = {"standardEnvVars": [], "harnesses": {}}
     with _lock:
         if _installed:
             return

@@ -45,6 +45,8 @@ def batch(call: Call) -> Response:
     operation, objects = body.get("operation"), body.get("objects")
     if body.get("hash_algo", "sha256") != "sha256" or not isinstance(objects, list):
         raise Problem(422, "The Git LFS batch needs objects with SHA-256 ids.")
+    if len(objects) > _PAGE:  # the client asks about 256 at once, git-lfs about 100
+        raise Problem(413, f"A Git LFS batch has at most {_PAGE:,} objects here.")
     transfers = body.get("transfers") or ["basic"]
     if not isinstance(transfers, list) or "basic" not in transfers:
         raise Problem(

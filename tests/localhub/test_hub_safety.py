@@ -284,3 +284,10 @@ def test_values_that_no_text_holds_are_refused(hub: Hub, path: str) -> None:
     answer = CLIENT.post(f"{hub.url}/{path}", content=HALVES[path], headers=ME)
     assert answer.status_code in (400, 422)
     assert answer.json()["error"]
+
+
+def test_a_batch_of_very_many(hub: Hub) -> None:
+    """Each costs a signature and an answer of 400 bytes, also who shows no token."""
+    batch = {"operation": "download", "objects": [{"oid": "a" * 64, "size": 1}] * 1001}
+    answer = CLIENT.post(f"{hub.url}/me/one.git/info/lfs/objects/batch", json=batch, headers=ME)
+    assert answer.status_code == 413

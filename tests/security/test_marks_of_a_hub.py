@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.utils import _http, _xet
+from huggingface_hub.utils import _detect_agent, _http, _xet, build_hf_headers
 
 from hubtools.errors import HubtoolsError
 from hubtools.hub import client, xet
@@ -34,9 +35,12 @@ class Said:
         self.status, self.commit, self.etag, self.sha = 200, COMMIT, "e" * 40, COMMIT
         self.api, self.moved, self.tree = 200, False, list[dict[str, Any]]()
         self.storage: dict[str, Any] | None = None  # of Xet
+        self.registry: dict[str, Any] = {}
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
+        if path.endswith("/agent-harnesses"):
+            return httpx2.Response(200, json=self.registry)
         if self.storage is not None and "-token" in path:
             by_name = {
                 "casUrl": "cas-url",
@@ -207,6 +211,26 @@ def test_bytes_of_another_hash(said: Said, tmp_path: Path, how: str) -> None:
     said.etag = hashlib.sha256(b"abc").hexdigest()
     asks[how]()
     assert fetched("o/n", name, local_only=True).read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_no_hub_asks_what_variables_hold(
+    said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """The client would say by which of a server's guesses it knows a program in the environment."""
+    guesses = {"word-is-b": {"envVars": {"DB_PASSWORD": "b"}}}
+    told = {"standardEnvVars": ["DB_PASSWORD"], "harnesses": guesses}
+    file = tmp_path / "cache"  # may have been filled by another program
+    monkeypatch.setattr(constants, "AGENT_HARNESSES_PATH", str(file))
+    if kept:
+        file.write_text(json.dumps(told))
+    said.registry = told
+    monkeypatch.setattr(_detect_agent, "_registry", None)
+    be_patient()
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)
+    monkeypatch.setenv("DB_PASSWORD", "b")
+    assert "agent" not in build_hf_headers()["user-agent"]
+    assert file.exists() == kept
 
 
 @pytest.mark.parametrize("earlier", [False, True])
