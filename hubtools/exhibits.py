@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,7 @@ class Bar:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Histogram:
+class Histogram(NamedTuple):
     """Counts by label. `about` is a sentence on what is counted."""
 
     title: str
@@ -25,8 +26,7 @@ class Histogram:
     bars: tuple[Bar, ...]
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """A picture and what is told of it. `tags` are short: how it is a copy, or ids of rules."""
 
     name: str
@@ -34,8 +34,7 @@ class Shown:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Cluster:
+class Cluster(NamedTuple):
     """Pictures that are copies of each other, the best first; or those of one row, that to learn
     first."""
 
@@ -43,8 +42,7 @@ class Cluster:
     more: int = 0  # copies that are not shown
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """A part of the shot plan: how many pictures are wanted (`high` None: no limit) and found."""
 
     name: str
@@ -61,8 +59,7 @@ class Wanted:
         return "too many" if self.high is not None and self.found > self.high else "ok"
 
 
-@dataclass(frozen=True)
-class Loader:
+class Loader(NamedTuple):
     """What one loader makes of the folder, as the table of `validate` has it. `aside`: it is for
     other folders than this, and its refusal says little."""
 
@@ -76,16 +73,14 @@ class Loader:
     aside: bool = False
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """A word of the captions: in how many of them it is."""
 
     text: str
     captions: int
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """Words of `captions` captions, the most frequent `table` of `different` ones."""
 
     captions: int
@@ -94,8 +89,7 @@ class Words:
     bound: tuple[str, ...] = ()  # in every caption: the trigger stands for them too
 
 
-@dataclass(frozen=True)
-class Exhibits:
+class Exhibits(NamedTuple):
     """All of it. `thumbnails` are WebP or JPEG files by picture; `unseen` is how many pictures
     that are spoken of have none because there are too many; `blank` says why others have none."""
 
@@ -110,6 +104,6 @@ class Exhibits:
     coverage: tuple[Wanted, ...] = ()
     unplanned: int = 0  # pictures of no shot of the plan
     words: Words | None = None
-    thumbnails: Mapping[str, bytes] = field(default_factory=dict)
+    thumbnails: Mapping[str, bytes] = MappingProxyType({})
     unseen: int = 0
-    blank: Mapping[str, str] = field(default_factory=dict)
+    blank: Mapping[str, str] = MappingProxyType({})

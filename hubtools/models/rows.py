@@ -3,8 +3,7 @@ and what hubtools does with it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 TargetName = Literal[
     "sd15", "sd2", "sdxl", "sd3", "flux", "flux2", "z-image", "qwen-image", "krea2", "chroma",
@@ -12,8 +11,7 @@ TargetName = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Encoder:
+class Encoder(NamedTuple):
     """A text encoder: `window` tokens at once, `marks` of which are not the caption's. `folder` of
     the pipeline holds its tokenizer; `models` are its classes in transformers."""
 
@@ -29,8 +27,7 @@ class Encoder:
         return self.window - self.marks
 
 
-@dataclass(frozen=True)
-class LicenseRow:
+class LicenseRow(NamedTuple):
     """The licence of bases whose Hub id, in lower case, matches `pattern`. `id` None: their card
     and their licence contradict each other, or the terms are their own."""
 
@@ -42,8 +39,7 @@ class LicenseRow:
     link: str | None = None  # for `other`
 
 
-@dataclass(frozen=True)
-class Support:
+class Support(NamedTuple):
     """What hubtools can draw with and train: the family's name in manifests and tags, the classes
     of pipelines it opens, and `module:class` that implements `families.protocol.Family`.
 
@@ -77,8 +73,7 @@ class Support:
         return said
 
 
-@dataclass(frozen=True)
-class Loader:
+class Loader(NamedTuple):
     """diffusers' loader of adapters. `encoders`: text encoders it reads LoRAs of, as names begin.
     `kohya` and `native`: it converts the names of sd-scripts, and those that begin with
     `diffusion_model.`. `strict`: it refuses a file in which one name has no "lora" in it.
@@ -93,8 +88,7 @@ class Loader:
     comfyui: bool = True
 
 
-@dataclass(frozen=True)
-class Layers:
+class Layers(NamedTuple):
     """What files of adapters call the layers of a model, in diffusers and in the original code.
 
     `names` are patterns of the path of a layer, from its beginning; `texts` what stands before a
@@ -109,8 +103,7 @@ class Layers:
     loader: Loader = Loader()
 
 
-@dataclass(frozen=True)
-class Denoiser:
+class Denoiser(NamedTuple):
     """What the configuration of this component says that others have to agree with: `draws`, how
     many channels, which the VAE decodes; `reads`, how wide the words of the one text encoder are
     (unless it has `projects`). `blocks`: it lists its blocks, its size and its channels."""
@@ -122,8 +115,7 @@ class Denoiser:
     projects: str | None = None
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A kind of model. `size` in pixels, of a square picture; `encoders` from narrow to wide.
 
     `denoiser` is the name of its component, `channels` are those of its latents, `components` the

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ def target_of(base: StrPath) -> Target | None:
     ):  # names of younger models are made from those of older ones
         for pattern, size in row.ids:
             if re.search(pattern, text):
-                return replace(row, size=size) if size else row
+                return row._replace(size=size) if size else row
     return None
 
 
@@ -107,7 +106,7 @@ def _sized(target: Target, denoiser: dict[str, Any], folder: Path) -> Target:
     side, vae = denoiser.get("sample_size"), _json(folder / "vae" / "config.json")
     channels = vae.get("block_out_channels") or vae.get("encoder_block_out_channels")
     if isinstance(side, int) and isinstance(channels, list) and 0 < side <= 1024:
-        return replace(target, size=side * 2 ** max(0, len(channels) - 1))
+        return target._replace(size=side * 2 ** max(0, len(channels) - 1))
     return target
 
 

@@ -197,7 +197,7 @@ def _counter(folder: Path, info: BaseInfo) -> TokenCounter:
     counters = token_counters(target_of(folder), folder)
     told = [one for one in counters if one.encoder.window == info.caption_tokens]
     widest = told[0] if told else counters[-1]
-    return replace(widest, encoder=replace(widest.encoder, window=info.caption_tokens))
+    return replace(widest, encoder=widest.encoder._replace(window=info.caption_tokens))
 
 
 def library_versions(settings: TrainSettings) -> dict[str, str]:

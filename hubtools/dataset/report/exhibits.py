@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
@@ -167,7 +166,7 @@ def _pair(looked: Dataset, mine: str, others: list[Partner]) -> Cluster:
     shown = others[: _IN_CLUSTER - 1]
     for one in shown:
         other = _shown(looked, str(one.name), one.role.value)
-        pictures.append(replace(other, lines=(one.key, *other.lines)))
+        pictures.append(other._replace(lines=(one.key, *other.lines)))
     return Cluster(tuple(pictures), len(others) - len(shown))
 
 
