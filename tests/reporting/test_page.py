@@ -183,7 +183,7 @@ def test_a_browser_runs_it(tmp_path: Path) -> None:
     report = full(texts)
     assert report.exhibits is not None
     blank = Finding("X101", Severity.ERROR, "it is damaged", None, "b.png", None, None, "b.png")
-    exhibits = replace(report.exhibits, blank={"b.png": 'it is "cut off"'})
+    exhibits = report.exhibits._replace(blank={"b.png": 'it is "cut off"'})
     report = replace(report, findings=(*report.findings, blank), exhibits=exhibits)
     (tmp_path / "page.html").write_text(to_html(report), encoding="utf-8")
     with Browser(tmp_path) as browser:
