@@ -50,6 +50,8 @@ METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 RUN_MANIFEST = "run.json"
 LORA_WEIGHTS = "pytorch_lora_weights.safetensors"
+PEFT_WEIGHTS = "adapter_model.safetensors"  # what peft calls a LoRA, and its settings
+PEFT_CONFIG = "adapter_config.json"
 SNAPSHOTS_DIR = "snapshots"
 CHECKPOINTS_DIR = "checkpoints"  # of a published run: what a trainer has laid beside its LoRA
 STATE_DIR = "state"

@@ -8,12 +8,14 @@ its configuration fetches from the Hub, and adapters that send them to another m
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value, leads_out, open_regular
+from hubtools.files import json_value, leads_out, open_inside, open_regular
+from hubtools.layout import PEFT_CONFIG
 from hubtools.modelsizes import check_size
 from hubtools.patterns import regex
 
@@ -132,9 +134,9 @@ def check_model(
         return  # the library says what is missing
     check_links(folder, shown, within or folder)
     names = sorted(path.name for path in folder.iterdir())
-    if "adapter_config.json" in names:
+    if PEFT_CONFIG in names:
         raise HubtoolsError(
-            f"{shown} holds an adapter_config.json: transformers would load the model that it"
+            f"{shown} holds an {PEFT_CONFIG}: transformers would load the model that it"
             " names instead.",
             hint="merge the adapter into the model, or remove the file",
             code="unsafe-file",
@@ -222,11 +224,22 @@ def _fetched_kernels(value: Any, depth: int = 0) -> Iterator[Any]:
         yield from _fetched_kernels(inner, depth + 1)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a configuration file. Raises `HubtoolsError` if it is missing, too long or no
-    JSON object."""
+def peft_config(folder: Path) -> dict[str, Any] | None:
+    """The content of peft's adapter_config.json in `folder`; None if there is none. Raises as
+    `read_json`, `LinkedOut` for a link out of the folder."""
+    path = folder / PEFT_CONFIG
+    return read_json(path, within=folder) if os.path.lexists(path) else None
+
+
+def _inside(path: Path, folder: Path) -> BinaryIO:
+    return open_inside(folder, path.relative_to(folder).as_posix())
+
+
+def read_json(path: Path, within: Path | None = None) -> dict[str, Any]:
+    """The object in a configuration file, that may be no link out of the folder `within`. Raises
+    `HubtoolsError` if it is missing, too long or no JSON object, `OSError` if it cannot be read."""
     try:
-        with open_regular(path) as file:
+        with open_regular(path) if within is None else _inside(path, within) as file:
             data = file.read(_MOST + 1)
     except FileNotFoundError:
         raise HubtoolsError(

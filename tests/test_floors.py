@@ -268,6 +268,9 @@ def test_files_are_short() -> None:
 
 
 ONE_PLACE = {
+    # names of files of peft; `modelfiles.peft_config` reads the one
+    '"adapter_config.json"': ("layout.py",),
+    '"adapter_model.safetensors"': ("layout.py",),
     # who looks at pixels turns them upright there; the other imitates what `datasets` does
     "exif_transpose(": ("dataset/pictures/rgb.py", "dataset/loaders/source.py"),
     # rows of parquet; the gate reads columns of whatever a stranger packed, not rows

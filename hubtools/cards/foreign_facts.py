@@ -34,7 +34,7 @@ from hubtools.cards.showing import (
 from hubtools.cards.snippet import snippet
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import human_bytes, open_regular
-from hubtools.layout import LORA_WEIGHTS
+from hubtools.layout import LORA_WEIGHTS, PEFT_CONFIG
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, family_words, look, words_for
 from hubtools.lorafile.told import Beside, Told, base_of_config, hub_id, told_by
@@ -48,7 +48,6 @@ from hubtools.runfolders.main_file import lora_in
 from hubtools.runfolders.trainers import recognised
 from hubtools.tinypeople import REPO_NAME, bundled, is_tiny_people
 
-_CONFIG = "adapter_config.json"
 _NAMED = ("OneTrainer", "sd-scripts", "ai-toolkit", "SimpleTuner", "diffusion-pipe")
 _USUAL = ("pytorch_lora_weights", "adapter_model", "lora")
 _BASE_SETTINGS = ("train.base_model_repo", "train.pretrained_model_name_or_path")
@@ -121,7 +120,7 @@ class Foreign:
             card if "base_model" in self.own.keys else None,
             set_,
             card,
-            Base(config, None, _CONFIG) if config else None,
+            Base(config, None, PEFT_CONFIG) if config else None,
             _base_called(header, "the header of its file"),
         ]
 

@@ -26,7 +26,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import human_bytes
 from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
-from hubtools.lorafile.told import hub_id
+from hubtools.lorafile.told import base_of_card
 from hubtools.manifest import RunManifest
 from hubtools.models.families.noise import FLOW
 from hubtools.models.lookup import title_of
@@ -61,7 +61,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
     found = gathered(
         run_dir, weights, project, manifest.dataset.trigger, sha256=manifest.lora.sha256
     )
-    base_model = _base_of(run_dir, manifest, project) or hub_id(own.data.get("base_model"))
+    base_model = _base_of(run_dir, manifest, project) or base_of_card(own.data)
     license = model_license(manifest, project, base_model, own)
     trigger = manifest.dataset.trigger
     repo = project.model.repo

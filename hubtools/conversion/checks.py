@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.errors import HubtoolsError
+from hubtools.layout import PEFT_WEIGHTS
 from hubtools.lorafile.look import Said, Weights, words_for
-from hubtools.modelfiles import read_json, unread
+from hubtools.modelfiles import peft_config, unread
 from hubtools.weights import Holds
 
 if TYPE_CHECKING:
@@ -79,10 +79,8 @@ def check_magnitude(path: Path, place: str, up: Tensor, magnitude: Tensor) -> No
 
 def settings_beside(path: Path) -> Said | None:
     """What peft wrote beside a file of its own, which has nothing of that in its header."""
-    beside = path.with_name("adapter_config.json")
-    if path.name != "adapter_model.safetensors" or not os.path.lexists(beside):
-        return None
-    return Said(read_json(beside))
+    content = peft_config(path.parent) if path.name == PEFT_WEIGHTS else None
+    return None if content is None else Said(content)
 
 
 def shown(name: str) -> str:

@@ -23,6 +23,7 @@ from hubtools.conversion.reduction import (
 from hubtools.dataset.folder.appearing import appearing
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, leads_out, replacing
+from hubtools.layout import PEFT_CONFIG, PEFT_WEIGHTS
 from hubtools.lorafile.told import told_by
 from hubtools.models.rows import Target
 from hubtools.models.tensors import dump_tensors
@@ -31,8 +32,6 @@ from hubtools.rooted import Root
 if TYPE_CHECKING:
     from torch import Tensor
 
-_LORA = "adapter_model.safetensors"
-_CONFIG = "adapter_config.json"
 _FOLDED = " with the alpha in the weights"
 
 
@@ -117,7 +116,7 @@ def _numbers(adapter: Adapter) -> Iterator[tuple[str, Tensor]]:
 def _check_free(place: Path, source: Path, format: Format, overwrite: bool) -> None:
     if place.exists() and any(
         one.exists() and one.samefile(source)
-        for one in (place, place / _LORA, *place.glob(f"text_encoder*/{_LORA}"))
+        for one in (place, place / PEFT_WEIGHTS, *place.glob(f"text_encoder*/{PEFT_WEIGHTS}"))
     ):
         raise UsageError(
             f"{place} is the LoRA itself.", hint="give another name with --to", code="file-exists"
@@ -167,10 +166,10 @@ def _fill_folder(adapter: Adapter, place: Path) -> int:
     with Root(place) as root:
         for number, (part, (tensors, config)) in enumerate(peft_parts(adapter).items()):
             folder = f"{part}/" if number else ""
-            with root.replacing(folder + _LORA) as file:
+            with root.replacing(folder + PEFT_WEIGHTS) as file:
                 _put(file, tensors, {"format": "pt"})
-            size += (place / folder / _LORA).stat().st_size
-            root.write_json(folder + _CONFIG, config | {"inference_mode": True})
+            size += (place / folder / PEFT_WEIGHTS).stat().st_size
+            root.write_json(folder + PEFT_CONFIG, config | {"inference_mode": True})
     return size
 
 
@@ -188,24 +187,25 @@ def _dump(place: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> in
 def _read_back(place: Path, target: Target, format: Format) -> Adapter:
     if format != "peft":
         return read_adapter(place, target)
-    return _with_texts(read_adapter(place / _LORA, target), place / _LORA)
+    return _with_texts(read_adapter(place / PEFT_WEIGHTS, target), place / PEFT_WEIGHTS)
 
 
 def _with_texts(adapter: Adapter, source: Path) -> Adapter:
     """With what lies below the file of peft's folder `source` for text encoders, as `export` puts
     it there."""
-    if source.name != _LORA:
+    if source.name != PEFT_WEIGHTS:
         return adapter
     layers = dict(adapter.layers)
-    for config in sorted(source.parent.glob(f"text_encoder*/{_CONFIG}")):
+    for config in sorted(source.parent.glob(f"text_encoder*/{PEFT_CONFIG}")):
         part = config.parent.name
-        if leads_out(source.parent, f"{part}/{_LORA}"):
+        weights = config.parent / PEFT_WEIGHTS
+        if leads_out(source.parent, f"{part}/{PEFT_WEIGHTS}"):
             raise HubtoolsError(
-                f"{config.parent / _LORA} lies behind a link out of {source.parent}: not read.",
+                f"{weights} lies behind a link out of {source.parent}: not read.",
                 hint="put the file itself there",
                 code="link-refused",
             )
-        found = read_adapter(config.parent / _LORA, adapter.target).layers
+        found = read_adapter(weights, adapter.target).layers
         for name, layer in found.items():
             layers[f"{part}.{whole_name(name.partition('.')[2])}"] = layer
     return replace(adapter, layers=layers)

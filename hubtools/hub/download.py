@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hubtools.errors import HubtoolsError
 from hubtools.hub.errors import is_not_cached, is_unreachable
@@ -14,24 +14,18 @@ from hubtools.hub.patience import api, be_patient
 
 
 class ModelInfo(NamedTuple):
-    """A model repository: its files, and what its card says of itself, as far as it is one text."""
+    """A model repository: its files, and the front matter of its card, which anybody wrote."""
 
     files: tuple[str, ...]
-    base_model: str | None
-    trigger: str | None
+    card: Mapping[str, Any]
 
 
 def model_info(repo: str, revision: str | None = None) -> ModelInfo:
     """What the Hub says of a model repository. Unlike a download, this does not try for half a
     minute to reach a Hub that is not there. Raises what the client raises."""
     info = api().model_info(repo, revision=revision)
-    named = getattr(info.card_data, "base_model", None)
-    said = getattr(info.card_data, "instance_prompt", None)
-    return ModelInfo(
-        tuple(sibling.rfilename for sibling in info.siblings or ()),
-        named if isinstance(named, str) else None,  # several say nothing
-        said if isinstance(said, str) else None,
-    )
+    card = vars(info.card_data) if info.card_data is not None else {}
+    return ModelInfo(tuple(sibling.rfilename for sibling in info.siblings or ()), card)
 
 
 def fetched(

@@ -17,7 +17,14 @@ from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
 from hubtools.lorafile.made_of import MadeOf
-from hubtools.lorafile.told import Beside, base_named, base_told, told_by
+from hubtools.lorafile.told import (
+    Beside,
+    base_named,
+    base_of_card,
+    base_told,
+    told_by,
+    trigger_of_card,
+)
 from hubtools.manifest import RunManifest
 from hubtools.modelfiles import SAFE, is_pickled, unread
 from hubtools.models.merged import merged_into
@@ -245,7 +252,7 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
         offline = False
         there = [n for n in info.files if n.endswith(".safetensors") and "/" not in n]
         weight_name = choose_weights(there, weight_name, repo)
-        base, trigger = info.base_model, info.trigger
+        base, trigger = base_of_card(info.card), trigger_of_card(info.card)
         has_run = RUN_MANIFEST in info.files
     try:
         file = fetched(repo, weight_name, revision=revision, local_only=offline)

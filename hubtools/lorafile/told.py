@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
+from hubtools.modelfiles import peft_config
 from hubtools.models.registry import DENOISERS
 from hubtools.patterns import regex
 from hubtools.rooted import Root
@@ -39,8 +41,6 @@ _FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
 _SIDES = re.compile(r"\(?\s*(\d{2,5})\s*(?:,\s*|x\s*)(\d{2,5})\s*\)?|(\d{2,5})")
 _OPTIMIZER = re.compile(r"(?:[\w.]{1,100}\.)?([A-Za-z]\w{1,39})(?:\(.{0,1000})?", re.DOTALL)
 _PRECISIONS = ("no", "fp16", "bf16", "fp8", "float", "float16", "bfloat16", "float32")
-_CONFIG = "adapter_config.json"
-_MOST_CONFIG = 1_000_000  # bytes
 _BASE = "base_model"
 # Where `told_by` finds what its rows say.
 _KEYS = {
@@ -132,12 +132,11 @@ class Beside:
     @classmethod
     def of(cls, folder: Path) -> Beside:
         data = read_card(folder / CARD).data
-        said = data.get("instance_prompt")
         base = base_of_card(data)
         if base is None and "base_model" not in data and data:
             with Root(folder) as root:
                 base = bundled_in(root.read(CARD, _MOST_CARD).decode(errors="replace"))
-        return cls(base, base_of_config(folder), said if isinstance(said, str) else None)
+        return cls(base, base_of_config(folder), trigger_of_card(data))
 
 
 def base_told(file: Path) -> str | None:
@@ -154,17 +153,20 @@ def base_of_card(data: Mapping[str, Any]) -> str | None:
     return hub_id(theirs[0] if isinstance(theirs, list) and len(theirs) == 1 else theirs)
 
 
+def trigger_of_card(data: Mapping[str, Any]) -> str | None:
+    """The trigger that a card's front matter names."""
+    said = data.get("instance_prompt")
+    return said if isinstance(said, str) else None
+
+
 def base_of_config(folder: Path) -> str | None:
-    """The Hub id of the base that peft's adapter_config.json in `folder` names. A link out of the
-    folder is not read."""
-    with Root(folder) as root:
-        if not root.is_file(_CONFIG):
-            return None
-        try:
-            content = json_value(root.read(_CONFIG, _MOST_CONFIG))
-        except (ValueError, RecursionError):
-            return None
-    return hub_id(content.get("base_model_name_or_path")) if isinstance(content, dict) else None
+    """The Hub id of the base that peft's adapter_config.json in `folder` names; None if it cannot
+    be read. A link out of the folder is not read."""
+    try:
+        content = peft_config(folder) or {}
+    except (HubtoolsError, OSError):
+        return None
+    return hub_id(content.get("base_model_name_or_path"))
 
 
 def bundled_in(card: str) -> str | None:

@@ -28,6 +28,7 @@ from hubtools.layout import (
     IMAGES_DIR,
     LOSS_CHART,
     METRICS,
+    PEFT_CONFIG,
     PROJECT_FILE,
     RUN_MANIFEST,
     SAMPLES_DIR,
@@ -269,7 +270,7 @@ _KEPT_NAMES = {
     RUN_MANIFEST: "the facts of the run",
     PROJECT_FILE: "the settings of the run",
     CARD: "the model card",
-    "adapter_config.json": "the adapter's configuration",
+    PEFT_CONFIG: "the adapter's configuration",
 }
 
 

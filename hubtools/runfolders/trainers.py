@@ -23,6 +23,8 @@ from hubtools.layout import (
     LOSS_CHART,
     METADATA_NAMES,
     METRICS,
+    PEFT_CONFIG,
+    PEFT_WEIGHTS,
     PROJECT_FILE,
     RUN_MANIFEST,
     SAMPLES_DIR,
@@ -151,7 +153,7 @@ def _found(root: Root) -> RunFolder | None:
         return RunFolder("SimpleTuner", states)
     if LORA_WEIGHTS in loras or any(name.startswith("checkpoint") for name in states):
         return RunFolder("diffusers", states)
-    if "adapter_model.safetensors" in loras and _has_file(root, "adapter_config.json"):
+    if PEFT_WEIGHTS in loras and _has_file(root, PEFT_CONFIG):
         return RunFolder("peft", states)
     return None
 
