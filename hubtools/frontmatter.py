@@ -9,8 +9,10 @@ would predict rows that nobody gets.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,19 @@ class FrontMatter:
         """Keys of the top level that are given twice (the Hub refuses them; YAML readers in Python
         take the last). Reads the block once more."""
         return tuple(_repeated(self.block or ""))
+
+    @cached_property
+    def body_line(self) -> int:
+        """The line (from 1, in the file) on which the body begins."""
+        return 1 + sum(part.count("\n") for part in (self.opening, self.block or "", self.closing))
+
+    def body_line_of(self, offset: int) -> int:
+        """The line of the file at an offset of the body."""
+        return self.body_line + bisect_left(self._ends, offset)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self.body)]
 
 
 def parse(card: bytes | str) -> FrontMatter:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hubtools import frontmatter
 from hubtools.cards import body_rules, front_rules, license_rules, markdown_rules, schema_rules
 from hubtools.cards.view import CARD_RULES, CardView, Kind
 from hubtools.errors import HubtoolsError
@@ -48,9 +47,7 @@ def check_card(
             raise HubtoolsError(f"{folder} has no {CARD}.", hint=hint, code="file-not-found")
         data = root.read(CARD, MAX_CARD)
         text = data.decode("utf-8-sig", errors="replace")
-        body = frontmatter.parse(text).body
-        line = text[: len(text) - len(body)].count("\n") + 1
-        view = CardView(folder, kind, text, parse_card(data), body, line, root)
+        view = CardView(folder, kind, text, parse_card(data), root)
         findings = CARD_RULES.run(view, select=select, ignore=ignore, strict=strict)
     kept = tuple(without_ignored(findings, per_file_ignores or {}))
     rules = CARD_RULES.chosen(select, ignore)

@@ -37,8 +37,6 @@ class CardView:
     kind: Kind
     text: str
     front: Card
-    body: str
-    body_line: int  # line of the file on which the body begins
     opened: Root | None = None  # the folder, if the caller keeps it open
 
     def folder(self) -> AbstractContextManager[Root]:
@@ -108,17 +106,23 @@ class CardView:
         """What is not of the Hub's form, with lines of the file."""
         return () if self.front.error else violations_at(self.matter, self.kind)
 
+    @property
+    def body(self) -> str:
+        """What follows the front matter."""
+        return self.matter.body
+
+    @property
+    def body_line(self) -> int:
+        """Line of the file on which the body begins."""
+        return self.matter.body_line
+
     def body_line_of(self, offset: int) -> int:
         """Line of the file at an offset of the body."""
-        return self.body_line + bisect_left(self._ends_of_body, offset)
+        return self.matter.body_line_of(offset)
 
     def text_line_of(self, offset: int) -> int:
         """Line of the file at an offset of it."""
         return 1 + bisect_left(self._ends, offset)
-
-    @cached_property
-    def _ends_of_body(self) -> list[int]:
-        return [match.start() for match in re.finditer("\n", self.body)]
 
     @cached_property
     def _ends(self) -> list[int]:

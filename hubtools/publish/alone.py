@@ -3,8 +3,6 @@ is there."""
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,14 +84,12 @@ def absent_of_card(comparison: Comparison) -> Iterator[Problem]:
 
     Fix: send the file (--keep), or run `hubtools card --renew`.
     """
-    text, matter = comparison.release.card, comparison.release.front
-    if text is None or matter is None or CARD not in comparison.sent:
+    matter = comparison.release.front
+    if matter is None or CARD not in comparison.sent:
         return
-    before = text[: len(text) - len(matter.body)].count("\n") + 1
-    ends = [match.start() for match in re.finditer("\n", matter.body)]
-    named = [(name, before + bisect_left(ends, at)) for name, at in linked_files(matter.body)]
+    named = [(name, matter.body_line_of(at)) for name, at in linked_files(matter.body)]
     if comparison.release.repo_type == "model":
-        named += [(name, before + bisect_left(ends, at)) for name, at in loaded_files(matter.body)]
+        named += [(name, matter.body_line_of(at)) for name, at in loaded_files(matter.body)]
         paths = list(gallery_files(matter.data))
         lines = lines_of(matter, [path for path, _ in paths])
         named = [(url, line or 1) for (_, url), line in zip(paths, lines, strict=True)] + named

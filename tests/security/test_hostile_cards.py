@@ -83,7 +83,7 @@ def test_what_is_meant_is_read_as_before(tmp_path: Path) -> None:
     assert prose("a `b` ``c`` d").replace(" ", "") == "ad"
     lines = ["license: mit", "'tags' : [a]", '"language": en', "license: x", "---"]
     text = "---\n" + "\n".join(lines) + "\n# A\n"
-    view = CardView(tmp_path, "model", text, None, "# A\n", 7)  # type: ignore[arg-type]
+    view = CardView(tmp_path, "model", text, None)  # type: ignore[arg-type]
     assert [view.line_of(key) for key in ("license", "tags", "language")] == [2, 3, 4]
     assert (view.line_of("license", last=True), view.line_of("A")) == (5, None)
     assert not re.search("`", prose("x `y`"))
