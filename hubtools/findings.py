@@ -34,7 +34,12 @@ REPORT_SCHEMA = 1
 
 def plural(count: float, noun: str) -> str:
     """`1 picture`, `2,000 pictures`, `0.5 epochs`."""
-    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+    return f"{number(count)} {nouns(count, noun)}"
+
+
+def nouns(count: float, noun: str) -> str:
+    """`picture` for one, `pictures` for any other number."""
+    return noun if count == 1 else f"{noun}s"
 
 
 def shortened(text: str, longest: int = 60) -> str:
@@ -292,16 +297,13 @@ class Report:
     @property
     def summary(self) -> str:
         """`2 errors, 1 warning` or `no problems found`."""
-        parts = []
-        for severity, noun in ((Severity.ERROR, "error"), (Severity.WARNING, "warning")):
-            if count := self.count(severity):
-                parts.append(plural(count, noun))
-        if count := self.count(Severity.INFO):
-            parts.append(plural(count, "note"))
+        words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+        counts = ((self.count(severity), noun) for severity, noun in words.items())
+        parts = [plural(count, noun) for count, noun in counts if count]
         if not self.known:
-            return ", ".join(parts) or "no problems found"
-        said = ", ".join(parts) or "no new problems"
-        return f"{said}, and {len(self.known)} that the baseline knows"
+            return ", ".join(parts or ["no problems found"])
+        told = ", ".join(parts or ["no new problems"])
+        return f"{told}, and {len(self.known)} that the baseline knows"
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

@@ -13,6 +13,7 @@ from hubtools.cli.output import Output, output_options
 from hubtools.cli.train import reporter_of
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.commands.asked import TWOFOLD
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.errors import HubtoolsError
@@ -106,7 +107,7 @@ def command(
             project, first=first, until=last, public=public, trust_state=yes, narrator=voice
         ),
     )
-    done = f"{len(result.done)} steps done, {len(result.skipped)} skipped"
+    done = f"{plural(len(result.done), 'step')} done, {len(result.skipped)} skipped"
     out.result(
         done,
         essential=result.model_url or str(result.run_dir),

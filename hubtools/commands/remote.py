@@ -58,9 +58,10 @@ def purge_remote(plan: RemotePlan, confirm: str, *, snapshot: StrPath | None) ->
     if snapshot is not None:
         lost = keep_here(plan, Path(snapshot))
         if lost:
+            more = f" (and {len(lost) - 1} more)" if lost[1:] else ""
             raise UsageError(
-                f"{len(lost)} files are in no revision that can be read, and cannot be saved"
-                f" ({lost[0].name}); nothing was deleted.",
+                f"No revision that can be read has {lost[0].name}{more}: it cannot be saved, and"
+                " nothing was deleted.",
                 hint="delete them unsaved with --no-snapshot, if you mean it",
                 code="confirmation-needed",
             )

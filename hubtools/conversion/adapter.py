@@ -19,6 +19,7 @@ from hubtools.conversion.checks import (
 )
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.files import open_regular
+from hubtools.findings import plural
 from hubtools.hub.errors import is_of_machine
 from hubtools.lorafile.look import Weights, family_words, look
 from hubtools.modelfiles import is_pickled
@@ -96,7 +97,7 @@ def read_adapter(
             }
     if weights.others:
         first = shown(weights.others[0])
-        mended += (f"{len(weights.others)} tensors that are none of a LoRA are left out ({first})",)
+        mended += (f"{plural(len(weights.others), 'tensor')} of no LoRA left out ({first})",)
     layers = layers_of(path, weights, tensors)
     known = tuple(f"{name}." for name in (target.denoiser, *target.components))
     lost = [name for name in layers if not name.startswith(known)]

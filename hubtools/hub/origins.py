@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hubtools.errors import HubtoolsError
@@ -126,13 +127,18 @@ def _links(answer: Any) -> dict[str, str]:
     return {name: str(link.get("url", "")) for name, link in answer.links.items()}
 
 
-def _trusted() -> set[Origin | None]:
+def _trusted() -> frozenset[Origin | None]:
     """The Hub that is set and the public one, and what tells a workflow its identity."""
     from huggingface_hub import constants
 
-    known = [constants.ENDPOINT, *PUBLIC, os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")]
+    return _origins_of(constants.ENDPOINT, os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", ""))
+
+
+@lru_cache(maxsize=8)
+def _origins_of(hub: str, identity: str) -> frozenset[Origin | None]:
+    known = [hub, *PUBLIC, identity]
     known += [one.replace("http:", "https:", 1) for one in known if one.startswith("http:")]
-    return {_origin(one) for one in known} - {None}
+    return frozenset(_origin(one) for one in known) - {None}
 
 
 def _password() -> str | None:

@@ -12,7 +12,7 @@ from hubtools.dataset.examples import Example, read_examples
 from hubtools.dataset.rows import role_columns
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.files import StrPath
-from hubtools.findings import plural
+from hubtools.findings import nouns, plural
 from hubtools.inference.at_once import fuses_unasked
 from hubtools.inference.controls import controls_for, taken_by
 from hubtools.inference.embeddings import Prompts, prompt_notes
@@ -266,7 +266,7 @@ def _whose(record: SampleRecord) -> str:
     active = [f"{lora.weight:g}" for lora in record.loras if lora.weight]
     if not active:
         return "base"
-    return f"LoRA{'s' if len(active) > 1 else ''} {' + '.join(active)}"
+    return f"{nouns(len(active), 'LoRA')} {' + '.join(active)}"
 
 
 def tell_bare(project: Project, note: Note) -> None:

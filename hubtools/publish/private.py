@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.pictures.private.texts import NAMES_OF_PEOPLE
-from hubtools.findings import Problem, Severity, plural, shortened
+from hubtools.findings import Problem, Severity, nouns, plural, shortened
 from hubtools.lorafile.faults import convert_command, faults_of
 from hubtools.lorafile.look import Weights
 from hubtools.publish.book import PUBLISH_RULES
@@ -117,7 +117,7 @@ def told_by_header(metadata: dict[str, str]) -> Iterator[tuple[str, bool]]:
     if folders:
         names = ", ".join(repr(shortened(name)) for name in list(folders)[:3])
         more = f" and {len(folders) - 3} more" if len(folders) > 3 else ""
-        yield f"the {'folder' if len(folders) == 1 else 'folders'} {names}{more}", True
+        yield f"the {nouns(len(folders), 'folder')} {names}{more}", True
     tags = sum(len(_keys(json.dumps(one))) for one in _values(metadata.get("ss_tag_frequency", "")))
     if tags:
         yield f"how often {plural(tags, 'word')} of the captions were used", True

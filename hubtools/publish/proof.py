@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hubtools.errors import ChecksFailed
+from hubtools.findings import plural
 from hubtools.hub.client import RemoteFile, remote_files
 from hubtools.publish.again import url_of
 from hubtools.publish.plan import PushPlan
@@ -38,8 +39,8 @@ def verified(plan: PushPlan, revision: str) -> dict[str, RemoteFile]:
     else:
         hint = "push again"
     raise ChecksFailed(
-        f"{len(wrong) + len(absent)} files in {plan.repo} are not what was checked and sent:"
-        f" {names}.",
+        f"Not what was checked and sent is in {plan.repo}:"
+        f" {plural(len(wrong) + len(absent), 'file')} ({names}).",
         hint=hint,
         code="hub-changed",
     )

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from hubtools.dataset.loaders.model import Broken, LoadError, Split
 from hubtools.dataset.metadata.parquet_batches import open_parquet, parquet_errors, told_of
 from hubtools.dataset.shards.held import Form
+from hubtools.findings import nouns
 
 DIFFER = "D805"  # the rule about shards that do not fit together
 UNLOADED = "D811"  # and that about shards that fail for another reason
@@ -124,7 +125,7 @@ def check_table(table: ParquetTable, features: Mapping[str, Feature]) -> None:
 
 
 def _columns(names: Sequence[str]) -> str:
-    return f"the column{'s' if len(names) > 1 else ''} {', '.join(names)}"
+    return f"the {nouns(len(names), 'column')} {', '.join(names)}"
 
 
 def _said(kind: Any) -> str:

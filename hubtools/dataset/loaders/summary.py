@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubtools.exhibits import Loader
+from hubtools.findings import nouns
 
 # The three calls of `datasets`; the fourth way, DreamBooth's, reads bare folders of pictures.
 _DATASETS = ("auto", "imagefolder", "diffusers")
@@ -48,7 +49,7 @@ def _rows(way: Mapping[str, Any]) -> str:
     parts: list[str] = []
     for name, split in way["splits"].items():
         rows = split["rows"]
-        noun = "" if parts else (" row" if rows == 1 else " rows")
+        noun = "" if parts else f" {nouns(rows or 0, 'row')}"
         parts.append(f"{'?' if rows is None else rows}{noun} in {name}")
     return ", ".join(parts)
 

@@ -90,7 +90,7 @@ class ParquetShard:
             self.table.error = told_of(error)
         self.table.values = [row.values for row in found.rows]
         if len(lost) > _FEW:
-            self._trouble("D802", f"{len(lost)} rows hold no picture, the first is row {lost[0]}")
+            self._trouble("D802", f"{len(lost):,} rows hold no picture, the first is row {lost[0]}")
         else:
             for number in lost:
                 text = "the row holds no picture"

@@ -29,6 +29,7 @@ from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identifi
 from hubtools.dataset.sources.names import is_picture
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
+from hubtools.findings import plural
 from hubtools.kept import read_kept, write_kept
 from hubtools.layout import CARD, METADATA_NAMES, cache_dir
 
@@ -193,7 +194,9 @@ class TarArchive:
                         texts.add(entry, tar, info)
             whole = True
         except BROKEN as error:
-            reason = f"it cannot be read after {len(index.members)} files: {_reason(error)}"
+            reason = (
+                f"it cannot be read after {plural(len(index.members), 'file')}: {_reason(error)}"
+            )
             index.troubles.append(Trouble("D801", reason, self.name))
         samples.end()
         for text in texts.told():

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from hubtools.errors import UsageError
+from hubtools.findings import nouns
 from hubtools.inference.schedulers import check_name
 from hubtools.models.registry import DIVISOR
 
@@ -109,7 +110,7 @@ _EXAMPLES = {
 
 _LABELS: dict[str, Callable[[str], str]] = {
     "seed": lambda text: f"seed {text}",
-    "steps": lambda text: f"{text} step{'' if text == '1' else 's'}",
+    "steps": lambda text: f"{text} {nouns(int(text), 'step')}",
     "guidance": lambda text: f"guidance {text}",
     "lora_weight": lambda text: "base" if float(text) == 0 else f"LoRA {text}",
     "step": lambda text: f"step {text}",
