@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -295,7 +295,7 @@ def _titled(target: Target | None, base: StrPath | None) -> Target | None:
     """The base that comes with hubtools is smaller than others of its kind, and is told by name."""
     if target is None or base is None or not is_tiny_people(Path(base)):
         return target
-    return replace(target, title=f"{REPO_NAME} ({target.title})")
+    return target._replace(title=f"{REPO_NAME} ({target.title})")
 
 
 # Endings that say what a file is.
