@@ -125,7 +125,7 @@ def command(
         replace=replace, regex=regex, trigger_rename=trigger_rename,
         trigger_insert=trigger_insert, overwrite=overwrite,
     )  # fmt: skip
-    with out.following("captioning") as tell:
+    with out.following("captioning", at_once=model is not None) as tell:
         plan = run(dry_run=True, on_picture=tell).plan
     yes = yes and not dry_run  # who says both looks first
     asks = not dry_run and not yes

@@ -150,6 +150,9 @@ def group() -> None:
     """From a folder of pictures to a published, licensed, small, reproducible LoRA.
 
     Exit codes: 0 done, 1 error, 2 usage, 3 checks failed, 130 interrupted.
+
+    For Tab in bash: eval "$(_HUBTOOLS_COMPLETE=bash_source hubtools)" in ~/.bashrc; zsh_source
+    and fish_source for others.
     """
 
 

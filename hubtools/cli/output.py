@@ -24,7 +24,7 @@ import click
 
 from hubtools.cli.answer import Answer
 from hubtools.cli.joblog import tame_json
-from hubtools.cli.sentences import can_print, coloured, say, say_warning
+from hubtools.cli.sentences import as_printed, can_print, coloured, say, say_warning
 from hubtools.printable import printable, visible
 
 if TYPE_CHECKING:
@@ -299,17 +299,19 @@ class Output:
             columns, cells, right=right, width=width_of(stream), colours=coloured(stream)
         )
         for line in told:
-            if not can_print(line, stream):
-                line = line.encode("ascii", "backslashreplace").decode("ascii")
-            print(line, file=stream)
+            print(as_printed(line, stream), file=stream)
 
     def diff_line(self, line: str) -> None:
-        """A line of a diff, coloured as `git diff` does."""
-        if not can_print(line, sys.stdout):
-            line = line.encode("ascii", "backslashreplace").decode("ascii")
+        """A line of a diff, coloured as `git diff` does; what is no line of a text is broken where
+        the terminal ends."""
+        from hubtools.cli.tables import prose, width_of
+
+        line = as_printed(line, sys.stdout)
         colours = {"+": "32", "-": "31", "@": "36"}
         colour = colours.get(line[:1]) if coloured(sys.stdout) else None
-        print(f"\x1b[{colour}m{line}\x1b[0m" if colour else line)
+        whole = line[:1] in ("+", "-", "@", " ")
+        for part in [line] if whole else prose(line, width_of(sys.stdout)):
+            print(f"\x1b[{colour}m{part}\x1b[0m" if colour else part)
 
     def data(self, text: str) -> None:
         """Raw data to stdout, without passwords in addresses."""

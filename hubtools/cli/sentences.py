@@ -23,6 +23,13 @@ def can_print(text: str, stream: Any) -> bool:
     return True
 
 
+def as_printed(line: str, stream: Any) -> str:
+    """The line, with letters that the stream's encoding lacks spelt out."""
+    if can_print(line, stream):
+        return line
+    return line.encode("ascii", "backslashreplace").decode("ascii")
+
+
 def say_error(message: str, hint: str | None = None) -> None:
     """`Error: ...` and `Hint: ...` on stderr."""
     red, plain = ("\x1b[31m", "\x1b[0m") if coloured(sys.stderr) else ("", "")

@@ -13,8 +13,11 @@ from hubtools.files import StrPath
 from hubtools.findings import Rule
 from hubtools.project import Project, load_project
 from hubtools.setting_types import Rights
+from hubtools.settings import SECTIONS, aliases_of
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from hubtools.journey.doctor import Fact
     from hubtools.journey.init import Made
     from hubtools.journey.rehearse import Rehearsal
@@ -222,13 +225,28 @@ def explain(rule: str) -> Rule:
     found = known.get(rule.upper())
     if found is None:
         begun = [id for id in known if rule and id.startswith(rule.upper())]
-        near = difflib.get_close_matches(rule.upper(), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "`hubtools explain --all` lists them"
+        names = {key.upper(): key for model in SECTIONS.values() for key in model.model_fields}
+        near = difflib.get_close_matches(rule.upper().replace("-", "_"), [*known, *names], n=1)
+        hint = "`hubtools explain --all` lists the rules, `hubtools schema` the settings"
+        if near:
+            hint = f"did you mean {names.get(near[0], near[0])}?"
         if begun:
             more = f" and {len(begun) - _NAMED} more" if len(begun) > _NAMED else ""
             hint = f"{', '.join(begun[:_NAMED])}{more} begin with it"
-        raise UsageError(f"No rule is called {rule!r}.", hint=hint)
+        raise UsageError(f"No rule or setting is called {rule!r}.", hint=hint)
     return found
+
+
+def settings_called(word: str) -> dict[str, FieldInfo]:
+    """The settings of this name, by section and key: `rank`, `train.rank` and `--rank` are
+    `train.rank`; `seed` is a setting of several sections. Other names of a setting count, too."""
+    section, _, key = word.lstrip("-").replace("-", "_").casefold().rpartition(".")
+    return {
+        f"{name}.{one}": field
+        for name, model in SECTIONS.items()
+        for one, field in model.model_fields.items()
+        if section in ("", name) and key in (one.casefold(), *aliases_of(field))
+    }
 
 
 def schema(what: Literal["settings", "report"] = "settings") -> dict[str, Any]:

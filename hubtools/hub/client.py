@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -190,9 +191,28 @@ def open_file(repo: str, repo_type: str, revision: str, name: str) -> BinaryIO:
 
     be_patient()
     check_revision(revision)
-    with intact(repo, repo_type):
+    with intact(repo, repo_type), without_bars():
         found = hf_hub_download(repo, name, revision=revision, repo_type=repo_type)
     return open_regular(Path(found))
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """In it the client shows no progress bars of its own."""
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    shown = not are_progress_bars_disabled()
+    if shown:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
 
 
 _AT_ONCE = 50  # names in one question with their last commits

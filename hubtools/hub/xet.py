@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hubtools.hub import patience
-from hubtools.hub.client import endpoint
+from hubtools.hub.client import endpoint, without_bars
 from hubtools.hub.marks import check_storage
 
 REAL_HUB = "https://huggingface.co"
@@ -29,24 +29,15 @@ def storage_of(repo: str, repo_type: str) -> Iterator[None]:
     told once. It stays off where HF_HUB_DISABLE_XET says so. The client's own progress bars, three
     for each hundred files, are not shown."""
     from huggingface_hub import constants
-    from huggingface_hub.utils.tqdm import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
 
-    shown = not are_progress_bars_disabled()
-    if shown:
-        disable_progress_bars()
     before = constants.HF_HUB_DISABLE_XET
     if not before and not (_checked() and offers_xet(repo, repo_type)):
         constants.HF_HUB_DISABLE_XET = True
     try:
-        yield
+        with without_bars():
+            yield
     finally:
         constants.HF_HUB_DISABLE_XET = before
-        if shown:
-            enable_progress_bars()
 
 
 def offers_xet(repo: str, repo_type: str) -> bool:

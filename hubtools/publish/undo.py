@@ -66,7 +66,8 @@ def plan_undo(
     folder: StrPath, repo: str, repo_type: RepoType, *, trust_state: bool = False
 ) -> UndoPlan:
     """What `undo` would do. Raises `HubtoolsError` if nothing was pushed from this folder,
-    `ChecksFailed` if somebody else committed since, `ForeignState` if somebody else wrote what is
+    `ChecksFailed` if somebody else committed since, or if a pull request was opened from here since
+    and is open still, `ForeignState` if somebody else wrote what is
     remembered of the push and `trust_state` is not given."""
     with Root(folder) as root:
         known, own = read_ledger(root)
@@ -92,6 +93,12 @@ def plan_undo(
     head = remote_head(repo, repo_type)
     if head is None:
         raise HubtoolsError(f"{repo} does not exist.", code="nothing-there")
+    if sent.offered and not sent.undoing and (waiting := _waiting(repo, repo_type)) is not None:
+        raise ChecksFailed(
+            f"{repo} has an open pull request, #{waiting}, and something was sent from {place}"
+            f" since the push {sent.commit[:8]}, which would be taken back, not the pull request.",
+            hint=f"close it first, on {url_of(repo, repo_type)}/discussions/{waiting}",
+        )
     now, then = _now_and_then(repo, repo_type, head, sent.commit, sent.before, sent.undoing)
     if now is None:
         raise ChecksFailed(
@@ -117,6 +124,12 @@ def plan_undo(
         sent,
         tuple(sorted(name for name, commit in tags.items() if commit == sent.commit)),
     )  # fmt: skip
+
+
+def _waiting(repo: str, repo_type: RepoType) -> int | None:
+    """The newest pull request that is open."""
+    with asking(f"pull requests of {repo}"):
+        return max(Repository(repo, repo_type).open_prs(), default=None)
 
 
 def _now_and_then(

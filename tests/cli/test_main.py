@@ -89,6 +89,7 @@ def test_the_package_has_the_commands_as_functions() -> None:
         (("help", "shipp"), "Did you mean 'ship'?"),
         (("explain", "D20Z"), "did you mean D2"),
         (("explain", "c30"), "C301, C302, C303"),
+        (("explain", "learning-rat"), "did you mean learning_rate?"),
         (("train", "--rank", "0"), "rank"),
         (("ship", "--project", "nowhere.toml"), "nowhere.toml"),
         (("generate",), "There is no prompt"),
@@ -129,6 +130,11 @@ def test_output_formats() -> None:
         "prune",
         "push",
     }
+    settings = json.loads(typed("explain", "seed", "rank", "--format", "json").stdout)
+    assert [one["id"] for one in settings] == ["train.seed", "samples.seed", "train.rank"]
+    assert "\n\nIn hubtools.toml, below [train], as it is by default: rank = 16\n" in (
+        typed("explain", "Train.Rank").stdout
+    )
     piped = typed("explain", "D202").stdout
     assert "\x1b[" not in piped
     assert "Fix:" in piped

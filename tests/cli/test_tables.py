@@ -90,3 +90,17 @@ def test_facts_have_units_for_people_only(capsys: pytest.CaptureFixture[str]) ->
     said = capsys.readouterr().out
     assert "  size: 1.16 MB\n  time: 3 min 31 s\n  steps: 6\n" in said
     assert "bytes=1163488 seconds=211.0 steps=6" in said
+
+
+def test_lines_of_a_plan_end_where_the_terminal_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubtools.cli.tables.width_of", lambda stream: 40)
+    line = "write   metadata.jsonl  (D304, D401: remove the record of a removed picture)"
+    text = "+" + "a line of a text " * 5  # as it is
+    for one in (line, text):
+        Output("human").diff_line(one)
+    *shown, last = capsys.readouterr().out.splitlines()
+    assert len(shown) > 1
+    assert max(map(len, shown)) <= 40
+    assert last == text

@@ -122,6 +122,19 @@ def test_what_somebody_committed_since_is_not_touched(local_hub: Hub, run_dir: P
     assert held() == before
 
 
+def test_a_pull_request_since_is_not_taken_for_the_push(local_hub: Hub, run_dir: Path) -> None:
+    send(run_dir)
+    before = held()
+    (run_dir / "NOTICE").write_text("by me")
+    send(run_dir, pr=True)
+    with pytest.raises(ChecksFailed, match=r"open pull request, #1, .* not the pull request"):
+        plan_undo(run_dir, REPO, "model")
+    assert held() == before
+    HfApi().change_discussion_status(REPO, 1, "closed")
+    take_back(run_dir)
+    assert set(held()) == {".gitattributes"}
+
+
 def test_pushes_that_cannot_be_undone_say_why(local_hub: Hub, run_dir: Path) -> None:
     with pytest.raises(HubtoolsError, match="Nothing is known of a push"):
         plan_undo(run_dir, REPO, "model")

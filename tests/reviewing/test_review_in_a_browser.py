@@ -307,6 +307,10 @@ def test_the_crop_is_dragged_and_one_finding_is_fixed(tmp_path: Path) -> None:
         assert [row["text"][:4] == "tok," for row in rows] == [n == 2 for n in range(5)]
         page.until("document.querySelector('#detail .facts')")
         page.click("#open-history")
+        # a time as people write it; what `fix --undo --id` takes is behind it
+        first = "document.querySelector('#dialog .finding strong')"
+        assert re.fullmatch(r"\d+ \w+ \d{4},? [\d:]{8}", page.run(f"{first}.textContent"))
+        assert re.search(r"--id \d{8}T\d{6}Z", page.run(f"{first}.title"))
         page.click("#undo-last")
         page.until("!document.querySelector('#dialog').open")
         page.until("document.querySelector('#p2 .words').textContent.startsWith('photo')")

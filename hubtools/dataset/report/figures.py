@@ -71,7 +71,7 @@ def buckets(looked: Dataset) -> Histogram:
         for (width, height), count in shown
     )  # fmt: skip
     about = (
-        f"What `hubtools train --aspect-ratio-buckets` makes of them: sides in steps of {step}, no"
+        f"What training with --aspect-ratio-buckets makes of them: sides in steps of {step}, no"
         f" more pixels than {resolution} x {resolution}, nothing enlarged. Without it a square is"
         " cut out."
     )

@@ -104,6 +104,12 @@ function conflict(one) {
 
 // --- history -------------------------------------------------------------------------------------
 
+// 20261128T133158Z, perhaps with more behind it, as a person here writes it; the whole id where it is none
+const when = (id) => {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(id);
+  return parts ? new Date(Date.UTC(parts[1], parts[2] - 1, ...parts.slice(3))).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" }) : id;
+};
+
 export async function history() {
   const made = await tried(() => get("history"));
   if (!made || dialog.open) return;
@@ -116,12 +122,12 @@ export async function history() {
   const words = { done: "applied", undone: "undone" };
   const last = made.fixes.find((one) => one.state === "done");
   const rows = made.fixes.map((one) => el("div", { class: "finding" },
-    el("strong", {}, one.id), ` ${words[one.state] || "interrupted"}, ${count(one.files, "file")}${one.ours ? "" : ", not yours"}`,
+    el("strong", { title: `hubtools fix --undo --id ${one.id}` }, when(one.id)), ` ${words[one.state] || "interrupted"}, ${count(one.files, "file")}${one.ours ? "" : ", not yours"}`,
     el("pre", {}, one.lines.map((line) => `${line}\n`)),
     one === last && one.ours && el("button", { id: "undo-last", click: act("undo", { id: one.id }) }, "Undo")));
   const broken = made.unfinished;
   show("History", [
-    broken && el("div", { class: "finding error" }, `A change was interrupted (${broken.id}); to go on would ${broken.would}. `,
+    broken && el("div", { class: "finding error" }, `A change was interrupted (${when(broken.id)}); to go on would ${broken.would}. `,
       broken.ours ? [el("button", { click: act("finish") }, "Go on"), " ", el("button", { click: act("undo", { id: broken.id }) }, "Go back")] : "It is not yours: see `hubtools fix --journal`."),
     rows.length ? rows : el("p", {}, "Nothing was applied to this folder yet."),
     el("p", { class: "soft" }, "The originals stay in .hubtools/fixes of the folder until `hubtools fix --purge --yes`.")]);
