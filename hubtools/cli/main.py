@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 
 import click
 
-from hubtools.addresses import without_password
 from hubtools.cli.answer import Answer, answering
 from hubtools.cli.emptiness import refuse_empty
 from hubtools.cli.joblog import taming_job_log
@@ -29,7 +28,7 @@ from hubtools.cli.start import GROUPS, START
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, is_panic
 from hubtools.fences import same_folders
 from hubtools.interpreter import guard_children, leave_here
-from hubtools.printable import printable
+from hubtools.printable import printable, visible
 from hubtools.version import __version__
 
 # Sub-command -> one line of help. Kept here so that `hubtools --help` imports no command.
@@ -241,7 +240,8 @@ def _run(arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def _warnings_told() -> Iterator[None]:
-    """Warnings of ours are shown as the command line shows its own."""
+    """Warnings of ours are shown as the command line shows its own; others may hold words of a Hub
+    or of a file, and do nothing to a terminal."""
     with warnings.catch_warnings():
         others = warnings.showwarning
 
@@ -251,7 +251,7 @@ def _warnings_told() -> Iterator[None]:
             if issubclass(category, NotKept):
                 say_warning(str(message))
             else:
-                others(message, category, *where, **more)
+                others(visible(str(message)), category, *where, **more)
 
         warnings.showwarning = show
         yield
@@ -339,7 +339,8 @@ def _interrupted() -> HubtoolsError:
 
 
 def _no_passwords_in_logs() -> None:
-    """Libraries log the addresses that they ask; passwords in them are left out."""
+    """Libraries log the addresses that they ask, and words of files and of a Hub: passwords in them
+    are left out, and what would speak to a terminal is spelt out."""
     import logging
 
     make = logging.getLogRecordFactory()
@@ -350,7 +351,7 @@ def _no_passwords_in_logs() -> None:
         made = make(*args, **kwargs)
         with contextlib.suppress(Exception):  # its arguments do not fit; logging tells it later
             said = made.getMessage()
-            if (shown := without_password(said)) != said:
+            if (shown := "\n".join(visible(line, tabs=True) for line in said.split("\n"))) != said:
                 made.msg, made.args = shown, ()
         return made
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import shlex
+import warnings
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from hubtools.cli.main import _warnings_told
 from hubtools.commands.edits import caption, fix
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.plan import FixPlan, Operation
@@ -19,6 +22,7 @@ from hubtools.findings import Finding, Report, Severity, to_json, to_jsonl
 from hubtools.printable import as_json, visible
 from hubtools.reporting.sarif import to_sarif
 from tests.security.secrets_corpus import LINES, SECRETS, picture
+from tests.typed import typed
 
 TOKEN = "h" + "f_" + "QwErTyUiOpAsDfGhJkLzXcVbNmQwErTyUi"
 # Command sequences of a terminal by one letter, by two, and what turns the direction of writing.
@@ -114,3 +118,23 @@ def test_a_name_in_a_command_to_type_is_one_word(tmp_path: Path) -> None:
         packed.writestr("a.png", picture())
     fixes = [one.fix for one in validate(tmp_path / "ds").findings if name in (one.fix or "")]
     assert fixes == [f"hubtools validate {shlex.quote(name)}"]
+
+
+def test_what_libraries_say(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warnings and logs of the client hold words of a Hub; those of others, names of files."""
+    typed("doctor", "--help", cwd=tmp_path)
+    said = f"one\n::error::{SPEAKS} {TOKEN}\ttwo"
+    told: list[str] = []
+    monkeypatch.setattr(warnings, "showwarning", lambda text, *where, **more: told.append(text))
+    with _warnings_told():
+        warnings.simplefilter("always")
+        warnings.warn(said, UserWarning, stacklevel=1)
+    with caplog.at_level(logging.WARNING):
+        logging.getLogger("some.library").warning("%s", said)
+    assert told[0].startswith("one\\n::error::")
+    for text in (told[0], caplog.records[0].getMessage()):
+        assert not _SPEAKS.search(text.replace("\t", ""))
+        assert "::error::" in text
+        assert TOKEN not in text
