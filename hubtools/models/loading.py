@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.hub.errors import is_of_machine
 from hubtools.modelfiles import components_of, read_json
+from hubtools.models.attention import make_lean
 from hubtools.models.base import Base, fetch_base
 from hubtools.models.blame import component_of
 from hubtools.models.device import checked_device
@@ -133,6 +134,9 @@ def load_pipeline(
     complete_tokenizers(pipeline)
     _check_words(pipeline, base.shown)
     pipeline.set_progress_bar_config(disable=True)
+    unet = getattr(pipeline, "unet", None)
+    if unet is not None and "unet" not in given:
+        make_lean(unet)
     return pipeline if given else pipeline.to(device)
 
 
