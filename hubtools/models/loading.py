@@ -134,9 +134,9 @@ def load_pipeline(
     complete_tokenizers(pipeline)
     _check_words(pipeline, base.shown)
     pipeline.set_progress_bar_config(disable=True)
-    unet = getattr(pipeline, "unet", None)
-    if unet is not None and "unet" not in given:
-        make_lean(unet)
+    denoiser = getattr(pipeline, base.support.denoiser, None)
+    if denoiser is not None and base.support.denoiser not in given:
+        make_lean(denoiser)
     return pipeline if given else pipeline.to(device)
 
 
