@@ -6,7 +6,7 @@ large pictures and the drawing of samples are what takes most.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -77,21 +77,35 @@ def plan_memory(
     None if it is not known of the family."""
     if not isinstance(family, Rehearses):
         return None
+    key = all_it_hangs_on(folder, info, recipe, sample, texts)
+    if key not in _reckoned:
+        found = _reckon(family, folder, info, recipe, denoiser, sample)
+        count = largest_pass(recipe)[1]
+        _reckoned[key] = found and _with_texts(found, folder, info, recipe, texts, count)
+    return _reckoned[key]
+
+
+def all_it_hangs_on(
+    folder: Path, info: BaseInfo, recipe: Recipe, sample: int, texts: Collection[str]
+) -> str:
+    """Two trainings of which this is equal take the same memory; `texts`: as in `plan_memory`."""
     settings = recipe.settings
-    size, count = largest_pass(recipe)
-    read = [path.read_text("utf-8") for path in sorted(folder.glob("*/config.json"))]
     targets = (
         *(settings.rank, sorted(settings.target_modules)),
         *(settings.rank_pattern, settings.use_dora),
     )
-    key = repr((info, read, targets, size, count, sample, recipe.precision))
+    pass_ = largest_pass(recipe)
+    key = repr((info, _told(folder), targets, *pass_, sample, recipe.precision))
     key += f"{settings.gradient_checkpointing} {settings.gradient_checkpointing_interval}"
     key += f" {settings.gradient_accumulation_steps}"
     key += f" {settings.quantize} {settings.optimizer} {settings.use_ema} {sorted(texts)}"
-    if key not in _reckoned:
-        found = _reckon(family, folder, info, recipe, denoiser, read, size, count, sample)
-        _reckoned[key] = found and _with_texts(found, folder, info, recipe, texts, count)
-    return _reckoned[key]
+    return key
+
+
+def _told(folder: Path) -> list[str]:
+    """What the base's parts are and their settings."""
+    files = [*folder.glob("model_index.json"), *sorted(folder.glob("*/config.json"))]
+    return [path.read_text("utf-8") for path in files]
 
 
 def _with_texts(
@@ -154,13 +168,11 @@ def _reckon(
     info: BaseInfo,
     recipe: Recipe,
     denoiser: nn.Module,
-    read: list[str],
-    size: tuple[int, int],
-    count: int,
     sample: int,
 ) -> Memory | None:
     import torch
 
+    size, count = largest_pass(recipe)
     settings, dtype = recipe.settings, getattr(torch, DTYPES[recipe.precision])
     try:
         step = rehearse_training(
@@ -170,7 +182,7 @@ def _reckon(
             checkpointing=settings.gradient_checkpointing,
             every=settings.gradient_checkpointing_interval,
         )
-        weights, encoded, drawn, captions = _beside(family, folder, info, read, size, sample)
+        weights, encoded, drawn, captions = _beside(family, folder, info, size, sample)
     except (AttributeError, HubtoolsError, RuntimeError, TypeError, ValueError):
         return None  # of a model that is built otherwise nothing is known
     shapes = [tuple(p.shape) for name, p in denoiser.named_parameters() if "lora_" in name]
@@ -226,15 +238,14 @@ def _beside(
     family: Rehearses,
     folder: Path,
     info: BaseInfo,
-    read: list[str],
     size: tuple[int, int],
     sample: int,
 ) -> tuple[int, int, int, int]:
     """Bytes of the VAE's weights, of encoding a picture of `size`, of decoding a sample, and of the
-    text encoders. `read`: the settings of the base's parts."""
+    text encoders."""
     import torch
 
-    key = repr((info, read, size, sample))
+    key = repr((info, _told(folder), size, sample))
     if key in _known_beside:
         return _known_beside[key]
     vae = blank_component(folder, "vae")

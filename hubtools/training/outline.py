@@ -18,7 +18,14 @@ from hubtools.train_settings import TrainSettings
 from hubtools.training.adapter import add_lora, add_text_lora
 from hubtools.training.device import dtype_of, quantise_as_set
 from hubtools.training.layers import Share, shares
-from hubtools.training.memory import Beside, Memory, largest_pass, plan_memory, put_together
+from hubtools.training.memory import (
+    Beside,
+    Memory,
+    all_it_hangs_on,
+    largest_pass,
+    plan_memory,
+    put_together,
+)
 from hubtools.training.recipe import Recipe
 from hubtools.training.start import Start
 from hubtools.training.texts import trained_of
@@ -57,7 +64,18 @@ def outline_of(
             " sizes are none that are known beforehand."
         )
         hush()
-    return rehearsed(family, folder, info, recipe, sample, start)
+    if start is not None:
+        return rehearsed(family, folder, info, recipe, sample, start)
+    settings = recipe.settings
+    key = all_it_hangs_on(folder, info, recipe, sample, trained_of(info, settings))
+    key += repr((family.name, recipe.alpha, [getattr(settings, name) for name in _of_lora()]))
+    if key not in _rehearsed:
+        _rehearsed[key] = rehearsed(family, folder, info, recipe, sample)
+    return _rehearsed[key]
+
+
+# What was rehearsed before in this process, by all that it hangs on: `ship` plans twice.
+_rehearsed: dict[str, Outline] = {}
 
 
 def known(folder: Path, info: BaseInfo, recipe: Recipe, sample: int) -> Outline | None:
@@ -106,9 +124,8 @@ def known(folder: Path, info: BaseInfo, recipe: Recipe, sample: int) -> Outline 
 
 def _is_plain(settings: TrainSettings, info: BaseInfo) -> bool:
     """True if nothing but its rank and alpha tells the LoRA from the usual one of the base."""
-    names, usual = list(TrainSettings.model_fields), TrainSettings()
-    of_lora = names[names.index("rank") : names.index("with_prior_preservation")]
-    others = set(of_lora) - {"rank", "lora_alpha", "target_modules"}
+    usual = TrainSettings()
+    others = set(_of_lora()) - {"rank", "lora_alpha", "target_modules"}
     return (
         all(getattr(settings, name) == getattr(usual, name) for name in others)
         and sorted(settings.target_modules) == sorted(info.targets)
@@ -116,6 +133,12 @@ def _is_plain(settings: TrainSettings, info: BaseInfo) -> bool:
         and settings.gradient_checkpointing_interval == 1
         and info.controls == (0, 0)
     )
+
+
+def _of_lora() -> list[str]:
+    """The settings that tell one LoRA from another."""
+    names = list(TrainSettings.model_fields)
+    return names[names.index("rank") : names.index("with_prior_preservation")]
 
 
 def rehearsed(

@@ -27,6 +27,8 @@ _PICTURES = 2
 _WORDS = {FLOW: "a flow"}
 # A base that has learned explains this much of its target there, and so much more than of another.
 _KNOWS, _MORE = 0.3, 0.25
+# So much below that on the first picture, the others would not change the verdict.
+_FAR_BELOW = 0.2
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,16 @@ class Explained:
         found = self.plainly_not(prediction)
         return found[0] if found else None
 
-    def plainly_not(self, prediction: str) -> tuple[str, float, float] | None:
+    def plainly_not(
+        self, prediction: str, margin: float = 0.0
+    ) -> tuple[str, float, float] | None:
         """What the base predicts, how much its answers explain of that, and how much of
-        `prediction`; None if it may predict that."""
+        `prediction`; None if it may predict that. With a `margin`, None only if so much less would
+        have done."""
         far, near = self.shares, self.middle
         for best, shares in ((max(far, key=lambda name: far[name]), far), (FLOW, near)):
-            if best in shares and shares[best] > max(_KNOWS, shares[prediction] + _MORE):
+            enough = max(_KNOWS, shares[prediction] + _MORE) - margin
+            if best in shares and best != prediction and shares[best] > enough:
                 return best, shares[best], shares[prediction]
         return None
 
@@ -60,49 +66,59 @@ def explained(
     *,
     precision: str,
     device: torch.device,
+    prediction: str | None = None,
 ) -> Explained | None:
-    """Measure it on the first of `count` items that are encoded, without the LoRA. None for
-    models that are noised otherwise."""
+    """Measure it on the first of `count` items that are encoded, without the LoRA; on the first
+    alone where its answers are far from contradicting `prediction`. None for models that are
+    noised otherwise."""
     import torch
 
     noise = getattr(model, "noise", None)
     if not isinstance(noise, DDPM):
         return None
     generator = torch.Generator("cpu").manual_seed(0)
-    found: list[dict[str, float]] = []
+    missed: tuple[dict[str, float], ...] = tuple({} for _ in _MOMENTS)
+    whole: tuple[dict[str, float], ...] = tuple({} for _ in _MOMENTS)
+    found = None
     with at_rest(model), without_lora(model):
-        taken = [encoded(index, Chosen()) for index in range(min(count, _PICTURES))]
-        for moments in _MOMENTS:
-            missed: dict[str, float] = {}
-            whole: dict[str, float] = {}
-            for picture, caption in taken:
-                pictures, captions = (
-                    {name: value.to(device) for name, value in batch.items()}
-                    for batch in (stacked([picture] * 2), model.collate([caption] * 2))
+        for index in range(min(count, _PICTURES)):
+            picture, caption = encoded(index, Chosen())
+            pictures, captions = (
+                {name: value.to(device) for name, value in batch.items()}
+                for batch in (stacked([picture] * 2), model.collate([caption] * 2))
+            )
+            for place, moment in ((n, one) for n, some in enumerate(_MOMENTS) for one in some):
+                # one at a time, where no large batch may fit
+                t = torch.tensor([moment] * 2, device=device)
+                shape = (1, *model.latent_shape(picture))
+                drawn = torch.randn(shape, generator=generator).to(device)
+                drawn = torch.cat([drawn, drawn])
+                with torch.no_grad(), autocast(device, precision):
+                    latents = model.latents(pictures, torch.zeros_like(drawn))
+                    conditions = Conditions(pictures, captions)
+                    noised = model.noised(latents, drawn, t)
+                    flowing = _on_the_line(noised, latents, drawn, moment)
+                    both = torch.cat([noised.latents[:1], flowing.latents[1:]])
+                    answers = model.predict(replace(noised, latents=both), conditions).float()
+                told = {
+                    name: (answers[:1], target[:1])
+                    for name, target in noise.targets(latents.float(), drawn, t).items()
+                }
+                told[FLOW] = (answers[1:], flowing.target[1:])
+                for name, (said, target) in told.items():
+                    off = float((said - target).square().mean())
+                    missed[place][name] = missed[place].get(name, 0.0) + off
+                    square = float(target.square().mean())
+                    whole[place][name] = whole[place].get(name, 0.0) + square
+            found = Explained(
+                *(
+                    {name: 1 - off[name] / of[name] for name in off}
+                    for off, of in zip(missed, whole, strict=True)
                 )
-                for moment in moments:  # one at a time, where no large batch may fit
-                    t = torch.tensor([moment] * 2, device=device)
-                    shape = (1, *model.latent_shape(picture))
-                    drawn = torch.randn(shape, generator=generator).to(device)
-                    drawn = torch.cat([drawn, drawn])
-                    with torch.no_grad(), autocast(device, precision):
-                        latents = model.latents(pictures, torch.zeros_like(drawn))
-                        conditions = Conditions(pictures, captions)
-                        noised = model.noised(latents, drawn, t)
-                        flowing = _on_the_line(noised, latents, drawn, moment)
-                        both = torch.cat([noised.latents[:1], flowing.latents[1:]])
-                        answers = model.predict(replace(noised, latents=both), conditions).float()
-                    told = {
-                        name: (answers[:1], target[:1])
-                        for name, target in noise.targets(latents.float(), drawn, t).items()
-                    }
-                    told[FLOW] = (answers[1:], flowing.target[1:])
-                    for name, (said, target) in told.items():
-                        off = float((said - target).square().mean())
-                        missed[name] = missed.get(name, 0.0) + off
-                        whole[name] = whole.get(name, 0.0) + float(target.square().mean())
-            found.append({name: 1 - missed[name] / whole[name] for name in missed})
-    return Explained(*found)
+            )
+            if prediction is not None and not found.plainly_not(prediction, _FAR_BELOW):
+                break
+    return found
 
 
 def _on_the_line(noised: Noised, latents: Tensor, noise: Tensor, s: float) -> Noised:

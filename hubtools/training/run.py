@@ -177,6 +177,7 @@ class Run:
                     len(self.recipe.buckets.of),
                     precision=self.recipe.precision,
                     device=device,
+                    prediction=self.recipe.prediction_type,
                 ),
                 self.recipe.prediction_type,
                 set_by_user=self.settings.prediction_type is not None,

@@ -16,7 +16,7 @@ pytest.importorskip("diffusers")
 from hubtools.models.families.protocol import family_of
 from hubtools.settings import TrainSettings
 from hubtools.training.choices import completed
-from hubtools.training.outline import known, rehearsed
+from hubtools.training.outline import known, outline_of, rehearsed
 from hubtools.training.prepare import with_controls
 from hubtools.training.recipe import make_recipe
 from tests.drawing import write_pictures
@@ -144,6 +144,35 @@ def test_the_table_tells_what_rehearsing_tells(name: str, request: pytest.Fixtur
 def test_what_is_no_usual_lora_is_not_known(tiny_base: Path, otherwise: dict[str, Any]) -> None:
     settings = {"precision": "no", "size": 64} | otherwise
     assert known(*asked(tiny_base, **settings)[1:]) is None
+
+
+def test_what_was_rehearsed_in_this_process_is_not_again(
+    tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for trainings of which anything that the outline hangs on is another."""
+    family, *said = asked(tiny_base, "no", 64, rank=5, target_modules=["to_v"], learning_rate=1.0)
+    made = []
+
+    def counted(folder: Path) -> Any:
+        made.append(folder)
+        return type(family).blank_denoiser(family, folder)
+
+    monkeypatch.setattr(family, "blank_denoiser", counted, raising=False)
+    first = outline_of(family, *said, None, print)
+    again = asked(tiny_base, "no", 64, rank=5, target_modules=["to_v"], max_train_steps=9)[1:]
+    assert outline_of(family, *again, None, print) == first
+    assert len(made) == 1
+    for number, other in enumerate(
+        [
+            {"rank": 6},
+            {"use_dora": True},
+            {"train_batch_size": 2},
+        ],
+        start=2,
+    ):
+        others = asked(tiny_base, "no", 64, **{"rank": 5, "target_modules": ["to_v"]} | other)[1:]
+        assert outline_of(family, *others, None, print) != first
+        assert len(made) == number
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,31 @@ def test_noise_and_velocity_are_told_apart_by_models_that_know_half_of_a_picture
         check_prediction(found, truth, set_by_user=False)
 
 
+@pytest.mark.parametrize(
+    ("truth", "blur", "said", "asked"),
+    [
+        (EPSILON, 0.5, EPSILON, 1),  # plainly what is said of it
+        (EPSILON, 1.0, EPSILON, 1),  # a beginner, but no contradiction is near
+        (EPSILON, 0.5, V_PREDICTION, 2),
+        (V_PREDICTION, 0.5, EPSILON, 2),
+        (FLOW, 0.0, EPSILON, 2),
+        (EPSILON, 0.5, None, 2),
+    ],
+)
+def test_a_second_picture_is_asked_where_the_first_leaves_doubt(
+    truth: str, blur: float, said: str | None, asked: int
+) -> None:
+    model: Any = Told(truth, blur)
+    seen = []
+
+    def encoded(index: int, chosen: Any) -> tuple[Any, Any]:
+        seen.append(index)
+        return model.encoded(index, chosen)
+
+    explained(model, encoded, 3, precision="no", device=torch.device("cpu"), prediction=said)
+    assert seen == list(range(asked))
+
+
 def test_what_knows_nothing_contradicts_nothing() -> None:
     for shares in ({EPSILON: -0.5, V_PREDICTION: 0.05}, {EPSILON: 0.4, V_PREDICTION: 0.6}):
         for prediction in shares:
