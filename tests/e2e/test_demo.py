@@ -1,4 +1,4 @@
-"""`hubtools demo`: the whole journey on the built-in example, twice, and its result looked at."""
+"""`hubtools demo`: the whole journey on the built-in example, and its result looked at."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from hubtools.evaluation.result import Evaluation
-from hubtools.journey.demo import BASE_REPO, SETTINGS
+from hubtools.journey.demo import BASE_REPO, SETTINGS, demo
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
 
@@ -138,11 +138,11 @@ def test_the_published_repository_is_small_and_whole(
     assert card.license == "apache-2.0"
 
 
-def test_run_again_with_other_prompts_it_does_only_what_follows(
+def test_with_other_prompts_only_what_follows_is_done_again(
     made: tuple[Path, Finished], cli: Cli
 ) -> None:
-    """One is left, and has weights, which stock diffusers does not read: it is compared with a
-    picture drawn without them, and the card says so. (Run again with the same: see test_kill.)"""
+    """One is left, and has weights, which stock diffusers does not read: the card says so. (Run
+    again with the same: see test_kill; read back with weights: see test_rehearse.)"""
     folder, _ = made
     weights = (folder / "runs/misato" / LORA_WEIGHTS).stat()
     settings = folder / "hubtools.toml"
@@ -153,17 +153,32 @@ def test_run_again_with_other_prompts_it_does_only_what_follows(
     weighted, found = re.subn(r"^prompts = .*$", only, samples_section, flags=re.MULTILINE)
     assert found == 1
     settings.write_text(before + samples + weighted + evaluation + rest)
-    again = cli("demo", "--no-serve", cwd=folder.parent, **SMALL)
+    again = cli("ship", "--from", "train", "--until", "card", cwd=folder, **SMALL)
     assert again.returncode == 0, again.stderr
     told = again.stdout + again.stderr
-    for step in ("validate", "dataset-card", "push-dataset", "train", "evaluate"):
+    for step in ("train", "evaluate"):
         assert f"- {step}: skipped" in told
-    for step in ("generate", "card", "push"):
+    for step in ("generate", "card"):
         assert f"> {step}: " in told
-    assert "stock diffusers draws the same picture" in told
     assert (folder / "runs/misato" / LORA_WEIGHTS).stat().st_mtime_ns == weights.st_mtime_ns
     card = (folder / "runs/misato/README.md").read_text()
     assert "# hubtools reads brackets as weights" in card
+
+
+def test_a_demo_that_was_begun_is_continued_as_it_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rehearsed = []
+    monkeypatch.setattr(
+        "hubtools.journey.demo.rehearse", lambda project, **more: rehearsed.append(project)
+    )
+    demo(tmp_path / "demo", note=print)
+    settings = tmp_path / "demo/hubtools.toml"
+    changed = settings.read_text().replace("seed = 1234567", "seed = 7")
+    settings.write_text(changed)
+    demo(tmp_path / "demo", note=print)
+    assert [project.samples.seed for project in rehearsed] == [1234567, 7]
+    assert settings.read_text() == changed
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path, cli: Cli) -> None:

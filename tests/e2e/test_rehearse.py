@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from hubtools.manifest import read_samples
 from hubtools.project_file import to_toml
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def test_a_rehearsal_comes_through_bad_weather(
                     "pretrained_model_name_or_path": "me/base", "resolution": 64, "rank": 2,
                     "max_train_steps": 2, "validation_steps": 0, "target_modules": ["to_v"],
                 },
-                "samples": {"prompts": ["a tok"], "steps": 2, "size": 64},
+                "samples": {"prompts": ["(a tok:1.2)"], "steps": 2, "size": 64},
                 "model": {"repo": "me/people-lora", "license": "cc0-1.0"},
             }
         )
@@ -47,6 +48,11 @@ def test_a_rehearsal_comes_through_bad_weather(
     told = json.loads(done.stdout)
     assert told["ok"]
     assert len(told["checks"]) == 4
+    # the prompt has weights, which stock diffusers does not read: what it drew is compared with a
+    # picture drawn without them
+    (drawn,) = read_samples(tmp_path / "runs/lora/samples")[-1:]
+    (compared,) = read_samples(tmp_path / ".hubtools/rehearsal/samples")
+    assert (drawn.prompt_weights, compared.prompt_weights) == (True, False)
 
 
 def test_chaos_that_is_none_is_told(tmp_path: Path, cli: Cli) -> None:
