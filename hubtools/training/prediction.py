@@ -45,9 +45,7 @@ class Explained:
         found = self.plainly_not(prediction)
         return found[0] if found else None
 
-    def plainly_not(
-        self, prediction: str, margin: float = 0.0
-    ) -> tuple[str, float, float] | None:
+    def plainly_not(self, prediction: str, margin: float = 0.0) -> tuple[str, float, float] | None:
         """What the base predicts, how much its answers explain of that, and how much of
         `prediction`; None if it may predict that. With a `margin`, None only if so much less would
         have done."""
