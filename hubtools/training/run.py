@@ -63,8 +63,6 @@ if TYPE_CHECKING:
     from hubtools.models.base import Base
     from hubtools.models.families.protocol import Family
     from hubtools.training.distributed import Distributed
-    from hubtools.training.encode import EncodedDataset
-    from hubtools.training.loop import TrainState
 
 
 class Run:
