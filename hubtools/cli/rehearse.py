@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,7 +44,7 @@ def keep_serving(out: Output, serve: bool | None) -> Callable[[Rehearsal], None]
             except KeyboardInterrupt:
                 out.note("")
         else:
-            out.hint(f"look at it: hubtools hub serve --root {rehearsal.root}")
+            out.hint(f"look at it: hubtools hub serve --root {quote(str(rehearsal.root))}")
 
     return meanwhile
 

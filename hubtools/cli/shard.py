@@ -160,7 +160,7 @@ def _tell(done: Shards, to: Path, out: Output) -> None:
     if out.human:
         out.note(
             f"{plural(done.rows, 'row')}, {human_bytes(done.bytes)}: every picture came back with"
-            f" the same SHA-256. `hubtools unshard {to} --to DIR` unpacks them."
+            f" the same SHA-256. `hubtools unshard {quote(str(to))} --to DIR` unpacks them."
         )
 
 

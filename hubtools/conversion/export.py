@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, BinaryIO
 
 from hubtools.conversion.adapter import Adapter, read_adapter, whole_name
@@ -138,7 +139,8 @@ def _check_free(place: Path, source: Path, format: Format, overwrite: bool) -> N
         )
     if not folder and place.suffix != ".safetensors":
         raise UsageError(
-            f"{place} has no name of a weight file.", hint=f"--to {place.stem}.safetensors"
+            f"{place} has no name of a weight file.",
+            hint=f"--to {quote(f'{place.stem}.safetensors')}",
         )
 
 

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from shlex import quote
 from typing import Any
 
 from hubtools.errors import HubtoolsError, first_line
@@ -213,7 +214,7 @@ def _other_widths(pipeline: Any, lora: LoraFile) -> str:
 
 def _own_base(lora: LoraFile) -> str:
     if lora.base_model:
-        return f"--base-model {lora.base_model}, which it was trained on"
+        return f"--base-model {quote(lora.base_model)}, which it was trained on"
     return (
         "--base-model: the one that it was trained on; `hubtools inspect` tells what the file says"
     )

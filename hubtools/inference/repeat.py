@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from PIL import Image, ImageChops
 
@@ -180,7 +181,7 @@ def _controls(
     if not told:
         raise UsageError(
             f"{picture.name} was made from {names}, which it does not carry.",
-            hint=f"--image {record.control_images[0].file}",
+            hint=f"--image {quote(record.control_images[0].file)}",
             code="file-not-found",
         )
     paths = tuple(found_image(project, name) for name in told)

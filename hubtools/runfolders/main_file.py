@@ -6,6 +6,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from shlex import quote
 
 from hubtools.errors import HubtoolsError
 from hubtools.layout import LORA_WEIGHTS, STATE_DIR
@@ -86,7 +87,7 @@ def the_lora(
         raise HubtoolsError(
             f"{root.path} holds several LoRA files: {', '.join(top)}.",
             hint=f"drop all but one (--drop PATTERN), or name the final one {LORA_WEIGHTS}; those"
-            f" that belong together: --adapters {top[0]} --adapters {top[1]}",
+            f" that belong together: --adapters {quote(top[0])} --adapters {quote(top[1])}",
             code="wrong-kind",
         )
     below = [name for name in loras if not name.startswith((f"{STATE_DIR}/",))] or loras

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from hubtools.conversion.adapter import Adapter, read_adapter
@@ -154,7 +155,8 @@ def _halves(parameters: Mapping[str, nn.Parameter]) -> dict[str, dict[str, nn.Pa
 
 
 def _own_base(facts: StartedFrom) -> str:
-    return f"--base-model {facts.base_model or 'NAME, the one that it was trained on'}"
+    named = quote(facts.base_model) if facts.base_model else "NAME, the one that it was trained on"
+    return f"--base-model {named}"
 
 
 def _other_layers(facts: StartedFrom, has: set[str], wanted: set[str]) -> HubtoolsError:
@@ -180,7 +182,7 @@ def _other_layers(facts: StartedFrom, has: set[str], wanted: set[str]) -> Hubtoo
 
 def _quoted(end: str) -> str:
     """An end of names as it is typed; one that is a word for many layers, as a pattern."""
-    return f"'*.{end}'" if end in PRESETS else end
+    return quote(f"*.{end}" if end in PRESETS else end)
 
 
 def _end(layer: str) -> str:

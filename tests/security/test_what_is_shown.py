@@ -19,6 +19,7 @@ from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.validate import validate
 from hubtools.findings import Finding, Report, Severity, to_json, to_jsonl
+from hubtools.manifest import StartedFrom
 from hubtools.printable import as_json, visible
 from hubtools.reporting.sarif import to_sarif
 from tests.security.secrets_corpus import LINES, SECRETS, picture
@@ -138,3 +139,19 @@ def test_what_libraries_say(
         assert not _SPEAKS.search(text.replace("\t", ""))
         assert "::error::" in text
         assert TOKEN not in text
+
+
+def test_words_of_a_lora_in_a_command_to_type_are_one_word() -> None:
+    """The base that its header names, and its layers."""
+    pytest.importorskip("torch")
+    from hubtools.inference import adapters
+    from hubtools.inference.lora import LoraFile
+    from hubtools.training import start
+
+    words = "me/x; $(touch x)"
+    lora = LoraFile(Path("a"), "0" * 64, 4, None, "a", base_model=words)
+    facts = StartedFrom(name="a", file="a", sha256="0" * 64, base_model=words)
+    assert adapters._own_base(lora).startswith(f"--base-model {shlex.quote(words)},")
+    assert start._own_base(facts) == f"--base-model {shlex.quote(words)}"
+    assert start._quoted("to_q") == "to_q"
+    assert start._quoted(words) == shlex.quote(words)

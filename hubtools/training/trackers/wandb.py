@@ -6,6 +6,7 @@ import configparser
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from hubtools.errors import HubtoolsError
@@ -80,7 +81,7 @@ class Wandb:
                 why = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
                 self._warn(
                     f"W&B does not take the run ({why}); it is logged offline, and `wandb sync"
-                    f" {folder}/wandb/offline-run-*{about.id}` sends it."
+                    f" {quote(str(folder))}/wandb/offline-run-*{about.id}` sends it."
                 )
         raise AssertionError
 
