@@ -181,17 +181,9 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
         for key, value in content.items():
             if key not in names:
                 raise _unknown(key, names, _place(file, source, section, key), f" in [{section}]")
-            if _holds_nul(value):
-                raise UsageError(
-                    f"{_place(file, source, section, key)}: {key} holds a NUL, which no path or"
-                    " name has."
-                )
-            if _values_in(value) > SETTING_VALUES:
-                raise UsageError(
-                    f"{_place(file, source, section, key)}: {key} has more than"
-                    f" {SETTING_VALUES:,} values.",
-                    code="bad-setting",
-                )
+            if fault := fault_of(value):
+                place = _place(file, source, section, key)
+                raise UsageError(f"{place}: {key} {fault}.", code="bad-setting")
             if names[key] in values[section]:
                 raise UsageError(
                     f"{_place(file, source, section, key)}: {key} and {names[key]} are the same"
@@ -203,6 +195,15 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
 
 def _place(file: Path, source: str, *path: str) -> str:
     return f"{file}:{line_of(source, *table_of(file), *path)}"
+
+
+def fault_of(value: Any) -> str | None:
+    """Why no setting can have such a value, as the end of a sentence."""
+    if _holds_nul(value):
+        return "holds a NUL, which no path or name has"
+    if _values_in(value) > SETTING_VALUES:
+        return f"has more than {SETTING_VALUES:,} values"
+    return None
 
 
 def _holds_nul(value: Any) -> bool:

@@ -25,7 +25,7 @@ from hubtools.journey.unpacking import unpack
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.models.registry import EXAMPLE_BASE
 from hubtools.project import Project, load_project
-from hubtools.project_file import to_toml
+from hubtools.project_file import fault_of, to_toml
 from hubtools.rooted import Root
 from hubtools.set_often import SET_OFTEN
 from hubtools.settings import SECTIONS
@@ -125,6 +125,8 @@ def init(
     left: tuple[str, ...] = ()
     if source is not None:
         home, listing, config = _opened(source, pictures)
+        if config is not None:
+            _check_settings(source, config.values)
         if listing is not None and is_packed(source, listing):
             count, column = unpack(source, folder / DATASET, force=force)
             values["dataset"] |= {"path": DATASET, "caption_column": column}
@@ -163,6 +165,19 @@ def init(
     write_text(file, _commented(values))  # last: where it is, the project is whole
     load_project(folder)  # what was written can be read
     return Made(folder, count, kind, without, left, classes)
+
+
+def _check_settings(source: Path, values: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise `UsageError` for settings of another trainer that hubtools.toml cannot hold, before
+    anything is made of them."""
+    told = {(section, key): one for section, part in values.items() for key, one in part.items()}
+    for (section, key), value in told.items():
+        if fault := fault_of(value):
+            raise UsageError(f"{source}: {section}.{key} {fault}.", code="bad-setting")
+    try:
+        Project().with_settings(told)
+    except UsageError as error:
+        raise UsageError(f"{source}: {error.message}", hint=error.hint, code=error.code) from None
 
 
 def _is_there(source: Path, folder: Path) -> bool:

@@ -89,7 +89,9 @@ def _facts(view: View, card: Mapping[str, Any]) -> Html:
         rows.append(("Tags", join(*words[:_TAGS], rest)))
     files = view.snapshot.files.values()
     total = human_bytes(sum(file.size for file in files))
-    rows.append(("Files", f"{len(files)} · {total}"))
+    count, own = len(files), ".gitattributes" in view.snapshot.files
+    # nobody pushes that one: a new repository has it
+    rows.append(("Files", f"{count - own}{' and .gitattributes' if own else ''} · {total}"))
     rows.append(("Last change", moment(view.snapshot.commit.date)))
     return tag(
         "div",

@@ -463,3 +463,17 @@ def test_endings_that_no_file_has(tmp_path: Path, ending: str) -> None:
     (tmp_path / "theirs.yaml").write_text(json.dumps(content))
     _, found = taken(tmp_path, tmp_path / "theirs.yaml")
     assert said(found) == {"a.png": "words"}
+
+
+def test_what_no_setting_can_hold_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    pictures(tmp_path / "mine", "a=tok, a hat")
+    process = {
+        "type": "sd_trainer",
+        "datasets": [{"folder_path": str(tmp_path / "mine"), "caption_ext": "txt"}],
+        "sample": {"prompts": ["a to\0k"]},
+    }
+    file = tmp_path / "job.json"
+    file.write_text(json.dumps({"job": "extension", "config": {"process": [process]}}))
+    with pytest.raises(HubtoolsError, match=r"job\.json: samples\.prompts holds a NUL"):
+        init(tmp_path / "ours", source=file)
+    assert not (tmp_path / "ours").exists()
