@@ -34,7 +34,7 @@ from hubtools.cards.showing import (
 from hubtools.cards.snippet import snippet
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import human_bytes, open_regular
-from hubtools.layout import LORA_WEIGHTS, PEFT_CONFIG
+from hubtools.layout import CONVERTED, LORA_WEIGHTS, PEFT_CONFIG
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, family_words, look, words_for
 from hubtools.lorafile.told import Beside, Told, base_of_config, hub_id, told_by
@@ -348,7 +348,7 @@ def said_by_settings(project: Project) -> frozenset[str]:
 def _name(found: Foreign) -> str:
     stem = found.weights.name.removesuffix(".safetensors")
     if found.name == LORA_WEIGHTS or stem in _USUAL:
-        return found.folder.absolute().name
+        return found.folder.absolute().name.removesuffix(CONVERTED) or "LoRA"
     return stem
 
 

@@ -21,7 +21,7 @@ from hubtools.findings import Problem, RuleBook
 from hubtools.frontmatter import Card, FrontMatter, parse
 from hubtools.layout import CARD, RUN_MANIFEST, SAMPLES_DIR
 from hubtools.lorafile.look import ADAPTERS
-from hubtools.lorafile.told import base_of_config, bundled_in, told_by
+from hubtools.lorafile.told import base_of_card, base_of_config, bundled_in, told_by
 from hubtools.manifest import RunManifest
 from hubtools.rooted import LeadsOut, Root
 from hubtools.weights import Header, read_header
@@ -149,11 +149,9 @@ def draw_command(view: CardView, prompt: str) -> str:
     """`hubtools generate PROMPT ...` with the LoRA beside the card, where `hubtools card` looks for
     pictures."""
     folder = shlex.quote(from_here(view.root))
-    named = view.data.get("base_model")
-    if RUN_MANIFEST in view.names or view.base_told:
-        base = ""
-    else:
-        base = f" --base-model {shlex.quote(named) if isinstance(named, str) else 'OWNER/NAME'}"
+    # what draws reads it there
+    known = RUN_MANIFEST in view.names or view.base_told or base_of_card(view.data)
+    base = "" if known else " --base-model OWNER/NAME"
     samples = shlex.quote(from_here(view.root / SAMPLES_DIR))
     return f"`hubtools generate {prompt} --lora {folder}{base} --output {samples}`"
 

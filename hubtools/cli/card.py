@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hubtools.cli.following import tell_push
+from hubtools.cli.following import repairing, tell_push
 from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
@@ -82,6 +82,9 @@ def command(
     mends = [one.written.command for one in done if one.written and one.written.command]
     if out.human and mends and not check:
         out.hint(f"next: {mends[0]}")
+    elif out.human and (wrong := next((one.report for one in done if not one.ok), None)):
+        if (command := repairing(wrong)) is not None:
+            out.hint(f"next: {command}")
     elif out.human and not (check or dry_run) and done[-1].ok:
         last = done[-1]
         text = last.written.text if last.written is not None else ""

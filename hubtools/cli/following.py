@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,10 @@ from hubtools.cardlinks import loaded_from_here
 from hubtools.cli.output import TYPED, Output
 from hubtools.errors import HubtoolsError
 from hubtools.files import from_here
+from hubtools.findings import Severity
 
 if TYPE_CHECKING:
+    from hubtools.findings import Report
     from hubtools.project import Project
 
 BASE = "OWNER/NAME"  # stands for a base that nobody has chosen yet
@@ -129,6 +132,21 @@ def tell_push(out: Output, folder: Path, kind: str, project: Project, card: str 
         out.hint(f"next: hubtools card {_shown(folder)} --repo {repo}")
         return
     out.hint(f"next: {push_words(folder, kind, project)} --dry-run")
+
+
+def repairing(report: Report) -> str | None:
+    """The command that the first error names as its fix; that of another finding, where the fix
+    says that this one comes first. None if a person has to do it."""
+    fixes = {one.rule: one.fix or "" for one in reversed(report.sorted())}
+    for one in report.sorted():
+        if one.severity is not Severity.ERROR:
+            break
+        fix = one.fix or ""
+        for rule in re.findall(r"first \(([A-Z]\d{3})\)", fix):
+            fix = fixes.get(rule, fix)
+        if found := re.search(r"`(hubtools [^`]+)`", fix):
+            return found[1]
+    return None
 
 
 def without_project(error: HubtoolsError, project: Project) -> HubtoolsError:

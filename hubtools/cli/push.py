@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from hubtools.cli.folding import folded
-from hubtools.cli.following import tell_again
+from hubtools.cli.following import repairing, tell_again
 from hubtools.cli.joblog import is_job
 from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
@@ -131,6 +131,8 @@ def command(
     if dry_run:
         if plan.report.ok and plan.changes:
             tell_again(out)
+        elif out.human and (command := repairing(plan.report)) is not None:
+            out.hint(f"next: {command}")
         return ExitCode.DONE if plan.report.ok else ExitCode.CHECKS_FAILED
     try:
         with out.progress() as progress:

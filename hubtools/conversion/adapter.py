@@ -21,7 +21,7 @@ from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.files import open_regular
 from hubtools.findings import plural
 from hubtools.hub.errors import is_of_machine
-from hubtools.lorafile.look import Weights, family_words, look
+from hubtools.lorafile.look import Weights, family_words, look, same_names
 from hubtools.modelfiles import is_pickled
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target
@@ -59,13 +59,15 @@ class Layer:
 class Adapter:
     """A LoRA for models of `target`. `layers` by their names in a file of diffusers:
     `unet.mid_block...to_q`, `text_encoder.text_model...`. `mended`: what was wrong with the file's
-    names; `base`: Hub id of the base, where something besides its header tells."""
+    names; `base`: name of the base, where something besides its header tells; `whose`: where none
+    is named, the models that it may be for."""
 
     target: Target
     layers: Mapping[str, Layer]
     metadata: Mapping[str, str]
     mended: tuple[str, ...] = ()
     base: str | None = None
+    whose: str = ""
 
 
 def read_adapter(
@@ -109,7 +111,9 @@ def read_adapter(
             hint="name the base that it was trained on with --base-model",
             code="not-supported",
         )
-    return Adapter(target, layers, weights.header.metadata, mended)
+    fits = () if base is not None else weights.fitting(family)
+    whose = family_words(fits) if same_names(fits) else ""
+    return Adapter(target, layers, weights.header.metadata, mended, whose=whose)
 
 
 def read_layers(path: Path) -> tuple[Weights, Tensors, dict[str, Layer]]:
@@ -190,8 +194,7 @@ def _is_stored(tensor: Tensor) -> bool:
 
 
 def _target(path: Path, weights: Weights, base: Target | None, family: str | None) -> Target:
-    rows = (TARGETS[name] for name in weights.fitting(family))
-    fits = [row for row in rows if row.support is not None]
+    fits = [TARGETS[name] for name in weights.fitting(family) if TARGETS[name].support]
     if base is not None:
         if not weights.fits(base):
             whose = family_words(weights.families) or "another kind of model"
@@ -201,7 +204,7 @@ def _target(path: Path, weights: Weights, base: Target | None, family: str | Non
                 code="not-supported",
             )
         return base
-    if len({row.support for row in fits}) != 1:
+    if not same_names(row.name for row in fits):
         title = family_words(weights.families)
         raise HubtoolsError(
             f"{path} does not tell what model it is for{f': it may be {title}' if title else ''}.",

@@ -97,7 +97,7 @@ def export(
     return Exported(
         path=place,
         format=format,
-        family=now.target.title,
+        family=now.whose or now.target.title,
         layers=len(now.layers),
         rank=max(layer.rank for layer in now.layers.values()),
         precision=precision or _precision_of(before),

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Literal
 
-from hubtools.lorafile.look import DENOISER_PREFIXES, Weights, family_words, stem_of, words_for
+from hubtools.lorafile.look import (
+    DENOISER_PREFIXES,
+    Weights,
+    family_words,
+    same_names,
+    stem_of,
+    words_for,
+)
 from hubtools.models.rows import Target
 from hubtools.tensornames import WRAPPED, Part
 
@@ -50,8 +57,8 @@ def faults_of(
 
 def convert_command(weights: Weights, place: str, base_id: str | None = None) -> str:
     """What writes the LoRA at `place` as diffusers reads it; `base_id` is named where the file does
-    not tell its family."""
-    base = "" if len(weights.families) == 1 else f" --base-model {quote(base_id or 'OWNER/NAME')}"
+    not tell enough."""
+    base = "" if same_names(weights.families) else f" --base-model {quote(base_id or 'OWNER/NAME')}"
     return f"hubtools convert {quote(place)}{base}"
 
 

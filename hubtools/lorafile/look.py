@@ -327,3 +327,9 @@ def _is_number(value: Any) -> TypeGuard[float]:
 def family_words(families: Iterable[TargetName]) -> str:
     """Families by their titles: "SDXL or Kolors"."""
     return " or ".join(TARGETS[name].title for name in families)
+
+
+def same_names(families: Iterable[TargetName]) -> bool:
+    """Whether a LoRA is written alike for all of these, so that nobody need say for which; False
+    for none."""
+    return len({TARGETS[name].support for name in families if TARGETS[name].support}) == 1

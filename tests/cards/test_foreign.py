@@ -388,7 +388,9 @@ def test_of_widths_that_none_has_no_id_is_proposed(tmp_path: Path) -> None:
     assert "license: apache-2.0" in text_of(tmp_path / "tiny")
     # of a folder of which nobody has told it
     lorafiles.save(tmp_path / "other" / "a.safetensors", tensors)
-    typed("card", tmp_path / "other")
+    said = typed("card", tmp_path / "other").stderr
+    # names no licence, but the base comes first
+    assert re.search(r"next: hubtools card \S*other --base-model owner/name\n", said)
     found = {one.rule: one for one in check_card(tmp_path / "other", "model").findings}
     assert str(found["C103"].fix).endswith("has no id")
     assert " --base-model OWNER/NAME --output " in str(found["C213"].fix)
@@ -409,6 +411,18 @@ def test_a_converted_file_knows_that_it_is_for_the_base_that_comes_along(tmp_pat
     )
     typed("card", made)
     assert "A LoRA for tiny-people, the small" in text_of(made)
+    assert "# a\n" in text_of(made)  # not what the folder is called since
+
+
+def test_a_lora_that_may_be_for_two_is_said_to_be(tmp_path: Path) -> None:
+    """It is written alike for both, so that nobody is asked for the base."""
+    tensors = {name: one[..., :200] if "lora_A" in name else one[:200]
+               for name, one in lorafiles.good("{}.lora_{}.weight").items()}  # fmt: skip
+    file = lorafiles.save(tmp_path / "a.safetensors", tensors)
+    (next_,) = re.findall("next: hubtools (.+)", typed("inspect", file).stderr)
+    done = typed(*shlex.split(next_))
+    assert done.returncode == 0, done.stderr
+    assert "a LoRA for Stable Diffusion 1 or Stable Diffusion 2 as diffusers" in done.stdout
 
 
 def test_of_several_loras_the_advice_names_files_that_every_command_takes(tmp_path: Path) -> None:
