@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hubtools.dataset.folder.appearing import open_own
+from hubtools.dataset.folder.appearing import one_on_this_disk, open_own
+from hubtools.dataset.folder.names import fold
 from hubtools.errors import HubtoolsError
 from hubtools.journey.taking import Haul, Place, Taken
 from hubtools.rooted import Root
@@ -113,7 +114,12 @@ def copy_files(
     if not force:
         refuse_to_mix(target, files, own)
     with Root(target.parent, create=True) as above, above.inside(target.name, create=True) as root:
+        alike: dict[str, list[str]] = {}
         for name, (folder, there) in files.items():
+            others = alike.setdefault(fold(name), [])
+            if (other := next((one for one in others if root.are_one(one, name)), None)) is not None:
+                raise one_on_this_disk(other, name)
+            others.append(name)
             if _is_copy(target / name, folder / there):
                 continue
             with open_own(folder, there) as file, root.replacing(name) as copy:

@@ -161,6 +161,27 @@ class Looking:
         found = self.stat(name)
         return found is not None and stat.S_ISLNK(found.st_mode)
 
+    def are_one(self, one: str, other: str) -> bool:
+        """True for two names under which the file system has one file or folder: only one of them
+        is listed, and both are there. Numbers alone do not tell: exFAT in user space has one for
+        each name, and a file with two names is listed twice."""
+        parts, others = parts_of(one), parts_of(other)
+        if len(parts) != len(others):
+            return False
+        above = ""
+        for here, there in zip(parts, others, strict=True):
+            first, second = f"{above}{here}", f"{above}{there}"
+            facts, found = self.stat(first), self.stat(second)
+            if facts is None or found is None:
+                return False
+            if here != there:
+                listed = self.list(above.rstrip("/"))
+                both = here in listed and there in listed
+                if both and not (stat.S_ISDIR(found.st_mode) and os.path.samestat(facts, found)):
+                    return False
+            above = f"{first}/"
+        return True
+
     def list(self, name: str = "") -> list[str]:
         """Names in a folder, sorted; [] if there is none. "" is the root itself."""
         try:

@@ -17,6 +17,7 @@ from hubtools.dataset.edits.closed import Action, check_operations
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.packing.unpack import _Unpacker
 from hubtools.errors import HubtoolsError
+from hubtools.journey.copying import copy_files
 from hubtools.rooted import Root
 from tests.typed import typed
 
@@ -125,3 +126,34 @@ def test_records_of_two_folders_that_are_one(one_folder: Path) -> None:
             unpacker._table(f"{name}/metadata.jsonl").add({"file_name": f"{name}.png"})
         unpacker.close()
     assert [(one_folder.parent / n / "metadata.jsonl").is_file() for n in "Bb"] == [True, True]
+
+
+class Folding(Root):
+    """A folder on a disk that takes names for one which differ in case only, and counts each."""
+
+    def stat(self, name: str) -> os.stat_result | None:
+        above, slash, base = name.rpartition("/")
+        listed = {one.lower(): one for one in self.list(above)}
+        return super().stat(above + slash + listed.get(base.lower(), base))
+
+
+def test_names_of_one_file(tmp_path: Path) -> None:
+    with Folding(tmp_path) as root:
+        root.write("A/b.png", b"")
+        assert root.are_one("A", "a")
+        assert root.are_one("A/b.png", "A/B.png")
+        assert not root.are_one("A/b.png", "A/c.png")
+        assert not root.are_one("A/b.png", "A")
+    with Root(tmp_path) as root:
+        assert not root.are_one("A", "a")
+        os.link(tmp_path / "A/b.png", tmp_path / "A/B.png")  # one file, and two names of it
+        assert not root.are_one("A/b.png", "A/B.png")
+
+
+def test_pictures_taken_over_take_no_other_s_place(one_folder: Path, tmp_path: Path) -> None:
+    """`init --from` says so, where it would have fewer pictures than it tells."""
+    draw(tmp_path / "from" / "A" / "x.png", 10)
+    draw(tmp_path / "from" / "a" / "x.png", 200)
+    files = {name: (tmp_path / "from", name) for name in ("A/x.png", "a/x.png")}
+    with pytest.raises(HubtoolsError, match="one file on this disk"):
+        copy_files(files, one_folder, None, force=False)

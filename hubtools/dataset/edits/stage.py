@@ -113,11 +113,7 @@ def changed(root: Root, name: str) -> HubtoolsError:
 
 def same(root: Root, one: str, other: str) -> bool:
     """True for two names that the file system takes for the same, and that differ in case only."""
-    facts = root.stat(one), root.stat(other)
-    if facts[0] is None or facts[1] is None:
-        return False
-    keys = [(found.st_dev, found.st_ino) for found in facts if found is not None]
-    return keys[0] == keys[1] and fold(one) == fold(other)
+    return fold(one) == fold(other) and root.are_one(one, other)
 
 
 def _folds(root: Root) -> bool:

@@ -112,6 +112,15 @@ def _sweep(parent: Root, kind: str) -> None:
                 pass
 
 
+def one_on_this_disk(one: str, other: str) -> HubtoolsError:
+    """Of two files the second would take the place of the first."""
+    return HubtoolsError(
+        f"{one} and {other} are one file on this disk.",
+        hint="choose a place on one that tells names apart which differ in case only",
+        code="file-not-usable",
+    )
+
+
 def copy_own(folder: Path, name: str, to: Root, target: str) -> None:
     """Copy a file of a folder into another, where there is no `target` yet. Raises `HubtoolsError`
     for a link that leads out of the folder (the Hub's cache, whose files are links to its blobs, is

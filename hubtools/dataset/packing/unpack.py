@@ -17,6 +17,7 @@ from hubtools.dataset.edits.plan import check_name
 from hubtools.dataset.folder.appearing import (
     appearing,
     check_free,
+    one_on_this_disk,
     open_own,
     read_own,
 )
@@ -254,14 +255,9 @@ class _Unpacker:
             above = other.rpartition("/")[0]
             if fold(other) != fold(source) or not (folder and above):
                 continue
-            with self._root.inside(folder, create=True) as here:
-                one_file = self._root.holds(above, here)
-            if one_file:
-                raise HubtoolsError(
-                    f"{other} and {source} are one file on this disk.",
-                    hint="unpack it on one that tells names apart which differ in case only",
-                    code="file-not-usable",
-                )
+            self._root.mkdir(folder)
+            if self._root.are_one(above, folder):
+                raise one_on_this_disk(other, source)
 
     def close(self) -> None:
         """Finish the metadata files."""
