@@ -159,7 +159,7 @@ def _sync(root: Root, names: Iterable[str]) -> None:
 
 def _sweep(root: Root) -> None:
     """Remove trashes that were killed before their list was written: nothing is in them."""
-    for entry in root.list(_ALL):
+    for entry in root.list_made(_ALL):
         trash = f"{_ALL}/{entry}"
         if root.is_folder(trash) and not root.exists(f"{trash}/{_LIST}"):
             root.sweep(trash)
@@ -177,7 +177,7 @@ def trashes(root: Path) -> list[Path]:
 
 def _trashes(root: Root) -> list[str]:
     found = []
-    for entry in root.list(_ALL):
+    for entry in root.list_made(_ALL):
         trash = f"{_ALL}/{entry}"
         if (root.is_folder(trash) or root.is_link(trash)) and root.exists(f"{trash}/{_LIST}"):
             found.append(trash)

@@ -66,11 +66,22 @@ class Root(Writing):
         if mode is not None:
             self.chmod(name, mode)
 
+    def list_made(self, parent: str) -> list[str]:
+        """As `list`, with names of `new_folder` as it gave them: some disks keep small letters."""
+
+        def given(name: str) -> str:
+            capital = name.upper()
+            if capital == name or not _MADE.fullmatch(capital):
+                return name
+            return capital if self.are_one(f"{parent}/{name}", f"{parent}/{capital}") else name
+
+        return sorted(map(given, self.list(parent)))
+
     def new_folder(self, parent: str) -> str:
         """A new folder in `parent`, named after the time, so that its name comes after those of all
         that were made there before, also if the clock was set back since; give its name."""
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        last = max(filter(_MADE.fullmatch, self.list(parent)), default="")
+        last = max(filter(_MADE.fullmatch, self.list_made(parent)), default="")
         stamp, _, number = last.partition("-")
         found = [now] if now > stamp else []
         first = int(number or 0) + 1

@@ -157,3 +157,13 @@ def test_pictures_taken_over_take_no_other_s_place(one_folder: Path, tmp_path: P
     files = {name: (tmp_path / "from", name) for name in ("A/x.png", "a/x.png")}
     with pytest.raises(HubtoolsError, match="one file on this disk"):
         copy_files(files, one_folder, None, force=False)
+
+
+def test_what_is_called_after_a_time_is_found_in_small_letters(tmp_path: Path) -> None:
+    """Else `fix --undo` takes its own journals for damaged ones."""
+    for name in ("20260102t030405z", "20260102t030405z-2", "others"):
+        (tmp_path / "fixes" / name).mkdir(parents=True)
+    with Folding(tmp_path) as root:
+        assert root.list_made("fixes") == ["20260102T030405Z", "20260102T030405Z-2", "others"]
+    with Root(tmp_path) as root:
+        assert root.list_made("fixes") == root.list("fixes")

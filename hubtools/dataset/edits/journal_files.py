@@ -129,7 +129,7 @@ def journals(folder: Path) -> list[Journal]:
     if not folder.is_dir():
         return []
     with Root(folder) as root:
-        names = [id for id in root.list(FIXES) if _is_folder(root, f"{FIXES}/{id}")]
+        names = [id for id in root.list_made(FIXES) if _is_folder(root, f"{FIXES}/{id}")]
         return [
             _read(root, id) for id in names if root.exists(f"{FIXES}/{id}/{JOURNAL}")
         ]  # fmt: skip
@@ -142,7 +142,7 @@ def lost(folder: Path) -> list[str]:
         return []
     with Root(folder) as root:
         found = []
-        for id in root.list(FIXES):
+        for id in root.list_made(FIXES):
             name = f"{FIXES}/{id}"
             if not _is_folder(root, name) or root.exists(f"{name}/{JOURNAL}"):
                 continue

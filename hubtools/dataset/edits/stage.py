@@ -238,7 +238,7 @@ def _modes(root: Root, steps: Iterable[Step]) -> dict[str, int]:
 def sweep(root: Root, operations: Iterable[Operation] = ()) -> None:
     """Remove what killed runs of ours have left: journals that had not begun, half written files
     in the folders that are now worked on."""
-    for id in root.list(FIXES):
+    for id in root.list_made(FIXES):
         name = f"{FIXES}/{id}"
         if not root.is_folder(name):
             continue
