@@ -145,9 +145,7 @@ class Project(Section):
     def to_draw_from(self, section: str, key: str, name: str, so: str = "drawn") -> Path | None:
         """The file or folder `name` of a setting, for what is made from it (`so`), and may be
         published then; None if there is none. One that the command line names may lie here or in
-        the project.
-
-        Raises `UsageError` as `to_change`.
+        the project. Raises `UsageError` as `to_change`.
         """
         unsaid = self._only_in_file(section, key)
         for path in (self.at(name),) if unsaid else (Path(name), self.at(name)):
@@ -366,7 +364,12 @@ def load_project(
     }
     project._unsaid = {
         (section, key): getattr(getattr(project, section), key)
-        for section, key in (*PATHS, ("samples", "validation_images"), ("train", "init_from"))
+        for section, key in (
+            *PATHS,
+            ("dataset", "other_folders"),
+            ("samples", "validation_images"),
+            ("train", "init_from"),
+        )  # fmt: skip
         if (section, key) not in origins
     }
     return project

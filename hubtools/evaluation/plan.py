@@ -179,6 +179,7 @@ def _choices(source: str, checkpoints: str, weights: str) -> tuple[Choice, ...]:
 
 def _real(project: Project) -> list[Example]:
     folder = project.dataset_dir
+    project.to_draw_from("dataset", "path", project.dataset.path)
     if not folder.is_dir() and project.dataset.repo:
         folder, _ = fetch_dataset(project.dataset.repo, project.dataset.revision)
     if not folder.is_dir():
@@ -231,6 +232,7 @@ def measured_on(
             hint="see evaluate.held_out",
             code="file-not-found",
         )
+    project.to_draw_from("evaluate", "held_out", given)
     return read_examples(
         folder, project.dataset.caption_column, any_split=True, roles=role_columns(project.dataset)
     ), True

@@ -51,7 +51,7 @@ def _prompts(project: Project) -> tuple[list[str], list[Example]]:
     """`samples.prompts`, else captions of the dataset, else none; and the rows of those."""
     if project.samples.prompts or not project.dataset_dir.is_dir():
         return list(project.samples.prompts), []
-
+    project.to_draw_from("dataset", "path", project.dataset.path)
     examples = read_examples(
         project.dataset_dir, project.dataset.caption_column, roles=role_columns(project.dataset)
     )

@@ -117,7 +117,9 @@ def copy_files(
         alike: dict[str, list[str]] = {}
         for name, (folder, there) in files.items():
             others = alike.setdefault(fold(name), [])
-            if (other := next((one for one in others if root.are_one(one, name)), None)) is not None:
+            if (
+                other := next((one for one in others if root.are_one(one, name)), None)
+            ) is not None:
                 raise one_on_this_disk(other, name)
             others.append(name)
             if _is_copy(target / name, folder / there):

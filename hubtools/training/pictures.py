@@ -66,6 +66,10 @@ def find_pictures(
             )
         reporter.note(f"Pictures: {repo} on the Hub.")
         folder, revision = fetch_dataset(repo, settings.revision)
+    else:
+        project.to_draw_from("dataset", "path", settings.path, "trained")
+    for name in settings.other_folders:
+        project.to_draw_from("dataset", "other_folders", name, "trained")
     examples, sizes = _read(project, folder, settings, reporter, skip_validation)
     for further in further_folders(project)[: len(settings.other_folders)]:
         reporter.note(f"Further pictures: {further.folder}")
@@ -128,6 +132,7 @@ def _of_class(
             hint="--with-prior-preservation, or leave --class-data-dir out",
             code="bad-setting",
         )
+    project.to_draw_from("train", "class_data_dir", train.class_data_dir, "trained")
     further = further_folders(project)[-1]
     folder = further.folder
     reporter.note(f"Pictures of the class: {folder}")

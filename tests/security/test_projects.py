@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.evaluation.plan import _real, measured_on
 from hubtools.inference.controls import found_image
+from hubtools.inference.generate import _prompts
+from hubtools.progress import silent
 from hubtools.project import Project, load_project
 from hubtools.rooted import LeadsOut, Root
+from hubtools.training.pictures import find_pictures
 from hubtools.training.runfolder import move_aside
 from tests.drawing import write_pictures
 from tests.planning import forged
@@ -174,6 +178,51 @@ def test_no_picture_outside_is_drawn_from(
     with pytest.raises(HubtoolsError, match=refused):
         found_image(load_project(folder), name)
     assert found_image(load_project(folder, {("samples", "validation_images"): [name]}), name)
+
+
+@pytest.mark.parametrize("way", ["path", "link", "other_folders", "class_data_dir"])
+def test_nothing_outside_is_trained_on(tmp_path: Path, outside: Path, way: str) -> None:
+    """Its captions would be prompts of the samples, and go out with the run."""
+    folder = write_pictures(tmp_path / "ds" / "dataset", 2).parent
+    text = {
+        "path": '[dataset]\npath = "../outside"\n',
+        "other_folders": '[dataset]\nother_folders = ["../outside"]\n',
+        "class_data_dir": (
+            '[train]\nwith_prior_preservation = true\nclass_data_dir = "../outside"\n'
+        ),
+    }
+    project(folder, text.get(way, ""))
+    if way == "link":
+        (folder / "dataset").rename(folder / "aside")
+        (folder / "dataset").symlink_to(outside)
+    with pytest.raises(UsageError, match="nothing is trained from it"):
+        find_pictures(load_project(folder), silent(), from_hub=False, skip_validation=True)
+    said = {("dataset", "path"): str(outside)} if way in ("path", "link") else {}
+    if said:
+        mine = load_project(folder, said)
+        found = find_pictures(mine, silent(), from_hub=False, skip_validation=True)
+        assert len(found.examples) == 2
+
+
+@pytest.mark.parametrize("way", ["path", "link"])
+def test_no_prompt_is_taken_from_outside(tmp_path: Path, outside: Path, way: str) -> None:
+    folder = project(tmp_path / "ds", '[dataset]\npath = "../outside"\n' if way == "path" else "")
+    if way == "link":
+        (folder / "dataset").symlink_to(outside)
+    with pytest.raises(UsageError, match="nothing is drawn from it"):
+        _prompts(load_project(folder))
+    with pytest.raises(UsageError, match="nothing is drawn from it"):
+        _real(load_project(folder))
+    mine = load_project(folder, {("dataset", "path"): str(outside)})
+    assert len(_real(mine)) == len(_prompts(mine)[1]) == 2
+
+
+def test_nothing_is_measured_on_pictures_outside(tmp_path: Path, outside: Path) -> None:
+    folder = project(tmp_path / "ds", '[evaluate]\nheld_out = "../outside"\n')
+    with pytest.raises(UsageError, match=r"evaluate\.held_out"):
+        measured_on(load_project(folder), [], folder)
+    mine = load_project(folder, {("evaluate", "held_out"): str(outside)})
+    assert len(measured_on(mine, [], folder)[0]) == 2
 
 
 def test_settings_made_in_python_are_ones_own(tmp_path: Path, outside: Path) -> None:
