@@ -366,10 +366,9 @@ def load_project(
         (section, key): getattr(getattr(project, section), key)
         for section, key in (
             *PATHS,
-            ("dataset", "other_folders"),
-            ("samples", "validation_images"),
+            *(("dataset", "other_folders"), ("samples", "validation_images")),
             ("train", "init_from"),
-        )  # fmt: skip
+        )
         if (section, key) not in origins
     }
     return project
