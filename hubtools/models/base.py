@@ -163,7 +163,7 @@ def _single_base(
             hint="give another --base-config, or leave it out",
             code="bad-setting",
         )
-    folder = unpacked_folder(file, _configs(like, CONFIGS), like.revision)
+    folder = unpacked_folder(file, _snapshot(like, CONFIGS), like.revision)
     absent = lacking(file, folder)
     notify(
         f"{path.name} is a model of {TARGETS[file.target].title}; its configuration"
@@ -240,7 +240,7 @@ def fetch_base(base: Base) -> Path:
     Raises `Pickled` if a part of it has no other weights than pickled ones, unless they were asked
     for, and `HubtoolsError` if loading it would run code that came with it or if its configuration
     contradicts itself."""
-    folder = _fetched(base)
+    folder = _snapshot(base, _patterns(base))
     if base.single is not None:
         single = base.single
         unpack(single.file, folder, lambda parts: fetch_base(_only(single.like, parts)), base.shown)
@@ -251,16 +251,17 @@ def fetch_base(base: Base) -> Path:
 
 def configs_of(base: Base) -> Path:
     """Folder with the base's configuration files and tokenizers; weights are not fetched."""
-    return _configs(base, ("model_index.json", "*/*config.json", "tokenizer*/tokenizer.json"))
+    return _snapshot(base, ("model_index.json", "*/*config.json", "tokenizer*/tokenizer.json"))
 
 
-def _configs(base: Base, patterns: Iterable[str]) -> Path:
+def _snapshot(base: Base, patterns: Iterable[str] | None) -> Path:
+    """The folder with the files of the base that `patterns` name; None: with all."""
     if base.local:
         return Path(base.path_or_id)
     return snapshot_of(
         base.path_or_id,
         revision=base.revision,
-        patterns=list(patterns),
+        patterns=None if patterns is None else list(patterns),
         local_only=not base.files,
     )
 
@@ -275,17 +276,6 @@ def as_folder(base: Base) -> Base:
     """The same base as a folder of this machine, fetched (see `fetch_base`): what opens its parts
     one after the other asks the Hub once."""
     return replace(base, local=True, path_or_id=str(fetch_base(base)))
-
-
-def _fetched(base: Base) -> Path:
-    if base.local:
-        return Path(base.path_or_id)
-    return snapshot_of(
-        base.path_or_id,
-        revision=base.revision,
-        patterns=_patterns(base),
-        local_only=not base.files,
-    )
 
 
 def _patterns(base: Base) -> list[str] | None:
