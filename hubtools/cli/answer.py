@@ -11,7 +11,7 @@ import itertools
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -182,10 +182,21 @@ def asks_for_json(group: click.Group, arguments: Sequence[str]) -> bool:
             continue
         if "format" not in {parameter.name for parameter in command.params}:
             return _scanned(words)
+        if not {"--format", "--format=json"}.isdisjoint(_flat(found)):
+            return _scanned(words)  # an option that lacks its value has taken it
         helping = command.get_help_option(context)
         if helping is not None and found.get(helping.name or ""):
             return False
         return found.get("format") == "json" and not found.get("quiet")
+
+
+def _flat(found: Mapping[Any, Any]) -> Iterator[str]:
+    """The texts among the values of options, those of options with several one by one."""
+    for value in found.values():
+        if isinstance(value, (list, tuple)):
+            yield from _flat(dict(enumerate(value)))
+        elif isinstance(value, str):
+            yield value
 
 
 def _scanned(words: Sequence[str]) -> bool:

@@ -107,7 +107,7 @@ def plan_evaluation(
         raise HubtoolsError(
             f"There is nothing to measure: no LoRA is named, and no run lies in {project.run_dir}.",
             hint="give a run folder, a .safetensors file or owner/name",
-            code="file-not-found",
+            code="nothing-there",
         )
     source = lora or str(project.run_to_change)
     choices = _choices(source, settings.checkpoints, settings.weights)

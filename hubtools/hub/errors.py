@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hubtools.causes import of_system, says_nothing_of_file
-from hubtools.errors import HubtoolsError, of_library
+from hubtools.errors import HubtoolsError, UsageError, of_library
 from hubtools.hub.refusals import refusal
 from hubtools.patterns import regex
 
@@ -121,7 +121,7 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
     if remote and "LocalEntryNotFoundError" not in names:
         return HubtoolsError(f"Not found on the Hub: {telling}", code="hub-not-found")
     if "HFValidationError" in names:
-        return HubtoolsError(f"That is not a Hub repository name: {telling}", code="bad-usage")
+        return UsageError(f"That is not a Hub repository name: {telling}")
     if "LocalTokenNotFoundError" in names:
         return HubtoolsError(
             "No Hub token was found.",

@@ -113,7 +113,6 @@ def generate(
             raise UsageError(
                 "There is no prompt.",
                 hint='hubtools generate "a photo of ..."',
-                code="file-not-found",
             )
         base = base_of(project, loras[0].file if loras else None, note)
         if not loras:

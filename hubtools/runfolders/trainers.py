@@ -96,7 +96,7 @@ def no_folder(place: Path, hint: str) -> HubtoolsError:
         return HubtoolsError(f"There is no folder {place}.", hint=hint, code="file-not-found")
     if place.name.endswith(SAFE):
         hint = f"`hubtools convert {quote(str(place))}` makes a folder to publish of a LoRA"
-    return HubtoolsError(f"{place} is a file.", hint=hint, code="file-not-found")
+    return HubtoolsError(f"{place} is a file.", hint=hint, code="wrong-kind")
 
 
 def refuse_places(root: Path) -> None:

@@ -61,6 +61,7 @@ def test_every_command_but_the_schema_has_the_option() -> None:
         ("--format", "json", "--no-such-option"),
         ("--format=json", "a", "b", "c", "d", "e", "--no-such-option", "x"),
         ("--no-such-option", "x", "--format", "json", "--project"),
+        ("--no-such-option", "x", "--project", "--format", "json"),
     ],
     ids=" ".join,
 )
@@ -169,6 +170,18 @@ BAD = {
 }  # fmt: skip
 
 
+# What is wrong, for programs; a word that means nothing is no file that is not there.
+CODES_OF = {
+    "an option with two values has one": (("caption", "P", "--export", "nope"), "bad-usage", 2),
+    "no prompt": (("generate",), "bad-usage", 2),
+    "no axis": (("grid", "a", "--x", "nope=1"), "bad-usage", 2),
+    "a file for a folder": (("push", "P/hubtools.toml", "me/x"), "wrong-kind", 1),
+    "no LoRA": (("evaluate", "--project", "P"), "nothing-there", 1),
+    "an address of no dataset": (("validate", "hf://datasets/a"), "bad-usage", 2),
+    "nobody answers": (("validate", "http://127.0.0.1:9/a.zip"), "hub-unreachable", 1),
+}
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("json") / "project"
@@ -197,6 +210,14 @@ def test_what_fails_is_a_document(words: tuple[str, ...], project: Path) -> None
     assert set(said) == {"code", "message", "hint"}
     assert said["code"] in CODES
     assert said["code"] not in ("bug", "failed"), said
+
+
+@pytest.mark.parametrize(("words", "code", "exit_code"), CODES_OF.values(), ids=CODES_OF)
+def test_a_code_says_what_is_wrong(
+    words: tuple[str, ...], code: str, exit_code: int, project: Path
+) -> None:
+    done = typed(*_placed(words, project), "--format", "json", cwd=project.parent)
+    assert (one_document(done)["error"]["code"], done.returncode) == (code, exit_code)
 
 
 def test_the_whole_project_is_a_list_of_reports_and_a_folder_one(project: Path) -> None:

@@ -55,8 +55,14 @@ def _unreadable(address: str, error: Exception) -> HubtoolsError:
     return HubtoolsError(
         f"{bare(address)} cannot be read: {one_line(error)}.",
         hint="check the address, the network and your access",
-        code="file-damaged",
+        code="hub-unreachable" if _no_answer(error) else "file-damaged",
     )
+
+
+def _no_answer(error: Exception) -> bool:
+    """True if nobody was reached; aiohttp's error for that is an `OSError` of its own."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return isinstance(error, (ConnectionError, TimeoutError)) or "ClientConnectorError" in names
 
 
 class _Steady(io.RawIOBase):

@@ -22,7 +22,7 @@ from hubtools.dataset.sources.retrying_file import (
     retrying_file,
 )
 from hubtools.dataset.sources.store import Store, scheme_of
-from hubtools.errors import HubtoolsError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.hub import reading
 from hubtools.hub.answers import TooLong
 from hubtools.hub.tree import list_tree
@@ -148,9 +148,7 @@ def _parsed(address: str) -> tuple[str, str | None, str]:
         kind = "a model" if re.match(r"hf://(models/)?[^/]+/[^/]+", address) else "no dataset"
         kind = "a Space" if address.startswith("hf://spaces/") else kind
         if address.startswith("hf://datasets/"):
-            raise HubtoolsError(
-                f"{address} is no address of a dataset repository.", hint=_HOW, code="bad-usage"
-            )
+            raise UsageError(f"{address} is no address of a dataset repository.", hint=_HOW)
         raise HubtoolsError(f"{address} names {kind}, not a dataset.", hint=_HOW, code="wrong-kind")
     revision = unquote(match["revision"]) if match["revision"] else None
     path = (match["path"] or "").strip("/")
@@ -181,10 +179,9 @@ class FsspecStore:
                     code="missing-package",
                 ) from None
             except ValueError as error:
-                raise HubtoolsError(
+                raise UsageError(
                     f"{address} is no address that can be read: {error}.",
                     hint="hf://, http(s):// and, with their packages, s3://, gs://, az://, ...",
-                    code="bad-usage",
                 ) from None
         self._root = str(path)
 

@@ -79,7 +79,6 @@ def parse_axis(text: str) -> Axis:
             hint=f"did you mean {near[0]}?"
             if near
             else f"there are: {', '.join(NAMES)} and prompt.NAME, which fills {{NAME}}",
-            code="file-not-found",
         )
     values = _READ.get(name, _parts)(name, rest)
     if not values:

@@ -249,7 +249,6 @@ def _prompt(project: Project, prompt: str | None, axes: Sequence[Axis]) -> str:
         raise UsageError(
             "There is no prompt.",
             hint='hubtools grid "a photo of ..." --x seed=0..3',
-            code="file-not-found",
         )
     return prompt
 
