@@ -93,8 +93,8 @@ CODES: dict[Code, str] = {
     "not-supported": "hubtools, or this machine, cannot do this.",
     "training-failed": "The training went wrong, and its result is not saved.",
     "license-unclear": "The licence of the base or of the LoRA is unknown, or does not allow it.",
-    "hub-unreachable": "There was no answer from the Hub, or from an address, and the cache does not"
-    " have it.",
+    "hub-unreachable": "There was no answer from the Hub (or another address), and the cache does"
+    " not have it.",
     "hub-refused": "The Hub refuses this token, or there is none.",
     "hub-not-found": "The Hub has no such repository, revision or file.",
     "hub-failed": "The Hub answered with an error.",
