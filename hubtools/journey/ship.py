@@ -57,6 +57,8 @@ def ship(
             skipped.append(step.name)
             continue
         inputs = digest_of(step.inputs(journey))
+        if step.name == "push-dataset":
+            _foresee_training(journey)
         narrator.started(step.name, step.title)
         begun = time.monotonic()
         sentence, result = step.run(journey)
@@ -72,6 +74,16 @@ def ship(
         journey.results["push"].get("url"),
         project.run_dir,
     )
+
+
+def _foresee_training(journey: Journey) -> None:
+    """Raise what the training would refuse, such as to go on with a run of other pictures, before
+    anything is published."""
+    step = next(step for step in STEPS if step.name == "train")
+    if "train" in journey.steps and not is_done(journey, step):
+        look = at_its_turn(journey, "train", pictures_passed(journey))
+        assert look is not None
+        look()
 
 
 def _ledger(project: Project, narrator: JourneyReporter, trust_state: bool) -> Ledger:
@@ -124,6 +136,13 @@ def forecast(
             stopped = True
             on_refusal(error)
             rows.append((step, "refuse", error.message))
+            if step.name == "train":  # which is asked before the pictures are published
+                rows = [
+                    (one, "not reached", one.title)
+                    if (one.name, would) == ("push-dataset", "run")
+                    else (one, would, why)
+                    for one, would, why in rows
+                ]
     return rows
 
 

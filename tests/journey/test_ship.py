@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import HfApi
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Report
 from hubtools.journey.ledger import Ledger
 from hubtools.journey.ship import STEPS, forecast, ship
 from hubtools.journey.travel import Journey
+from hubtools.localhub.server import Hub
 from hubtools.progress import silent
 from hubtools.project import Project, load_project
 from hubtools.project_file import to_toml
@@ -184,6 +186,21 @@ def test_a_forecast_refuses_what_ship_refuses(
     said = typed("ship", "--dry-run", "--until", "prune", cwd=tmp_path)
     assert said.returncode == 3
     assert "`hubtools validate` tells them" in said.stderr
+
+
+def test_nothing_is_published_where_the_training_would_refuse(
+    make: Callable[..., Project], tiny_base: Path, local_hub: Hub
+) -> None:
+    based = {"pretrained_model_name_or_path": str(tiny_base)}
+    project = make(dataset={"repo": "me/pictures"}, train=based, model={"license": "mit"})
+    project.run_dir.mkdir(parents=True)
+    (project.run_dir / "holiday.txt").write_text("")
+    told = verbs(project, last="prune")
+    assert (told["push-dataset"], told["train"]) == ("not reached", "refuse")
+    with pytest.raises(HubtoolsError, match="no run folder"):
+        ship(project, Silent(), last="prune")
+    assert not HfApi().repo_exists("me/pictures", repo_type="dataset")
+    assert ship(project, Silent(), last="push-dataset").done[-1] == "push-dataset"
 
 
 def test_a_forecast_tells_all_refusals_and_an_empty_folder_one(
