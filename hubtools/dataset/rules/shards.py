@@ -44,7 +44,7 @@ def _card(view: Dataset) -> str | None:
     return None
 
 
-@DATASET_RULES.rule(DIFFER, "Shards have different columns", Severity.ERROR)
+@DATASET_RULES.rule("D805", "Shards have different columns", Severity.ERROR)
 def shards_differ(view: Dataset) -> Iterator[Problem]:
     """The first shard decides the columns of all. One more in a later shard stops `load_dataset`
     with CastError, after everything before it was read; so does a column of another type. A column
@@ -119,7 +119,7 @@ def _form(table: ParquetTable, column: str) -> str:
     return "bytes" if "binary" in text else "Base64"
 
 
-@DATASET_RULES.rule(DOTS, "Names with dots make one row of several pictures", Severity.ERROR)
+@DATASET_RULES.rule("D807", "Names with dots make one row of several pictures", Severity.ERROR)
 def dotted_names(view: Dataset) -> Iterator[Problem]:
     """WebDataset cuts a name at its first dot: photo.1.png, photo.2.png and photo.3.png are one row
     with the columns 1.png, 2.png and 3.png. Of three pictures one row is left, or loading stops
