@@ -15,6 +15,7 @@ DONE = frozenset({"COMPLETED", "ERROR", "CANCELED", "DELETED"})
 _NAMED = re.compile(r"(?:https?://\S+?/jobs/)?(?:([\w.-]{1,96})/)?([0-9a-zA-Z]{8,64})")
 _WORD = re.compile(r"[0-9A-Za-z][\w.-]{0,95}", re.ASCII)  # people type it as it is told
 _UNITS = {"second": 3600.0, "minute": 60.0, "hour": 1.0}
+_NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,6})?", re.ASCII)
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -64,13 +65,16 @@ def _machine(found: Any) -> Machine:
     if (card := found.accelerator) is not None:
         gpu, gpus = str(card.model), int(card.quantity)
         number, _, unit = str(card.vram).partition(" ")
-        if unit in _BYTES and number.replace(".", "").isdecimal():
+        if unit in _BYTES and _NUMBER.fullmatch(number):
             memory = int(float(number) * _BYTES[unit]) // max(1, gpus)
     cores = re.match(r"\d{1,4}", str(found.cpu))
+    price = float(found.unit_cost_usd) * hours
+    if not 0 <= price < 1e6:  # nor is it no number
+        raise ValueError(f"a price of {price}")
     return Machine(
         str(found.name),
         str(found.pretty_name),
-        round(float(found.unit_cost_usd) * hours, 2),
+        round(price, 2),
         int(cores[0]) if cores else 1,
         gpu,
         gpus,

@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.hub.jobs import Machine, _job, named
+from hubtools.hub.jobs import Machine, _job, _machine, named
 from hubtools.jobs.estimate import precision_on
 from hubtools.jobs.onjob import Sender, Training
 from hubtools.jobs.place import Place, belongs, bring, find_place, open_place
@@ -205,3 +205,20 @@ def test_to_send_a_job_no_pytorch_is_needed() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert said.stdout == "set()\n", said.stderr
+
+
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), -1.0, 1e9])
+def test_a_price_that_is_none(cost: float) -> None:
+    with pytest.raises(ValueError, match="a price of"):
+        _machine(machine(unit_cost_usd=cost))
+
+
+@pytest.mark.parametrize(("vram", "memory"), [("24 GB", 24 * 10**9), ("9" * 400 + " GB", None)])
+def test_a_memory_that_is_none(vram: str, memory: int | None) -> None:
+    card = SimpleNamespace(model="X", quantity="1", vram=vram)
+    assert _machine(machine(accelerator=card)).memory == memory
+
+
+def machine(**more: object) -> SimpleNamespace:
+    said = {"name": "a", "pretty_name": "A", "unit_label": "minute", "unit_cost_usd": 0.01}
+    return SimpleNamespace(**(said | {"cpu": "2 vCPU", "accelerator": None} | more))
