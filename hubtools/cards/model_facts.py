@@ -75,7 +75,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
         random_base=manifest.base_model.random_weights,
         family=manifest.base_model.family,
         family_title=title_of(manifest.base_model.family),
-        dataset_repo=manifest.dataset.repo,
+        dataset_repo=manifest.dataset.repo or _named_since(run_dir, project),
         dataset_revision=manifest.dataset.revision,
         pictures=plural(manifest.dataset.images, "picture"),
         steps=manifest.steps_done,
@@ -122,6 +122,12 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
     )
     card.front_matter.update(front_matter_of(card, found.prompts))
     return card, found.shown
+
+
+def _named_since(run_dir: Path, project: Project) -> str | None:
+    """The repository of the pictures of the project's own run, which had none at the training."""
+    own = run_dir.resolve() == project.run_dir.resolve()
+    return project.dataset.repo if own else None
 
 
 def _base_of(run_dir: Path, manifest: RunManifest, project: Project) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,6 +148,22 @@ def repairing(report: Report) -> str | None:
         if found := re.search(r"`(hubtools [^`]+)`", fix):
             return found[1]
     return None
+
+
+def tell_private(out: Output, repos: Sequence[tuple[str, str]]) -> None:
+    """What shows repositories (each with its kind) to everybody that are there for oneself alone. A
+    Hub of this machine, as that of a rehearsal is, shows nothing to anybody else."""
+    from hubtools.addresses import is_here
+    from hubtools.hub.client import endpoint
+    from hubtools.publish.comparison import settings_command
+
+    if repos and not is_here(endpoint()):
+        out.hint(
+            "private, as push.private says. "
+            + " and ".join(settings_command(repo, kind, "public") for repo, kind in repos)
+            + (" show them" if len(repos) > 1 else " shows it")
+            + " to everybody; with private = false below [push] in hubtools.toml it stays so"
+        )
 
 
 def without_project(error: HubtoolsError, project: Project) -> HubtoolsError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from hubtools.cli.folding import folded
-from hubtools.cli.following import repairing, tell_again
+from hubtools.cli.following import repairing, tell_again, tell_private
 from hubtools.cli.joblog import is_job
 from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
@@ -158,6 +158,8 @@ def command(
         tag=result.tag,
         collection=result.collection,
     )
+    if result.pushed and plan.visibility == "new, private" and plan.repo_type != "space":
+        tell_private(out, [(plan.repo, plan.repo_type)])
     from hubtools.journey.ci import has_none
 
     if (result.pushed or result.deleted) and not is_job() and has_none(project):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hubtools.cli import completion
-from hubtools.cli.following import is_typed, tell_again
+from hubtools.cli.following import is_typed, tell_again, tell_private
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.train import reporter_of
@@ -17,7 +17,7 @@ from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.errors import HubtoolsError
-    from hubtools.journey.ship import JourneyReporter, ShipResult
+    from hubtools.journey.ship import JourneyReporter
     from hubtools.project import Project
 
 
@@ -116,22 +116,8 @@ def command(
         run=str(result.run_dir),
     )
     if project.push.private and not public:
-        _tell_private(result, project, out)
-
-
-def _tell_private(result: ShipResult, project: Project, out: Output) -> None:
-    """What shows to everybody what was shipped for oneself alone."""
-    from hubtools.publish.comparison import settings_command
-
-    shipped = (
-        (result.dataset_url, project.dataset.repo, "dataset"),
-        (result.model_url, project.model.repo, "model"),
-    )
-    commands = [settings_command(repo, kind, "public") for url, repo, kind in shipped if url]
-    if commands:
-        out.hint(
-            "private, as push.private says. "
-            + " and ".join(commands)
-            + (" show them" if len(commands) > 1 else " shows it")
-            + " to everybody; with private = false below [push] in hubtools.toml it stays so"
+        shipped = (
+            (result.dataset_url, project.dataset.repo, "dataset"),
+            (result.model_url, project.model.repo, "model"),
         )
+        tell_private(out, [(repo, kind) for url, repo, kind in shipped if url and repo])

@@ -63,6 +63,20 @@ def test_a_picture_that_was_drawn_twice_is_shown_once(run_dir: Path, project: Pr
     assert [one["text"] for one in shown] == ["a woman (tok)", "a man", "a man"]
 
 
+def test_a_repository_that_the_pictures_got_after_the_training_is_named(
+    run_dir: Path, project: Project
+) -> None:
+    manifest = RunManifest.read(run_dir)
+    manifest.dataset.repo = None
+    manifest.write(run_dir)
+    assert "datasets" not in front(write_model_card(run_dir, project).path)  # another's run
+    train = project.train.model_copy(update={"output_dir": str(run_dir)})
+    own = project.model_copy(update={"train": train})
+    path = write_model_card(run_dir, own).path
+    assert front(path)["datasets"] == ["me/people"]
+    assert "The pictures are those of [me/people]" in path.read_text()
+
+
 def test_a_model_card_has_the_facts_and_no_finding(
     run_dir: Path, project: Project, local_hub: Hub
 ) -> None:

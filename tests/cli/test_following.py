@@ -15,6 +15,7 @@ import numpy
 import pytest
 
 from hubtools.cli import output
+from hubtools.cli.following import tell_private
 from hubtools.cli.main import run
 from hubtools.project_file import to_toml
 from hubtools.tinypeople import MODEL
@@ -254,3 +255,13 @@ def test_senseless_arguments_are_one_sentence(
     assert said in done.stderr
     assert done.stderr.count("\n") <= 2
     assert [one.name for one in tmp_path.iterdir()] == ["lora"]
+
+
+@pytest.mark.parametrize("where", ["https://hub.example", "http://127.0.0.1:5577"])
+def test_what_shows_it_to_everybody_is_told_of_a_hub_of_others(
+    monkeypatch: pytest.MonkeyPatch, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hubtools.hub.client.endpoint", lambda: where)
+    tell_private(output.Output("human"), [("me/lora", "model")])
+    told = "hf repos settings me/lora --type model --public` shows it" in capsys.readouterr().err
+    assert told is (where == "https://hub.example")
