@@ -52,6 +52,7 @@ RUN_MANIFEST = "run.json"
 LORA_WEIGHTS = "pytorch_lora_weights.safetensors"
 PEFT_WEIGHTS = "adapter_model.safetensors"  # what peft calls a LoRA, and its settings
 PEFT_CONFIG = "adapter_config.json"
+USUAL_STEMS = ("pytorch_lora_weights", "adapter_model", "lora")  # names that tell nothing of a LoRA
 CONVERTED = "-diffusers"  # behind the name of what `convert` made a folder of
 SNAPSHOTS_DIR = "snapshots"
 CHECKPOINTS_DIR = "checkpoints"  # of a published run: what a trainer has laid beside its LoRA

@@ -34,7 +34,7 @@ from hubtools.cards.showing import (
 from hubtools.cards.snippet import snippet
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import human_bytes, open_regular
-from hubtools.layout import CONVERTED, LORA_WEIGHTS, PEFT_CONFIG
+from hubtools.layout import CONVERTED, LORA_WEIGHTS, PEFT_CONFIG, USUAL_STEMS
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, family_words, look, words_for
 from hubtools.lorafile.told import Beside, Told, base_of_config, hub_id, told_by
@@ -49,7 +49,6 @@ from hubtools.runfolders.trainers import recognised
 from hubtools.tinypeople import REPO_NAME, bundled, is_tiny_people
 
 _NAMED = ("OneTrainer", "sd-scripts", "ai-toolkit", "SimpleTuner", "diffusion-pipe")
-_USUAL = ("pytorch_lora_weights", "adapter_model", "lora")
 _BASE_SETTINGS = ("train.base_model_repo", "train.pretrained_model_name_or_path")
 _LICENSES = ("model.license", "model.license_name", "model.license_link", "model.license_reason")
 _TRIGGERS = ("dataset.trigger", "dataset.instance_prompt")
@@ -329,7 +328,7 @@ def _title_before(found: Foreign) -> str | None:
     repos = {
         one[1].partition("/")[2] for one in (*_LOADED.finditer(said), *_FETCHED.finditer(said))
     }
-    made = {_name(found), *repos}
+    made = {_name(found), found.folder.absolute().name, *repos}
     return title if title and markdown(title) == heading and title not in made else None
 
 
@@ -347,7 +346,7 @@ def said_by_settings(project: Project) -> frozenset[str]:
 
 def _name(found: Foreign) -> str:
     stem = found.weights.name.removesuffix(".safetensors")
-    if found.name == LORA_WEIGHTS or stem in _USUAL:
+    if found.name == LORA_WEIGHTS or stem in USUAL_STEMS:
         return found.folder.absolute().name.removesuffix(CONVERTED) or "LoRA"
     return stem
 

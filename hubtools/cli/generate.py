@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -107,6 +108,9 @@ def command(
         drawn += f", {blanked} of them blanked by the safety checker" if blanked else ""
         shown = folder / records[0].file if len(records) == 1 else folder
         out.result(f"{drawn}: {shown_path(shown) or '.'}", contact_sheet=sheet)
+        lora = output.parent if output is not None and output.name == SAMPLES_DIR else None
+        if lora is not None and [*map(Path, loras)] == [lora]:  # one from elsewhere, for its card
+            out.hint(f"next: hubtools card {quote(str(lora))}")
         if not loras and (project.run_dir / RUN_MANIFEST).is_file() and output is None:
             # the card reads the licence of a base that lies here only
             words = project_words(project) + base_words(project, known="of the run")

@@ -12,7 +12,7 @@ from hubtools.commands.asked import Note, quiet
 from hubtools.errors import UsageError
 from hubtools.fences import keep_inside
 from hubtools.files import StrPath
-from hubtools.layout import CONVERTED, LORA_WEIGHTS
+from hubtools.layout import CONVERTED, LORA_WEIGHTS, USUAL_STEMS
 from hubtools.lorafile.told import base_named, base_told
 from hubtools.tinypeople import bundled
 
@@ -74,7 +74,10 @@ def convert(
     can be published, beside a file, and of a run or a Hub id beside you."""
     file = Path(lora).expanduser()
     if to is None:
-        name = (file.stem if file.is_file() else file.resolve().name) + CONVERTED
+        whose = file.with_suffix("") if file.is_file() else file
+        if whose.name in USUAL_STEMS:  # which says nothing of it
+            whose = file.resolve().parent
+        name = whose.resolve().name + CONVERTED
         folder = (file.parent if file.is_file() else Path()) / name
         if os.path.lexists(folder) and not folder.is_dir():
             raise UsageError(

@@ -23,10 +23,14 @@ def typed_for(report: Report, words: str) -> Report:
 
 
 def placed_in(report: Report, folder: str) -> Report:
-    """The report with paths that begin with that of its folder (empty or `.`: as they are)."""
+    """The report with paths that begin with that of its folder (empty or `.`: as they are), and so
+    with its subject, where that is a file in the folder."""
     if folder in ("", "."):
         return report
     found = (
         one.placed(path=f"{folder}/{one.path}") if one.path else one for one in report.findings
     )
-    return replace(report, findings=tuple(found))
+    above, _, name = folder.rpartition("/")
+    file = report.subject.startswith(f"{name}/")
+    subject = f"{above}/{report.subject}" if above and file else report.subject
+    return replace(report, findings=tuple(found), subject=subject)

@@ -412,6 +412,17 @@ def test_a_converted_file_knows_that_it_is_for_the_base_that_comes_along(tmp_pat
     typed("card", made)
     assert "A LoRA for tiny-people, the small" in text_of(made)
     assert "# a\n" in text_of(made)  # not what the folder is called since
+    assert "hubtools has not trained it" in text_of(made)
+    named = lorafiles.save(
+        tmp_path / "mine" / "adapter_model.safetensors", tensors, hubtools_step="4"
+    )
+    typed("convert", named, "--base-model", "tiny-people")
+    made = tmp_path / "mine" / "mine-diffusers"  # the file's own name tells nothing
+    (tmp_path / "sub").mkdir()
+    (made.rename(tmp_path / "sub" / "mine"))
+    said = typed("card", "sub/mine", "--base-model", "tiny-people", cwd=tmp_path)
+    assert "sub/mine/README.md: 1 warning" in said.stdout
+    assert "As its file says." in text_of(tmp_path / "sub" / "mine")
 
 
 def test_a_lora_that_may_be_for_two_is_said_to_be(tmp_path: Path) -> None:
