@@ -1,8 +1,9 @@
 """Large files arrive as the Hub has them: their bytes come from storages that are not the Hub, and
 the client looks at their length alone.
 
-By the hash of Xet, which nobody compares with the bytes either, the client shares a file between
-all repositories of its cache, whichever Hub it came from. Only the public Hub is trusted with that.
+The library for Xet reads the answers of its storage without a bound, and by the hash of Xet, which
+nobody compares with the bytes, the client shares a file between all repositories of its cache,
+whichever Hub it came from. So only the public Hub's large files come by Xet, others by plain HTTP.
 """
 
 from __future__ import annotations
@@ -29,14 +30,15 @@ def intact(repo: str, repo_type: str) -> Iterator[None]:
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
-    if constants.ENDPOINT not in PUBLIC:
-        constants.HF_HUB_DISABLE_SHARED_BLOBS = True
+    without_xet = constants.HF_HUB_DISABLE_XET
+    constants.HF_HUB_DISABLE_XET = without_xet or constants.ENDPOINT not in PUBLIC
     place = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type=repo_type)
     before, began = _large(place), time.time()
     wrong: list[str] = []
     try:
         yield
     finally:  # of several, some have arrived whatever became of the others
+        constants.HF_HUB_DISABLE_XET = without_xet
         wrong += [_dropped(place, name, began) for name in sorted(_large(place) - before)]
     names = list(filter(None, wrong))
     if names:

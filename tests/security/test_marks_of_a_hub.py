@@ -14,9 +14,11 @@ import httpx2
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import _detect_agent, _http, _xet, build_hf_headers
+from huggingface_hub.utils._shared_blobs import shared_blobs_enabled
 
 from hubtools.errors import HubtoolsError
 from hubtools.hub import client, xet
+from hubtools.hub import intact as intact_files
 from hubtools.hub.client import open_file
 from hubtools.hub.download import fetched, model_info, snapshot_of
 from hubtools.hub.intact import intact
@@ -135,8 +137,12 @@ def test_storages_of_xet(
 ) -> None:
     """The library takes `local://` for a folder of this machine, which it makes and fills."""
     said.storage = {"casUrl": place.format(tmp_path), "accessToken": "t", "exp": 9999999999}
+    monkeypatch.setattr(intact_files, "PUBLIC", (constants.ENDPOINT,))
     with pytest.raises(HubtoolsError, match="makes no sense: its storage is at"):
         fetched("o/n", "route.bin") if how == "fetched" else sending(monkeypatch)
+    monkeypatch.setattr(intact_files, "PUBLIC", ("https://huggingface.co",))
+    assert fetched("o/n", "route.bin").read_bytes() == b"abc"
+    assert not constants.HF_HUB_DISABLE_XET
 
 
 @pytest.mark.parametrize("exp", [10**30, -1, "x", None])
@@ -144,6 +150,7 @@ def test_times_of_xet(said: Said, exp: Any, monkeypatch: pytest.MonkeyPatch) -> 
     said.storage = {"casUrl": "https://cas.invalid", "accessToken": "t", "exp": exp}
     with pytest.raises(HubtoolsError, match="makes no sense: its token ends at"):
         sending(monkeypatch)
+    monkeypatch.setattr(intact_files, "PUBLIC", (constants.ENDPOINT,))
     with pytest.raises(HubtoolsError, match="makes no sense: its token ends at"):
         fetched("o/n", "route.bin")
 
@@ -240,7 +247,6 @@ def test_what_repositories_share(
     """A file that another repository has too is not taken from it for what this Hub says."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "ENDPOINT", "https://huggingface.co")
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_SHARED_BLOBS", False)
     shared, blobs = tmp_path / "blobs/aa" / ("a" * 64), tmp_path / "models--o--n/blobs"
     for folder in (shared.parent, blobs):
         folder.mkdir(parents=True)
@@ -255,10 +261,12 @@ def test_what_repositories_share(
         arrives()
     assert list(blobs.iterdir()) == []
     assert shared.exists() == earlier
-    assert not constants.HF_HUB_DISABLE_SHARED_BLOBS
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    with intact("o/n", "model"):
+        assert shared_blobs_enabled()
     monkeypatch.setattr(constants, "ENDPOINT", "https://mirror.invalid")
     with intact("o/n", "model"):
-        assert constants.HF_HUB_DISABLE_SHARED_BLOBS
+        assert not shared_blobs_enabled()
 
 
 def test_what_is_right(said: Said) -> None:
