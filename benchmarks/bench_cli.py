@@ -7,8 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import best, keep
+from harness import child_cost, keep
 
+TURNS = 15
 BIN = Path(sys.executable).parent
 
 
@@ -17,15 +18,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         project = str(Path(scratch) / "project")
         hubtools = str(BIN / "hubtools")
-        best(1, [hubtools, "init", project, "--example"])
+        child_cost([hubtools, "init", project, "--example"])
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "hf --help": [str(BIN / "hf"), "--help"],
             "hubtools --help": [hubtools, "--help"],
             "hubtools train --help": [hubtools, "train", "--help"],
             "hubtools validate (21 pictures)": [hubtools, "validate", project],
+            "hubtools fix --dry-run (21 pictures)": [hubtools, "fix", project, "--dry-run"],
         }
-        costs = {name: best(5, command) for name, command in commands.items()}
+        costs = {name: child_cost(command) for name, command in commands.items()}  # compiles
+        for number in range(TURNS):  # in turns, so that what else the machine does is shared
+            for name, command in commands.items():
+                cost = child_cost(command)
+                costs[name] = cost if number == 0 else min(costs[name], cost)
     peer = costs["hf --help"][0]
     keep(
         "cli",

@@ -3,6 +3,7 @@ imagededup and cleanvision, each in an environment of its own below .venvs.
 
     python benchmarks/bench_dataset.py                 # the full sets, 1.5 GB, drawn once
     python benchmarks/bench_dataset.py --scale 0.02    # to try the program
+    python benchmarks/bench_dataset.py --pass scan --pass pillow   # in some minutes
 
 Rounds are interleaved and the best counts. Memory is that of all processes together, pages that
 they share counted once (Linux' proportional set size). `seeded` counts what is found among
@@ -273,16 +274,33 @@ def show(rows: list[dict[str, Any]]) -> None:
     print()
 
 
+def keep_again(speed: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Keep the rows of some passes, at full scale, in the place of the last ones of that kind."""
+    if options.scale < 1:
+        return
+    file = RESULTS / "dataset.json"
+    kept = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    kept["again"] = {
+        "when": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "rounds": options.rounds,
+        "rows": speed,
+    }
+    file.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Draw, measure, print and, at full scale, keep."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=float, default=1.0, help="share of the sets' size")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pass", action="append", dest="passes", choices=PASSES, metavar="PASS",
+                        help="only this one, and those named so; kept beside the rest")  # fmt: skip
     parser.add_argument("--peers", action="store_true", help="install and run the peers as well")
     parser.add_argument("--sets", type=Path, help="folder where the drawn sets are kept")
     options = parser.parse_args()
-    pythons = dict.fromkeys(PASSES, Path(sys.executable))
-    if find_spec("daft"):
+    pythons = dict.fromkeys(options.passes or PASSES, Path(sys.executable))
+    if find_spec("daft") and not options.passes:
         pythons["daft"] = Path(sys.executable)
     versions = {}
     for name in PEERS if options.peers else ():
@@ -303,6 +321,9 @@ def main() -> None:
             rows = passes_over(folder, count, pythons, options.rounds, scratch)
             show(rows)
             speed += rows
+        if options.passes:
+            keep_again(speed, options)
+            return
         more = singles(scratch, options.scale, options.rounds)
         show(more)
         clean, each = (300, 10) if options.scale >= 1 else (20, 2)
