@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from hubtools.byname import named
 from hubtools.causes import is_absent
 from hubtools.files import StrPath, json_within
 from hubtools.models.lookup import row_of_class
 from hubtools.models.registry import DEFAULT_SIZE, TARGETS
 from hubtools.models.rows import Target, TargetName
-from hubtools.models.singles import target_of_file
 
 
 def target_of(base: StrPath) -> Target | None:
@@ -21,7 +21,8 @@ def target_of(base: StrPath) -> Target | None:
     one). None if nothing tells."""
     path = Path(base).expanduser()
     if path.is_file():
-        return target_of_file(path)
+        single: Target | None = named("hubtools.models.singles:target_of_file")(path)
+        return single
     folder = folder_of(base)
     if folder is not None and (found := _of_folder(folder)):
         return found
