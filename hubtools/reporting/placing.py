@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from hubtools.findings import Report
 
+_COMMANDS = re.compile("`hubtools (fix|caption)(?=[ `])")
+
 
 def typed_for(report: Report, words: str) -> Report:
-    """The report with `words`, such as the folder behind a space, behind the `hubtools fix` of its
-    fixes: so that they mean that folder where they are typed."""
+    """The report with `words`, such as the folder behind a space, behind the `hubtools fix` and
+    `hubtools caption` of its fixes: so that they mean that folder where they are typed."""
     if not words:
         return report
-    command = "`hubtools fix"
     found = [
-        one.placed(fix=one.fix.replace(command, command + words))
-        if one.fix and command in one.fix
-        else one
+        one.placed(fix=_COMMANDS.sub(lambda match: match[0] + words, one.fix)) if one.fix else one
         for one in report.findings
     ]
     return replace(report, findings=tuple(found))

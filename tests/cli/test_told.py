@@ -70,6 +70,10 @@ def test_validate_says_what_to_type_next(tmp_path: Path) -> None:
     assert "metadata.jsonl:1 (picture0.png): the caption is empty" in done.stdout
     assert "hubtools review small" in done.stderr
     assert "next: hubtools caption small --template 'a photo'" in done.stderr
+    file.unlink()
+    done = typed("validate", "small", cwd=tmp_path)
+    assert '`hubtools caption small --template "a photo"`' in done.stdout
+    assert "next: hubtools caption small --template 'a photo'" in done.stderr
 
 
 def test_the_next_command_is_the_one_that_repairs(tmp_path: Path) -> None:
