@@ -196,7 +196,7 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
             spans += [*_around(data.lower(), _WORDS), *_joints(data)]
         regions = _merged(sorted(spans)) if spans else iter(())
     for start, end, plain in _told(data, list(regions), full):
-        region = data[start:end].decode("utf-8", "replace")
+        region = data[start:end].decode("utf-8", "replace").replace("\0", " ")
         for found in _in_region(region, nested, plain):
             if not text and found.secret is not None and _by_chance(region, found.secret):
                 continue
@@ -209,7 +209,7 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
         for start, end in _spans(places, _BEFORE * wide.bytes, _AFTER * wide.bytes, len(data)):
             first = start + (wide.shift - start) % wide.bytes
             part = data[first:end]
-            part = part[: len(part) // wide.bytes * wide.bytes]
+            part += bytes(-len(part) % wide.bytes)  # of a last letter in the other order
             for found in _in_region(part.decode(wide.codec, "replace"), nested):
                 offset = min(first + found.offset * wide.bytes, len(data))
                 yield found._replace(offset=offset, line=_line(data, offset) if text else None)

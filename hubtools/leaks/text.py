@@ -129,7 +129,7 @@ def _of_bytes(start: int, data: bytes, nested: Nested | None, depth: int) -> Ite
         inner = b"\n".join(found).decode("ascii")
         for secret in _secrets(inner, nested, depth + 1):
             yield secret._replace(start=start)
-    if nested is not None and len(data) > 40:
+    if nested is not None and len(data) > (24 if data[:1] in (b"\x1f", b"x") else 40):  # gzip, zlib
         for secret in nested(data):
             yield secret._replace(start=start)
 

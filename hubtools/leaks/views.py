@@ -74,6 +74,9 @@ _CELL = regex(r"\\n\"\s{0,80},\s{0,80}\"")
 # Quoted-printable (RFC 2045, 6.7): =5F, and an equals sign where a line goes on.
 _PRINTED = regex(r"=(?:([2-7][0-9A-F]|0[9AD])|\r?\n)")
 
+# A quote in a quoted cell of a table is doubled (RFC 4180, 2.7); an empty text is none.
+_DOUBLED = regex(r"\"\"(?=[^\s\",;:|\]})<>/])|(?<=[^\s\",;:|(\[{=][^\s\"])\"\"(?=[\s,;:|\]}\"]|\Z)")
+
 _QUOTE = r"[\"'`]"
 _BLANK = r"(?:[\s\\]|\#[^\n]{0,80}\n){0,120}+"
 # What stands between two literals that make one: nothing, a sign, `+=` with a name; f-strings
@@ -123,6 +126,10 @@ def views(text: str) -> Iterator[View]:
     plain = unescaped(text)
     if plain != text:
         yield View(plain)
+    if '""' in plain:
+        single = _DOUBLED.sub('"', plain)
+        if single != plain:
+            yield View(single)
     yield from _joined(plain)
     if _may_be_apart(text):
         apart = _ONE_BY_ONE.sub(_together, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import bz2
+import csv
 import gzip
 import io
 import json
@@ -13,6 +14,7 @@ import shlex
 import tarfile
 import textwrap
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -241,6 +243,36 @@ def test_bytes_as_numbers_and_views_of_tables() -> None:
         with pa.ipc.new_stream(out, table.schema) as writer:
             writer.write_table(table)
         assert Kind.SECRET in kinds(out.getvalue())
+
+
+@pytest.mark.parametrize("held", [
+    {"password": "Tr0ub4dor&3xyz!"}, {"a": {"client" + "_secret": "qWe7" * 8, "x": 1}},
+    "api" + f"_key = \"{'x4Q9' * 10}\"",
+])  # fmt: skip
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_a_quote_in_a_cell_is_written_twice(held: object, delimiter: str) -> None:
+    table = io.StringIO()
+    cell = held if isinstance(held, str) else json.dumps(held)
+    writer = csv.writer(table, delimiter=delimiter)
+    writer.writerows([["file_name", "text"], ["a.png", 'a "big" dog'], ["b.png", cell]])
+    assert Kind.SECRET in kinds(table.getvalue().encode(), "metadata.csv")
+    assert not kinds(b'a,b\n"",""\n"say ""x"" to ""y"", z",2\n{"password": "", "b": ""}\n')
+
+
+@pytest.mark.parametrize("codec", ["utf-16-be", "utf-16-le", "utf-32-be"])
+def test_the_last_letter_of_a_wide_text_counts(codec: str) -> None:
+    assert Kind.SECRET in kinds(("a hat, gh" + "p_" + "aB3x" * 9).encode(codec))
+
+
+def test_what_is_filled_up_with_zeros_ends_before_them() -> None:
+    word = b"WANDB" + b"_API_KEY=" + b"3f9a1c77be0245d8a6e1f0c3b79d5824ac60e71b"
+    assert Kind.SECRET in kinds(b"\1\2\3\x90\xff" * 90 + word.ljust(200, b"\0"), "a.bin")
+
+
+def test_a_short_key_that_is_packed_twice() -> None:
+    key = ("AK" + "IA" + "Q2W7ERTZ5UIOP3AS").encode()
+    for pack in (gzip.compress, zlib.compress):
+        assert Kind.SECRET in kinds(b"note: " + base64.b64encode(pack(key)))
 
 
 def test_a_column_of_a_shard_with_a_telling_name(tmp_path: Path) -> None:
