@@ -25,8 +25,7 @@ from PIL import Image
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Finding, Report, Severity, shortened
 from hubtools.layout import LORA_WEIGHTS
-from hubtools.leaks import hide, views
-from hubtools.leaks.stream import WINDOW
+from hubtools.leaks import hide, stream, views
 from hubtools.project import load_project
 from hubtools.publish.contents import Kind, Leak, member, scan, scan_file
 from hubtools.publish.contents.leak import fingerprint
@@ -161,9 +160,13 @@ def test_a_hole_of_a_sparse_file_takes_no_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [-50, -20, -1, 0])
-def test_a_token_between_two_windows_is_found_once(before: int) -> None:
-    data = b"a word \n" * (WINDOW // 8) + b" " * 99
-    place = WINDOW + before
+def test_a_token_between_two_windows_is_found_once(
+    before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = 4 * stream.OVERLAP
+    monkeypatch.setattr(stream, "WINDOW", window)
+    data = b"a word \n" * (window // 8) + b" " * 99
+    place = window + before
     found = read(data[:place] + b" " + TOKEN.encode() + b" " + data[place + 39 :])
     assert [leak.secret for leak in found] == [TOKEN]
 
