@@ -14,6 +14,7 @@ import shlex
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,12 @@ def _is_ours(pyproject: Path) -> bool:
         return False  # the file of another program: not ours to complain about
     if b"hubtools" not in data:
         return False
-    held = _parsed(data.decode("utf-8", "replace"))
+    return _has_table(data.decode("utf-8", "replace"))
+
+
+@lru_cache(maxsize=4)  # a command asks several times
+def _has_table(source: str) -> bool:
+    held = _parsed(source)
     return held is not None and _holds(held, _TABLE)
 
 
