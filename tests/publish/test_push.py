@@ -21,6 +21,7 @@ from hubtools.files import sha256_of
 from hubtools.hub.errors import as_sentence
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
+from hubtools.publish import push as pushing
 from hubtools.publish.push import Action, PushOptions, load_plan, plan_push, push, save_plan
 from tests.typed import typed
 
@@ -356,7 +357,7 @@ def test_many_files_go_through_a_pull_request(local_hub: Hub, dataset: Path) -> 
 
 
 def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path) -> None:
-    many(dataset, 200)
+    many(dataset, 105)
 
     with pytest.raises(KeyboardInterrupt):
         push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
@@ -375,11 +376,11 @@ def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path)
 
     done = typed("push", dataset, REPO)
     assert done.returncode == 0, done.stderr
-    assert len(there("dataset")) == 205
+    assert len(there("dataset")) == 110
     (discussion,) = HfApi().get_repo_discussions(REPO, repo_type="dataset")
     assert discussion.status == "merged"
-    on_it = [title for title in commits("dataset") if "of 205 files" in title]
-    assert len(on_it) == 3, "no part was sent twice"
+    on_it = [title for title in commits("dataset") if "of 110 files" in title]
+    assert len(on_it) == 2, "no part was sent twice"
     again = typed("push", dataset, REPO)
     assert "Nothing to push" in again.stdout
 
@@ -389,9 +390,15 @@ def stop(done: int, total: int) -> None:
 
 
 @pytest.fixture
-def begun(local_hub: Hub, dataset: Path) -> Path:
-    """A dataset of 105 pictures whose push was stopped after the first 100 files."""
-    many(dataset, 105)
+def tens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than ten files are many."""
+    monkeypatch.setattr(pushing, "BATCH", 10)
+
+
+@pytest.fixture
+def begun(local_hub: Hub, dataset: Path, tens: None) -> Path:
+    """A dataset of 15 pictures whose push was stopped after the first 10 files."""
+    many(dataset, 15)
     with pytest.raises(KeyboardInterrupt):
         push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
     return dataset
@@ -412,23 +419,25 @@ def remove(path: Path) -> None:
 def test_what_was_deleted_since_the_stop_is_not_published(begun: Path) -> None:
     remove(begun / "0003.txt.png")
     Image.new("RGB", (2, 2)).save(begun / "0004.txt.png")
-    assert push(plan_push(begun, REPO, "dataset")).verified == 109
+    assert push(plan_push(begun, REPO, "dataset")).verified == 19
     assert "0003.txt.png" not in there("dataset")
     assert statuses() == ["merged"]
 
 
 def test_a_smaller_push_closes_what_it_does_without(begun: Path) -> None:
-    for path in begun.glob("00*.txt.png"):
+    for path in begun.glob("000*.txt.png"):
         remove(path)
     push(plan_push(begun, REPO, "dataset"))
     assert len(there("dataset")) == 10
     assert statuses() == ["closed"]
 
 
-def test_what_was_changed_back_since_the_stop_stays(local_hub: Hub, dataset: Path) -> None:
+def test_what_was_changed_back_since_the_stop_stays(
+    local_hub: Hub, dataset: Path, tens: None
+) -> None:
     (dataset / "0-first.txt").write_text("old")
     push(plan_push(dataset, REPO, "dataset"))
-    many(dataset, 105)
+    many(dataset, 15)
     (dataset / "0-first.txt").write_text("new, and sent in the first part")
     with pytest.raises(KeyboardInterrupt):
         push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
@@ -448,17 +457,19 @@ def test_a_repository_that_was_deleted_since(begun: Path, again: str) -> None:
         HfApi().create_repo(REPO, repo_type="dataset", private=True)
     if again == "with a discussion":
         HfApi().create_discussion(REPO, title="Hello", repo_type="dataset")
-    assert push(plan_push(begun, REPO, "dataset")).verified == 110
-    assert len(there("dataset")) == 110
+    assert push(plan_push(begun, REPO, "dataset")).verified == 20
+    assert len(there("dataset")) == 20
 
 
-def test_a_pull_request_of_many_is_left_to_its_readers(local_hub: Hub, dataset: Path) -> None:
-    many(dataset, 105)
+def test_a_pull_request_of_many_is_left_to_its_readers(
+    local_hub: Hub, dataset: Path, tens: None
+) -> None:
+    many(dataset, 15)
     asked = push(plan_push(dataset, REPO, "dataset", PushOptions(pr=True)))
     assert asked.pr_url is not None
     assert there("dataset") == set()
     push(plan_push(dataset, REPO, "dataset"))
-    assert len(there("dataset")) == 110
+    assert len(there("dataset")) == 20
     found = {
         talk.num: talk.status for talk in HfApi().get_repo_discussions(REPO, repo_type="dataset")
     }
