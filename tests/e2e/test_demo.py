@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from test_learning import failures
@@ -23,6 +21,7 @@ from hubtools.evaluation.result import Evaluation
 from hubtools.journey.demo import BASE_REPO, SETTINGS, demo
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
+from tests import forkserver
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Cli, Finished
@@ -92,20 +91,25 @@ def test_what_was_learned_is_shown_last_and_stands_on_the_card(
 
 
 def test_a_stranger_runs_the_cards_code(
-    made: tuple[Path, Finished], hub: Hub, tmp_path: Path
+    made: tuple[Path, Finished], hub: Hub, local_hub: Hub, tmp_path: Path
 ) -> None:
+    """What was pushed is fetched, and offered by the Hub of processes that have diffusers
+    imported."""
+    from huggingface_hub import HfApi
+
     folder, _ = made
+    local_hub.store.mount("model", BASE_REPO, folder / "base")
+    api = HfApi(endpoint=hub.url, token="hf_local")
+    for kind, repo in (("model", "me/finetuned-misato"), ("dataset", "me/misato-pictures")):
+        place = tmp_path / kind
+        api.snapshot_download(repo, repo_type=kind, local_dir=place)
+        shutil.rmtree(place / ".cache")
+        local_hub.store.mount(kind, repo, place)
     card = (folder / "runs/misato/README.md").read_text()
     snippet = re.search(r"```python\n(.*?)```", card, re.DOTALL)
     assert snippet is not None
-    away = os.environ | {
-        "HF_ENDPOINT": hub.url,
-        "HF_TOKEN": "hf_local",
-        "HF_HOME": str(tmp_path / "hf"),
-        "OMP_NUM_THREADS": "1",
-    }
-    run: dict[str, Any] = {"env": away, "check": True, "cwd": tmp_path, "capture_output": True}
-    subprocess.run([sys.executable, "-c", snippet[1]], **run)
+    drawn = forkserver.call(code=snippet[1], cwd=tmp_path)
+    assert drawn.returncode == 0, drawn.stderr
     with (
         Image.open(tmp_path / "picture.png") as theirs,
         Image.open(folder / "runs/misato/images/00.png") as ours,
@@ -115,8 +119,9 @@ def test_a_stranger_runs_the_cards_code(
     dataset_card = (folder / "dataset/README.md").read_text()
     snippet = re.search(r"```python\n(.*?)```", dataset_card, re.DOTALL)
     assert snippet is not None
-    printed = subprocess.run([sys.executable, "-c", snippet[1]], **run)
-    assert b"(lora-misato-token)" in printed.stdout
+    printed = forkserver.call(code=snippet[1], cwd=tmp_path)
+    assert printed.returncode == 0, printed.stderr
+    assert "(lora-misato-token)" in printed.stdout
 
 
 def test_the_published_repository_is_small_and_whole(
