@@ -66,7 +66,7 @@ def train(
     require_extra("train", "Training")
     check_optimizer(project.train)  # of this machine; a job brings its own
     run_dir = project.run_to_train
-    group = alone_on_cpu() if dry_run else None
+    group = planning = alone_on_cpu()  # PyTorch takes seconds to start: first see what is refused
     if group is None:
         hush()
         group = open_distributed()
@@ -80,7 +80,8 @@ def train(
             project, reporter, from_hub=from_hub, skip_validation=skip_validation
         )
         start = find_start(project, folder)
-    plan = make_plan(project, base, folder, family, source, group, start, reporter.note)
+    told = reporter.note if dry_run else silent().note
+    plan = make_plan(project, base, folder, family, source, group, start, told)
     manifest = _manifest(project, base, plan, source, group)
     manifest.base_model.fingerprint = base_fingerprint(base, folder, family)
 
@@ -106,10 +107,10 @@ def train(
         if newest is not None and newest.facts is not None:
             plan = replace(plan, resumes_at=newest.facts.step)
             if not newest.ours and not trust_state:
-                told = foreign(run_dir, newest, plan.recipe.steps)
+                why = foreign(run_dir, newest, plan.recipe.steps)
                 if not dry_run:
-                    raise told
-                reporter.warn(told.message)
+                    raise why
+                reporter.warn(why.message)
 
     reporter.note("\n".join(describe(plan)))
     report = judge(plan, strict=strict, **project.rules_of("T"))
@@ -134,6 +135,9 @@ def train(
             reporter.note(f"{run_dir} would be moved aside.")
         return manifest
 
+    if planning is not None:
+        hush()
+        group = open_distributed()
     group.barrier()  # every process has looked at the folder before one changes it
     with ExitStack() as stack:
         if group.main:
