@@ -12,6 +12,7 @@ left; what the client has written of it until then it takes away.
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -27,6 +28,7 @@ MOST = "hubtools.most"  # extension of a request: bytes of the answer, unpacked
 _API = "hubtools.api"
 _SIZE = "hubtools.size"  # the same, of a file that the client writes to the disk
 _BLOCK = 1 << 18
+_LONGEST = 900.0  # seconds in which an answer of the API has come, if drop by drop
 _LOG = regex(r"/api/jobs/[^/]+/[^/]+/logs$")
 _RANGE = regex(r"bytes=(\d{1,18})-(\d{1,18})")
 
@@ -76,6 +78,8 @@ def bounded(answer: Any, request: Any) -> Any:
     if (answer.status_code >= 300 or request.method != "GET") and not api:
         most = ANSWER
     blocks: Iterable[bytes] = answer.stream
+    if api:
+        blocks = _in_time(blocks, request)
     if most is None:  # the client writes it to the disk
         most, blocks = request.extensions.get(_SIZE), with_room(blocks)
     below = answer.stream
@@ -121,6 +125,14 @@ def _counted(blocks: Iterable[bytes], most: int | None, request: Any) -> Iterato
         count += len(block)
         if most is not None and count > most:
             raise _too_much(request, f"is longer than {most:,} bytes")
+        yield block
+
+
+def _in_time(blocks: Iterable[bytes], request: Any) -> Iterator[bytes]:
+    end = time.monotonic() + _LONGEST
+    for block in blocks:
+        if time.monotonic() > end:
+            raise _too_much(request, "comes too slowly")
         yield block
 
 

@@ -18,6 +18,13 @@ def addition(name: str, payload: bytes | str | io.BufferedReader) -> tuple[Any, 
     return made, made.upload_info.sha256.hex()
 
 
+def regular(name: str, data: bytes) -> Any:
+    """A file of a commit that is no large one, whatever the Hub would make of its name now."""
+    made, _ = addition(name, data)
+    made._upload_mode = "regular"  # nobody is asked
+    return made
+
+
 def deletion(name: str) -> Any:
     """A file that a commit takes away."""
     from huggingface_hub import CommitOperationDelete

@@ -15,10 +15,12 @@ from typing import Any, Literal
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.files import StrPath
 from hubtools.hub.client import RemoteFile, remote_files, remote_head
-from hubtools.hub.commit import Repository, copy, deletion
+from hubtools.hub.commit import Repository, copy, deletion, regular
 from hubtools.hub.errors import asking, status_of
+from hubtools.hub.reading import get
 from hubtools.hub.xet import storage_of
 from hubtools.publish.again import url_of
+from hubtools.publish.content import content_in
 from hubtools.publish.ledger import NAME, Sent, read_ledger, write_ledger
 from hubtools.publish.plan import ledger_key
 from hubtools.rooted import Root
@@ -179,14 +181,13 @@ def undo(
     offered = {**plan.sent.offered, **{file.name: (file.mark,) for file in plan.restored}}
     with Root(plan.root) as root:
         write_ledger(root, key, replace(plan.sent, offered=offered, undoing=True))
-    changes: list[Any] = [deletion(name) for name in plan.removed]
-    changes += [copy(file.name, plan.before) for file in plan.restored]
+    every: list[str | RemoteFile] = [*plan.removed, *plan.restored]
     commit = plan.head
     with storage_of(plan.repo, plan.repo_type):
-        for start in range(0, len(changes), _PART):
-            part = changes[start : start + _PART]
-            commit = _committed(remote, plan, part, commit)
-            on_commit(start + len(part), len(changes))
+        for start in range(0, len(every), _PART):
+            part = every[start : start + _PART]
+            commit = _committed(remote, plan, [_change(plan, one) for one in part], commit)
+            on_commit(start + len(part), len(every))
     _verify(plan, commit)
     earlier = plan.sent.earlier
     back = replace(
@@ -196,6 +197,24 @@ def undo(
     with Root(plan.root) as root:
         write_ledger(root, key, back)
     return Undone(url_of(plan.repo, plan.repo_type), commit, len(plan.restored), len(plan.removed))
+
+
+def _change(plan: UndoPlan, one: str | RemoteFile) -> Any:
+    """What takes a file away, or brings it back: the Hub copies large ones. Of others the client
+    would fetch the bytes and send them unseen. Raises `ChecksFailed` if they are not what was."""
+    if isinstance(one, str):
+        return deletion(one)
+    if one.sha256 is not None:
+        return copy(one.name, plan.before)
+    with asking(f"{one.name} of {plan.repo}"):
+        status, data = get(plan.repo, plan.repo_type, plan.before, one.name, most=one.bytes)
+    if status >= 400 or not one.holds(content_in(data)):
+        raise ChecksFailed(
+            f"{one.name} of {plan.repo} does not arrive as it was in {plan.before[:8]}; nothing is"
+            " undone with it.",
+            hint="try again later; check HF_ENDPOINT if it stays so",
+        )
+    return regular(one.name, data)
 
 
 def _committed(remote: Repository, plan: UndoPlan, changes: Sequence[Any], parent: str) -> str:

@@ -102,6 +102,25 @@ def test_what_somebody_committed_after_an_undo_that_was_cut_off(
         plan_undo(run_dir, REPO, "model")
 
 
+@pytest.mark.parametrize("said", [(200, b"x"), (404, b"")])
+def test_bytes_that_are_not_what_was(
+    local_hub: Hub, run_dir: Path, monkeypatch: pytest.MonkeyPatch, said: tuple[int, bytes]
+) -> None:
+    """A storage elsewhere may answer anything; what is committed is what was there."""
+    first = send(run_dir)
+    (run_dir / "README.md").write_text("---\nlicense: mit\n---\n# New\n")
+    second = send(run_dir)
+    with monkeypatch.context() as patched:
+        patched.setattr("hubtools.publish.undo.get", lambda *words, **more: said)
+        with pytest.raises(
+            ChecksFailed, match=r"^README\.md of me/people does not arrive as it was"
+        ):
+            take_back(run_dir)
+    assert held() == held(second)
+    take_back(run_dir)
+    assert held() == held(first)
+
+
 def test_a_first_push_leaves_an_empty_repository(local_hub: Hub, run_dir: Path) -> None:
     send(run_dir)
     take_back(run_dir)

@@ -17,7 +17,7 @@ from huggingface_hub.utils import _detect_agent, _http, _xet, build_hf_headers
 from huggingface_hub.utils._shared_blobs import shared_blobs_enabled
 
 from hubtools.errors import HubtoolsError
-from hubtools.hub import client, xet
+from hubtools.hub import answers, client, xet
 from hubtools.hub import intact as intact_files
 from hubtools.hub.client import open_file
 from hubtools.hub.download import fetched, model_info, snapshot_of
@@ -274,3 +274,10 @@ def test_what_is_right(said: Said) -> None:
         said.etag = etag
         said.commit = f"{len(etag):040x}"
         assert fetched("o/n", "a.bin", revision="refs/pr/1").read_bytes() == b"abc"
+
+
+def test_an_answer_that_comes_drop_by_drop(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each drop is a sign of life, so that no time-out of the client ends it."""
+    monkeypatch.setattr(answers, "_LONGEST", -1.0)
+    with pytest.raises(HubtoolsError, match="comes too slowly"):
+        model_info("o/n")
