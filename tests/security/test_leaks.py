@@ -249,8 +249,9 @@ def test_bytes_as_numbers_and_views_of_tables() -> None:
 
 
 @pytest.mark.parametrize("held", [
-    {"password": "Tr0ub4dor&3xyz!"}, {"a": {"client" + "_secret": "bd8Zlq8khMjaddCnYysNa9ZwsQ4rTx1P", "x": 1}},
-    "api" + f"_key = \"jTJWYyL4ZkQTrXM4MFwg7drHilZO9c2a\"",
+    {"password": "Tr0ub4dor&3xyz!"},
+    {"a": {"client" + "_secret": "bd8Zlq8khMjaddCnYysNa9ZwsQ4rTx1P", "x": 1}},
+    "api" + '_key = "jTJWYyL4ZkQTrXM4MFwg7drHilZO9c2a"',
 ])  # fmt: skip
 @pytest.mark.parametrize("delimiter", [",", "\t"])
 def test_a_quote_in_a_cell_is_written_twice(held: object, delimiter: str) -> None:
