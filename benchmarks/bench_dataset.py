@@ -275,15 +275,14 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def keep_again(speed: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    """Keep the rows of some passes, at full scale, in the place of the last ones of that kind."""
-    if options.scale < 1:
-        return
+    """Keep the rows of some passes, of sets of `options.scale`, in the place of the last ones."""
     file = RESULTS / "dataset.json"
     kept = json.loads(file.read_text("utf-8")) if file.exists() else {}
     kept["again"] = {
         "when": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "rounds": options.rounds,
+        "scale": options.scale,
         "rows": speed,
     }
     file.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
