@@ -183,6 +183,14 @@ def test_what_is_asked_for_by_name_is_there_and_spares_a_room() -> None:
         assert spared >= 3, f"{where} brings {spared} files along: import it"
 
 
+def test_a_check_of_a_folder_loads_what_it_needs() -> None:
+    """Half of the check of a few pictures is loading modules."""
+    brought = _brings("hubtools.dataset.validate")
+    rooms = ("hubtools.hub.", "hubtools.dataset.fix.", "hubtools.dataset.edits.")
+    others = {"hubtools.dataset.sources.stores", "hubtools.dataset.sources.shards"}
+    assert not [name for name in brought if name.startswith(rooms) or name in others]
+
+
 def test_a_name_leads_down() -> None:
     """As import-linter holds imports to the floors: what is named lies below, or beside in the room
     of whoever asks."""
