@@ -15,7 +15,7 @@ from hubtools.journey.steps import NOT_PASSED, chosen_files, refuse_errors
 from hubtools.journey.travel import Journey
 from hubtools.layout import RUN_MANIFEST
 from hubtools.licensing.resolve import base_facts
-from hubtools.lorafile.told import hub_id
+from hubtools.lorafile.told import base_of_card
 from hubtools.manifest import DatasetFacts, RunManifest
 from hubtools.models.base import Base
 from hubtools.progress import silent
@@ -97,7 +97,7 @@ def _licence_is_known(project: Project, trains: bool) -> None:
         with Root(project.run_dir) as root:
             own = own_words(root)
     id = manifest.base_model.id or project.train.base_model_repo
-    model_license(manifest, project, id or hub_id(own.data.get("base_model")), own)
+    model_license(manifest, project, id or base_of_card(own.data), own)
 
 
 def _begun(project: Project, base: Base) -> RunManifest:

@@ -11,6 +11,7 @@ from hubtools.files import from_here
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.ids import BaseLicense, is_license, license_of_base, problems_of_derived
+from hubtools.lorafile.told import base_of_card
 
 
 def card_command(folder: Path, *options: str) -> str:
@@ -24,11 +25,16 @@ def license_advice(
     """How the card of `folder` gets a licence. `front`: what stands in its front matter."""
     option = "--dataset-license" if kind == "dataset" else "--license"
     named = f"{card_command(folder, option, 'ID')} (an id of the Hub's list, such as cc-by-4.0)"
-    base = front.get("base_model")
-    asked = license_of_base(base) if isinstance(base, str) else None
+    base = base_of_card(front)
+    asked = license_of_base(base) if base else None
+    unnamed = front.get("base_model") is None
     if kind == "model" and (options := _as_asked(asked)):
         named = f"{card_command(folder, *options)}, as its base asks"
-    elif kind == "model" and base is None and not (folder / RUN_MANIFEST).is_file():
+    elif (
+        kind == "model"
+        and front.get("base_model") is None
+        and not (folder / RUN_MANIFEST).is_file()
+    ):
         named = f"name the base first (C103), whose licence decides; then {named}"
     return f"{named}; or {kind}.license in hubtools.toml, and {card_command(folder)}"
 

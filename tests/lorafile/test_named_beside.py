@@ -16,6 +16,7 @@ from hubtools.files import LinkedOut
 from hubtools.hub import download
 from hubtools.inference import lora
 from hubtools.layout import LORA_WEIGHTS, PEFT_CONFIG, PEFT_WEIGHTS
+from hubtools.licensing.advice import license_advice
 from hubtools.lorafile.told import Beside, base_of_config
 from tests import lorafiles
 
@@ -89,3 +90,9 @@ def test_peft_s_configuration_is_that_of_the_folder(tmp_path: Path) -> None:
     (snapshot / PEFT_CONFIG).symlink_to("../../blobs/1")
     assert base_of_config(snapshot) == "me/private"
     assert settings_beside(snapshot / PEFT_WEIGHTS) is not None
+
+
+def test_a_licence_is_asked_for_by_the_base_that_the_card_names(tmp_path: Path) -> None:
+    base = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    for named in (base, [base]):
+        assert "as its base asks" in license_advice(tmp_path, "model", {"base_model": named})
