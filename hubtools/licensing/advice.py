@@ -30,11 +30,7 @@ def license_advice(
     unnamed = front.get("base_model") is None
     if kind == "model" and (options := _as_asked(asked)):
         named = f"{card_command(folder, *options)}, as its base asks"
-    elif (
-        kind == "model"
-        and front.get("base_model") is None
-        and not (folder / RUN_MANIFEST).is_file()
-    ):
+    elif kind == "model" and unnamed and not (folder / RUN_MANIFEST).is_file():
         named = f"name the base first (C103), whose licence decides; then {named}"
     return f"{named}; or {kind}.license in hubtools.toml, and {card_command(folder)}"
 
