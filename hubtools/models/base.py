@@ -281,7 +281,7 @@ def as_folder(base: Base) -> Base:
 def _patterns(base: Base) -> list[str] | None:
     """What to fetch: files of the components that the pipeline names. None: what the cache has.
     Nothing is fetched of a base that is refused."""
-    if not base.files:
+    if base.local or not base.files:
         return None
     path = fetched(base.path_or_id, _PIPELINE_FILE, revision=base.revision)
     parts = read_json(path).keys()
