@@ -53,7 +53,8 @@ def snippet(
             "# hubtools reads brackets as weights and long prompts to their end. Stock diffusers",
             "# does not, and draws another picture than `hubtools generate` has drawn.",
         ]
-    lines += ["image = pipeline(", f"    {named}{python_literal(prompt)},"]
+    more = "" if prompt else "  # what to draw"  # of no trigger and no picture nobody knows one
+    lines += ["image = pipeline(", f"    {named}{python_literal(prompt)},{more}"]
     if (negative := _negative(record, support)) is not None:
         lines.append(f"    negative_prompt={python_literal(negative)},")
     if given:  # several are a list

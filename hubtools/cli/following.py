@@ -86,8 +86,9 @@ def tell_training(out: Output, project: Project) -> None:
     from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
 
     run, where = project.run_dir, project_words(project)
+    settings = dataset_words()
     if not (run / RUN_MANIFEST).is_file():
-        words = f"next: hubtools train{where} --dry-run{base_words(project)}"
+        words = f"next: hubtools train{where}{settings} --dry-run{base_words(project)}"
         out.hint(words)
         tell_base(out, words)
         return
@@ -97,7 +98,7 @@ def tell_training(out: Output, project: Project) -> None:
         manifest = RunManifest.read(run)
     except HubtoolsError:
         return  # what reads it says what is wrong
-    anew = f"hubtools train{where} --no-resume --dry-run{base_words(project)}"
+    anew = f"hubtools train{where}{settings} --no-resume --dry-run{base_words(project)}"
     place = project.train.output_dir
     if (run / LORA_WEIGHTS).is_file():
         out.hint(f"the run in {place} is finished; `{anew}` plans another, and keeps this one")

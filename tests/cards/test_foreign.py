@@ -155,6 +155,7 @@ def test_repository_and_title_are_remembered(bare: Path) -> None:
     typed("card", bare, "--base-model", BASE, "--repo", "me/sty", "--title", "Sty & *more*")
     text = text_of(bare)
     assert "load_lora_weights('me/sty'" in text
+    assert "    '',  # what to draw\n" in text
     assert f"next: hubtools push {bare} me/sty --dry-run" in typed("card", bare).stderr
     assert text_of(bare) == text
     assert f"hubtools push {bare} me/sty, or" in typed("push", bare).stderr  # told, not done

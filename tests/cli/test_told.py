@@ -91,6 +91,9 @@ def test_the_next_command_is_the_one_that_repairs(tmp_path: Path) -> None:
     done = typed(*place, "--trigger", "(sks)", cwd=tmp_path)
     assert done.returncode == 0
     assert "--trigger '(sks)'" in done.stderr.split("next: hubtools init")[1]
+    (tmp_path / "p.toml").write_text('[dataset]\npath = "my set"\n[train]\nresolution = 64\n')
+    done = typed("validate", "--project=p.toml", "--trigger", "(sks)", cwd=tmp_path)
+    assert "next: hubtools train --project p.toml --trigger '(sks)' --dry-run" in done.stderr
     shutil.copy(tmp_path / "my set/picture1.png", tmp_path / "my set/picture9.png")
     with (tmp_path / "my set/metadata.jsonl").open("a") as file:
         file.write('{"file_name": "picture9.png", "text": ""}\n')
