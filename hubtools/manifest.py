@@ -30,6 +30,12 @@ class _Manifest(BaseModel):
 Described = TypeVar("Described", bound=BaseModel)
 
 
+def runs_below(folder: Path) -> list[Path]:
+    """The run folders of a project, or of a folder of runs, the one that was begun last first."""
+    found = [path for name in ("*", "runs/*") for path in folder.glob(f"{name}/{RUN_MANIFEST}")]
+    return [path.parent for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
+
+
 def described(kind: type[Described], data: bytes, path: Path, hint: str) -> Described:
     """What the JSON of the file `path` says. Raises `HubtoolsError` with the first thing that is
     wrong, and for more values than anybody writes: each that is wrong would take some kilobytes."""

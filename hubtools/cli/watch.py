@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import webbrowser
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
+from hubtools.manifest import runs_below
 from hubtools.project import Project
 
 
@@ -47,6 +49,8 @@ def command(
         sys.stdout.flush()
         if page.status == "waiting":
             out.note(f"There is no run in {page.folder} yet; the page waits for it.")
+            if below := runs_below(page.folder):
+                out.hint(f"it holds runs: `hubtools watch {shlex.quote(str(below[0]))}` shows one")
         out.note("Open it in a browser. Ctrl-C stops it.")
         if opens and not webbrowser.open(page.url):
             out.note("No browser could be opened here.")

@@ -25,7 +25,7 @@ from hubtools.lorafile.told import (
     told_by,
     trigger_of_card,
 )
-from hubtools.manifest import RunManifest
+from hubtools.manifest import RunManifest, runs_below
 from hubtools.modelfiles import SAFE, is_pickled, unread
 from hubtools.models.merged import merged_into
 from hubtools.models.targets import target_of
@@ -310,7 +310,9 @@ def choose_weights(names: list[str], wanted: str | None, where: str) -> str:
     if not names:
         raise HubtoolsError(
             f"{where} holds no LoRA: there is no .safetensors file at its top level.",
-            hint="train first, or give the file itself",
+            hint=f"it holds runs: give one of them, such as {shlex.quote(str(runs[0]))}"
+            if (runs := runs_below(Path(where)))
+            else "train first, or give the file itself",
             code="nothing-there",
         )
     here = [shlex.quote(str(Path(where) / name)) for name in names] if Path(where).is_dir() else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -15,11 +16,12 @@ from hubtools.cardschema import Violation
 from hubtools.dataset.folder.listing import Entry, Listing, walk
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.errors import HubtoolsError
-from hubtools.files import written
+from hubtools.files import from_here, written
 from hubtools.frontmatter import FrontMatter, parse
-from hubtools.layout import CARD, METADATA_NAMES, RUN_MANIFEST
+from hubtools.layout import CARD, METADATA_NAMES, PROJECT_FILE, RUN_MANIFEST
 from hubtools.limits import MAX_CARD
 from hubtools.lorafile.look import Weights, look
+from hubtools.project import load_project
 from hubtools.publish.classify import classify
 from hubtools.publish.content import Look, opened_source
 from hubtools.publish.contents import Leak
@@ -192,12 +194,30 @@ def kind_of(folder: Path) -> Literal["model", "dataset"]:
         return "model"
     if recognised(folder) is not None:
         return "model"
-    if any((folder / name).is_file() for name in METADATA_NAMES) or walk(folder).metadata:
+    if any((folder / name).is_file() for name in METADATA_NAMES):
+        return "dataset"
+    if (folder / PROJECT_FILE).is_file():
+        _check_no_project(folder)
+    if walk(folder).metadata:
         return "dataset"
     raise HubtoolsError(
         f"{folder} holds neither a LoRA nor a dataset.",
         hint="put a LoRA (.safetensors) or pictures with a metadata file into it; or say which it"
         " is: --type, of `hubtools card` --kind",
+        code="wrong-kind",
+    )
+
+
+def _check_no_project(folder: Path) -> None:
+    """Raise `HubtoolsError` for the folder of a project that keeps its pictures in another."""
+    project = load_project(folder)
+    pictures, run = project.dataset_dir, project.run_dir
+    if not pictures.is_dir() or pictures.resolve() == folder.resolve():
+        return
+    there = [path for path in (pictures, run) if path.is_dir()]
+    raise HubtoolsError(
+        f"{folder} is a project: its pictures and its LoRA are published each by itself.",
+        hint="give " + " or ".join(shlex.quote(from_here(path)) for path in there),
         code="wrong-kind",
     )
 

@@ -233,6 +233,20 @@ def test_the_weight_file_is_chosen_or_asked_for(
             choose_weights(names, wanted, "it")
 
 
+def test_of_a_folder_of_runs_the_last_one_is_offered(tmp_path: Path) -> None:
+    for number, name in enumerate(("old", "my run", "none")):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        if name != "none":
+            (folder / "run.json").write_text("{}")
+            os.utime(folder / "run.json", (number, number))
+    for place in (tmp_path, tmp_path / "runs"):
+        with pytest.raises(HubtoolsError, match="holds no LoRA") as caught:
+            resolve_lora(str(place))
+        told = f"it holds runs: give one of them, such as '{tmp_path / 'runs' / 'my run'}'"
+        assert caught.value.hint == told
+
+
 @pytest.mark.parametrize("name", ["/nowhere", "./nowhere", "one", "a/b/c"])
 def test_loras_that_are_nowhere(name: str) -> None:
     with pytest.raises(UsageError, match="neither a file"):

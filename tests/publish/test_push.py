@@ -23,6 +23,8 @@ from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
 from hubtools.publish import push as pushing
 from hubtools.publish.push import Action, PushOptions, load_plan, plan_push, push, save_plan
+from hubtools.publish.release import kind_of
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 Make = Callable[..., Path]
@@ -474,3 +476,14 @@ def test_a_pull_request_of_many_is_left_to_its_readers(
         talk.num: talk.status for talk in HfApi().get_repo_discussions(REPO, repo_type="dataset")
     }
     assert found == {1: "draft", 2: "merged"}, "the one that was asked for is not touched"
+
+
+def test_a_project_folder_is_not_taken_for_its_dataset(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "a project/dataset", 1)
+    settings = tmp_path / "a project/hubtools.toml"
+    settings.write_text("")
+    with pytest.raises(HubtoolsError, match="a project is a project: its pictures") as caught:
+        kind_of(settings.parent)
+    assert caught.value.hint == f"give '{tmp_path / 'a project/dataset'}'"
+    settings.write_text('[dataset]\npath = "."\n')  # the very dataset, its pictures in folders
+    assert kind_of(settings.parent) == "dataset"

@@ -128,9 +128,9 @@ export async function history() {
   const broken = made.unfinished;
   show("History", [
     broken && el("div", { class: "finding error" }, `A change was interrupted (${when(broken.id)}); to go on would ${broken.would}. `,
-      broken.ours ? [el("button", { click: act("finish") }, "Go on"), " ", el("button", { click: act("undo", { id: broken.id }) }, "Go back")] : "It is not yours: see `hubtools fix --journal`."),
+      broken.ours ? [el("button", { click: act("finish") }, "Go on"), " ", el("button", { click: act("undo", { id: broken.id }) }, "Go back")] : ["It is not yours: see ", el("code", {}, "hubtools fix --journal"), "."]),
     rows.length ? rows : el("p", {}, "Nothing was applied to this folder yet."),
-    el("p", { class: "soft" }, "The originals stay in .hubtools/fixes of the folder until `hubtools fix --purge --yes`.")]);
+    el("p", { class: "soft" }, "The originals stay in .hubtools/fixes of the folder until ", el("code", {}, "hubtools fix --purge --yes"), ".")]);
 }
 
 // --- help ----------------------------------------------------------------------------------------
