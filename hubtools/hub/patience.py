@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from hubtools.addresses import is_here, unproxied
@@ -88,9 +89,10 @@ def be_patient() -> None:
     left alone. It asks no Hub by which variables of the environment programs are known: it would
     say with each request which of those guesses was right."""
     global _installed
-    from huggingface_hub.utils import _detect_agent
+    with suppress(ImportError):  # another version of the client may have none
+        from huggingface_hub.utils import _detect_agent
 
-    _detect_agent._registry = {"standardEnvVars": [], "harnesses": {}}
+        _detect_agent._registry = {"standardEnvVars": [], "harnesses": {}}
     with _lock:
         if _installed:
             return

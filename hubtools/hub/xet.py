@@ -99,8 +99,10 @@ def _storage(url: str, headers: dict[str, str]) -> dict[str, Any]:
 
 def _checked() -> bool:
     """Have the client send by such sessions. False if it has no place where it takes them from."""
-    from huggingface_hub.utils import _xet
-
+    try:
+        from huggingface_hub.utils import _xet
+    except ImportError:
+        return False
     plain: Any = getattr(_xet, "get_xet_session", None)
     if plain is None:
         return False
