@@ -92,7 +92,7 @@ FLOW = {
     "scheduler": """{"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000,
         "use_dynamic_shifting": false, "shift": 3.0}""",
 }
-HEAVY = ("torch", "diffusers", "transformers", "accelerate", "peft")
+HEAVY = ("torch", "diffusers", "transformers", "accelerate", "peft", "pyarrow")
 
 
 def asked(folder: Path, precision: str, size: int, **settings: Any) -> tuple[Any, ...]:

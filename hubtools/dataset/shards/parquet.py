@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import pyarrow as arrow
-import pyarrow.parquet as parquet
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hubtools.causes import says_nothing_of_file
 from hubtools.dataset.metadata.parquet_batches import batches, open_parquet, parquet_errors
@@ -18,18 +15,29 @@ from hubtools.dataset.shards.stored import Stored
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 
+if TYPE_CHECKING:
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
 _KEY = b"hubtools"
 # The Hub's viewer reads a row group at once; and as much is held in memory while writing.
 ROWS_A_GROUP = 100
 BYTES_A_GROUP = 24_000_000
-_PICTURE = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
+
+
+def _picture() -> arrow.DataType:
+    import pyarrow as arrow
+
+    return arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
 
 
 def parquet_schema(columns: Mapping[str, Any], description: Mapping[str, Any]) -> arrow.Schema:
     """The schema of a shard: `columns` by type (None: pictures), those of pictures first, and what
     `datasets` and hubtools want to know."""
+    import pyarrow as arrow
+
     pictures = [name for name, kind in columns.items() if kind is None]
-    fields = [(name, _PICTURE) for name in pictures]
+    fields = [(name, _picture()) for name in pictures]
     fields += [(name, kind) for name, kind in columns.items() if kind is not None]
     # columns that are not named here have the features that their Arrow types stand for
     features = {name: {"_type": "Image"} for name in pictures}
@@ -46,6 +54,8 @@ def opened_writer(
     file: BinaryIO, schema: arrow.Schema, pictures: Collection[str]
 ) -> parquet.ParquetWriter:
     """Arrow's writer as shards want it; `pictures` are the columns that hold them."""
+    import pyarrow.parquet as parquet
+
     plain = [leaf for one in schema if one.name in pictures for leaf in _leaves(one)]
     other = [leaf for one in schema if one.name not in pictures for leaf in _leaves(one)]
     return parquet.ParquetWriter(
@@ -89,6 +99,8 @@ class ParquetWriter:
             self._offsets[column].append(len(self._data[column]))
 
     def _flush(self) -> None:
+        import pyarrow as arrow
+
         arrays = []
         for field in self._schema:
             if field.name in self._files:
@@ -101,6 +113,8 @@ class ParquetWriter:
 
     def _pictures(self, column: str) -> Any:
         """The column, around the bytes that are there: not copied."""
+        import pyarrow as arrow
+
         names = self._names[column]
         offsets = self._offsets[column]
         if offsets[-1] >= 2**31:
@@ -118,7 +132,7 @@ class ParquetWriter:
         )
         missing = arrow.array([name is None for name in names])
         paths = arrow.array(names, arrow.string())
-        return arrow.StructArray.from_arrays([data, paths], fields=list(_PICTURE), mask=missing)
+        return arrow.StructArray.from_arrays([data, paths], fields=list(_picture()), mask=missing)
 
     def close(self) -> None:
         """Write what is still held, and the end of the file."""
@@ -133,6 +147,7 @@ class ParquetWriter:
 
 def _leaves(field: arrow.Field) -> list[str]:
     """Names of a column's leaves as parquet counts them."""
+    import pyarrow as arrow
 
     def below(kind: Any) -> Iterator[str]:
         if arrow.types.is_struct(kind):
