@@ -28,6 +28,7 @@ from hubtools.dataset.metadata.parquet_batches import (
 from hubtools.dataset.shards.held import Form, picture_in
 from hubtools.dataset.shards.keys import undotted
 from hubtools.dataset.shards.members import BROKEN, Header
+from hubtools.dataset.shards.parquet import opened_writer
 from hubtools.limits import MEMBERS
 
 Opener = Callable[[], AbstractContextManager[BinaryIO]]
@@ -67,8 +68,6 @@ def parquet_edit(schema: Any, forms: Mapping[str, Form], names: Mapping[str, str
 
 def _columns(source: Opener, out: BinaryIO, again: Opener, value: str) -> tuple[str, str]:
     import pyarrow as arrow
-
-    from hubtools.dataset.shards.parquet import opened_writer
 
     told = json.loads(value)
     schema = arrow.ipc.read_schema(arrow.py_buffer(base64.b64decode(told["schema"])))
