@@ -43,19 +43,24 @@ def project_words(project: Project) -> str:
     return option_for(project.file)
 
 
+def dataset_option(option: click.Parameter) -> str | None:
+    """How every command of a dataset spells an option, if it stands for a setting of [dataset]."""
+    section, _, key = str(option.name).removeprefix("setting__").partition("__")
+    if section != "dataset" or not key:
+        return None
+    whole = f"--dataset-{key.replace('_', '-')}"
+    return whole if whole in option.opts else option.opts[0]
+
+
 def dataset_words() -> str:
     """The settings of [dataset] that were typed, as every command of a dataset takes them, behind a
     space."""
     context = click.get_current_context()
     words: list[str] = []
     for option in context.command.params:
-        _, section, key = f"{option.name}____".split("__", 2)
-        value = context.params.get(str(option.name))
-        if section != "dataset" or value is None or value == ():
+        name, value = dataset_option(option), context.params.get(str(option.name))
+        if name is None or value is None or value == ():
             continue
-        key = key.rstrip("_")
-        whole = f"--dataset-{key.replace('_', '-')}"  # means the same in every command
-        name = whole if whole in option.opts or key == "plan" else option.opts[0]
         if isinstance(value, bool):
             words.append(name if value else option.secondary_opts[0])
         else:

@@ -74,6 +74,7 @@ def quiet(sentence: str) -> None:
 
 # Dataset and model both have them: with the section in front they mean the same everywhere.
 TWOFOLD = SECTIONS["dataset"].model_fields.keys() & SECTIONS["model"].model_fields.keys()
+_WHOLE = TWOFOLD | {"plan"}  # an option of another meaning in some commands
 
 
 def setting_names(
@@ -92,7 +93,7 @@ def setting_names(
             whole = f"{section}_{key}"
             if key not in free:
                 free = list(dict.fromkeys([whole, *free]))
-            elif section in ("dataset", "model") and key in TWOFOLD and whole not in taken:
+            elif section in ("dataset", "model") and key in _WHOLE and whole not in taken:
                 rest = [name for name in (*free, whole) if name not in (key, whole)]
                 free = [whole, *rest, key] if key in old else [key, *rest, whole]
             taken.update(free)

@@ -9,7 +9,9 @@ import shutil
 from pathlib import Path
 
 import click
+import pytest
 
+from hubtools.cli.following import dataset_option
 from hubtools.cli.main import COMMANDS, group
 from hubtools.cli.mistyped import EXAMPLES
 from hubtools.cli.told import told
@@ -92,8 +94,12 @@ def test_the_next_command_is_the_one_that_repairs(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "--trigger '(sks)'" in done.stderr.split("next: hubtools init")[1]
     (tmp_path / "p.toml").write_text('[dataset]\npath = "my set"\n[train]\nresolution = 64\n')
-    done = typed("validate", "--project=p.toml", "--trigger", "(sks)", cwd=tmp_path)
-    assert "next: hubtools train --project p.toml --trigger '(sks)' --dry-run" in done.stderr
+    given = ["--trigger", "(sks)", "--plan", "portrait=1"]
+    done = typed("validate", "--project=p.toml", *given, cwd=tmp_path)
+    (found,) = re.findall("next: hubtools (.+)", done.stderr)
+    train = "train --project p.toml --trigger '(sks)' --dataset-plan portrait=1 --dry-run"
+    assert found.startswith(train)
+    assert "No such option" not in typed(*shlex.split(found), cwd=tmp_path).stderr
     shutil.copy(tmp_path / "my set/picture1.png", tmp_path / "my set/picture9.png")
     with (tmp_path / "my set/metadata.jsonl").open("a") as file:
         file.write('{"file_name": "picture9.png", "text": ""}\n')
@@ -129,3 +135,18 @@ def test_what_is_mistyped_is_told_where_it_belongs(tmp_path: Path) -> None:
     for command in ("push", "card"):
         words = [command, "a b.safetensors", *["me/x"] * (command == "push")]
         assert "`hubtools convert 'a b.safetensors'`" in typed(*words, cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("name", ["fix", "caption", "review", "train"])
+def test_settings_of_a_dataset_are_spelt_alike_in_its_commands(name: str) -> None:
+    """So that the command that is told next takes what `validate` was given."""
+
+    def options(command: str) -> list[click.Parameter]:
+        made = group.get_command(click.Context(group), command)
+        assert made is not None
+        return made.params
+
+    takes = {word: one.name for one in options(name) for word in one.opts}
+    for option in options("validate"):
+        if word := dataset_option(option):
+            assert takes.get(word) == option.name, word
