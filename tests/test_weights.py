@@ -72,7 +72,7 @@ def test_what_the_library_would_not_open_is_damaged(
         safetensors.safe_open(path, framework="np")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=80), st.booleans())
 def test_any_bytes_are_damaged_at_worst(tmp_path: Path, data: bytes, prefixed: bool) -> None:
     path = tmp_path / "x.safetensors"
@@ -87,7 +87,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(st.sampled_from(["__metadata__", "a.lora_A.b", "x"]), json_values))
 def test_any_header_is_read_or_damaged(tmp_path: Path, content: dict[str, Any]) -> None:
     text = json.dumps(content).encode()

@@ -120,7 +120,7 @@ keys = st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True)
 values = st.one_of(words, st.integers(), st.booleans(), st.lists(words, max_size=3), st.none())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     mine=st.dictionaries(keys, values, max_size=4),
     prose=st.lists(words, max_size=4),

@@ -458,7 +458,7 @@ def test_hostile_captions_stay_text(dataset: Path, project: Project) -> None:
     assert check_card(dataset, "dataset").ok
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=60))
 def test_text_and_code_of_any_kind_come_out_as_they_went_in(text: str) -> None:
     from markdown_it import MarkdownIt

@@ -166,7 +166,7 @@ def test_a_dataset_card_of_hostile_names(tmp_path: Path, evil: str) -> None:
     }  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from([*EVIL, "a", " ", "\\", "&", "!", "(", ")"]), max_size=5))
 def test_text_stays_text(pieces: list[str]) -> None:
     text = "".join(pieces)

@@ -110,7 +110,7 @@ tensors = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     header=st.dictionaries(st.sampled_from(["a.lora_A.b", "b", "c"]), tensors, max_size=3),
     fit=st.booleans(),

@@ -165,7 +165,7 @@ names = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(names, min_size=1, max_size=4, unique=True))
 def test_splits_are_guessed_as_the_loader_guesses_them(
     tmp_path_factory: pytest.TempPathFactory, stems: list[str]

@@ -15,7 +15,7 @@ from hubtools.dataset.metadata import Kind, MetadataFile, parse_metadata, read_m
 from hubtools.dataset.validate import validate
 
 RELAXED = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -55,7 +55,7 @@ def test_what_is_plain() -> None:
         assert probe_bytes(data, "x") == by_pillow(data)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), st.sampled_from(PLAIN + OTHERS))
 def test_damage_makes_no_difference(data: st.DataObject, whole: bytes) -> None:
     broken = bytearray(whole)

@@ -68,7 +68,7 @@ def test_what_is_no_picture_is_named(data: bytes, kind: str) -> None:
     assert facts.problem
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.binary(max_size=200),
     st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a"]),

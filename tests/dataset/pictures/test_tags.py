@@ -61,7 +61,7 @@ def test_profiles() -> None:
     assert read("PNG", icc_profile=profile()).profile == ""
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_damaged_profiles_are_passed_over(data: st.DataObject) -> None:
     whole = bytearray(profile(P3_RED))
