@@ -76,6 +76,9 @@ _PRINTED = regex(r"=(?:([2-7][0-9A-F]|0[9AD])|\r?\n)")
 
 # A quote in a quoted cell of a table is doubled (RFC 4180, 2.7); an empty text is none.
 _DOUBLED = regex(r"\"\"(?=[^\s\",;:|\]})<>/])|(?<=[^\s\",;:|(\[{=][^\s\"])\"\"(?=[\s,;:|\]}\"]|\Z)")
+# Three quotes are one (Python, TOML); a tag of YAML says of what kind a value is.
+_PLAINER = regex(r"(\"|')\1\1|(?<=[:=] )!{1,2}[a-z]{1,20} (?=\S)")
+_PLAINER_HINTS = ('"""', "'''", ": !", "= !")
 
 _QUOTE = r"[\"'`]"
 _BLANK = r"(?:[\s\\]|\#[^\n]{0,80}\n){0,120}+"
@@ -130,6 +133,8 @@ def views(text: str) -> Iterator[View]:
         single = _DOUBLED.sub('"', plain)
         if single != plain:
             yield View(single)
+    if any(hint in plain for hint in _PLAINER_HINTS):
+        yield View(_PLAINER.sub(lambda match: match[1] or "", plain))
     yield from _joined(plain)
     if _may_be_apart(text):
         apart = _ONE_BY_ONE.sub(_together, text)

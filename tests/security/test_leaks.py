@@ -263,6 +263,13 @@ def test_a_quote_in_a_cell_is_written_twice(held: object, delimiter: str) -> Non
     assert not kinds(b'a,b\n"",""\n"say ""x"" to ""y"", z",2\n{"password": "", "b": ""}\n')
 
 
+@pytest.mark.parametrize("form", [
+    'password = """{}"""', "password = '''{}'''", "password: !!str {}", "password: !secret {}",
+])  # fmt: skip
+def test_quotes_and_kinds_of_values_in_settings(form: str) -> None:
+    assert Kind.SECRET in kinds(form.format("abC7!x9Kq2#x").encode())
+
+
 @pytest.mark.parametrize("codec", ["utf-16-be", "utf-16-le", "utf-32-be"])
 def test_the_last_letter_of_a_wide_text_counts(codec: str) -> None:
     assert Kind.SECRET in kinds(("a hat, gh" + "p_" + "aB3x" * 9).encode(codec))
