@@ -16,25 +16,33 @@ def _translate(pattern: str) -> str:
     What follows a star is taken where it fits first (an atomic group): what comes later has only
     more room there. So time grows with the length of pattern and path, not with their product's
     powers.
+
+    git compares what stands before the first wildcard by itself, and begins anew behind it: `a**/b`
+    is `a` and then `**/b`. More than two stars are two.
     """
+    known = re.match(r"[^*?\[\\]*", pattern)
+    begin = known[0] if known else ""
     groups: list[list[str]] = [[]]
-    parts = pattern.split("/")
+    parts = pattern.removeprefix(begin).split("/")
     for number, part in enumerate(parts):
-        if part == "**" and number < len(parts) - 1:
+        crosses = len(part) > 1 and not part.strip("*")
+        if crosses and number < len(parts) - 1:
             groups.append([])
         else:
-            groups[-1].append(r".+" if part == "**" else _segment(part))
+            groups[-1].append(".*" if crosses else _segment(part))
     out = []
     for number, group in enumerate(groups):
+        # behind a beginning that ends within a name, the rest of that name may be empty
+        folder = "[^/]*/" if number == 1 and not begin.endswith("/") else "[^/]+/"
         last = number == len(groups) - 1
         body = "/".join(group) + ("" if last or not group else "/")
         if number == 0:
             out.append(body)
         elif last:
-            out.append(f"(?:[^/]+/)*{body}")
+            out.append(f"(?:{folder})*{body}")
         elif group:
-            out.append(f"(?>(?:[^/]+/)*?{body})")
-    return "".join(out)
+            out.append(f"(?>(?:{folder})*?{body})")
+    return re.escape(begin) + "".join(out)
 
 
 def _segment(part: str) -> str:

@@ -151,6 +151,30 @@ def test_patterns_take_their_time_once() -> None:
     assert not IgnoreRules("**/a/" * 60 + "b").ignores("/".join(["a"] * 500) + "/c")
 
 
+def test_runs_of_stars_mean_what_git_means(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    patterns = [
+        "***/a", "****/a", "a/***", "a/***/b", "***", "/***", "x***/a", "x**/a", "x*/a", "**a",
+        "***a/b", "a***/b", "a**/b", "/x***", "b/x***/a", "x/***a", "**x/a", "x**", "?x**/a",
+    ]  # fmt: skip
+    names = [
+        "a", "b/a", "a/b", "a/c/b", "x/a", "x/y/a", "xa", "xa/b", "a/b/c", "ax/b", "ax/y/b", "xy/a",
+        "xyz/a", "x/b", "xb/a", "b/x/a", "b/xa", "b/xy/z/a",
+    ]  # fmt: skip
+    for number, pattern in enumerate(patterns):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}/.gitignore").write_text(f"{pattern}\n")
+    asked = [f"{number}/{name}" for number in range(len(patterns)) for name in names]
+    done = subprocess.run(
+        ["git", "check-ignore", "--no-index", "--stdin"],
+        input="\n".join(asked), cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    for number, pattern in enumerate(patterns):
+        git = {name for name in names if f"{number}/{name}" in done.stdout.split()}
+        rules = IgnoreRules(pattern)
+        assert (pattern, {name for name in names if rules.ignores(name)}) == (pattern, git)
+
+
 PIECES = ["a", "b", "*", "?", "**", "/", "[ab]", "[!a]", "!", "\\*", "c.x", "*.x", "a*b*", "**/"]
 
 
