@@ -12,10 +12,11 @@ export TOKENIZERS_PARALLELISM ?= false
 # Else each of the hundreds of processes that tests start compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Files of tests run in this many processes, of one thread each; the longest come first. One more
-# than the two cores that the suite is made for: a tenth of its time is waiting for other processes.
+# Files of tests run in this many processes, of one thread each; the longest come first
+# (tests/parallel.py). One more than the two cores that the suite is made for: a tenth of its time
+# is waiting for other processes.
 WORKERS ?= 3
-PYTEST  := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST  := $(BIN)/python -m pytest -q --workers $(WORKERS)
 
 .PHONY: demo test test-fast lint bench clean help
 

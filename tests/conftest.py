@@ -2,26 +2,22 @@
 
 `huggingface_hub` reads its environment when it is imported, so it is set here, before anything
 imports it. HF_ENDPOINT is the address at which `local_hub` serves; a test that reaches for the Hub
-without asking for that fixture finds nobody there. Each process of pytest-xdist has its own home
+without asking for that fixture finds nobody there. Each process of tests has its own home
 and port. OMP_NUM_THREADS makes sums, and so what is learnt, the same however many cores are free.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import importlib.metadata
 import json
 import math
 import os
-import random
 import shutil
 import signal
-import socket
 import struct
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,13 +25,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from tests import homes
 from tests.drawing import write_pictures
 from tests.flushing import ask_again_soon, hurry, in_memory
 
 if TYPE_CHECKING:
     from hubtools.localhub.server import Hub
 
-pytest_plugins = ["tests.cpu"]
+pytest_plugins = ["tests.cpu", "tests.parallel"]
 
 # How long an example takes depends on what else the machine does.
 hypothesis_settings.register_profile("hubtools", deadline=None)
@@ -53,32 +50,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _free_port() -> int:
-    """A port below those that systems hand out by themselves, so that it stays free until the Hub
-    takes it."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
-_HOME = Path(tempfile.mkdtemp(prefix="hubtools-tests-"))
-_PORT = _free_port()
-for _name in [name for name in os.environ if name.startswith(("HF_", "HUGGING", "HUBTOOLS_"))]:
-    del os.environ[_name]
-os.environ |= {
-    "OMP_NUM_THREADS": "1",
-    "HF_ENDPOINT": f"http://127.0.0.1:{_PORT}",
-    "HF_TOKEN": "hf_local",
-    "HF_HOME": str(_HOME / "hf"),
-    "HF_HUB_DISABLE_XET": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-    "HUBTOOLS_CACHE": str(_HOME / "cache"),
-    "HUBTOOLS_CONFIG": str(_HOME / "config"),
-}
+_HOME = homes.make()
 # Else each of the hundreds of processes that tests start compiles all modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -120,7 +92,7 @@ def _hub_of_session() -> Iterator[Hub]:
         User("me", "hf_reader", role="read", orgs=("studio",)),
         User("other", "hf_other"),
     )
-    with Hub(_HOME / "hub", port=_PORT, users=users) as hub:
+    with Hub(homes.home() / "hub", port=homes.port(), users=users) as hub:
         yield hub
 
 
@@ -136,7 +108,7 @@ def local_hub(_hub_of_session: Hub) -> Iterator[Hub]:
     yield _hub_of_session
     _hub_of_session.faults.clear()
     # What was fetched from it is not to be found by tests of other repositories of these names.
-    shutil.rmtree(_HOME / "hf" / "hub", ignore_errors=True)
+    shutil.rmtree(homes.home() / "hf" / "hub", ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

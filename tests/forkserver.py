@@ -13,6 +13,7 @@ import contextlib
 import gc
 import importlib
 import json
+import logging
 import os
 import pkgutil
 import resource
@@ -81,20 +82,25 @@ def _text(file: Any) -> str:
 
 
 class _Server:
-    """The process that waits; one for each process of pytest."""
+    """The process that waits; one for each process of tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, fork: bool) -> None:
         ours, theirs = socket.socketpair()
         self._socket = ours
-        code = f"from tests.forkserver import serve; serve({theirs.fileno()})"
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        if fork:
+            if os.fork() == 0:
+                ours.close()
+                _branch(theirs.detach())
+        else:
+            code = f"from tests.forkserver import begin; begin({theirs.fileno()})"
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                cwd=ROOT,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
         theirs.close()
 
     def start(self, request: dict[str, Any], out: Any, err: Any) -> Process:
@@ -122,6 +128,13 @@ def spent() -> float:
     return sum(_spent)
 
 
+def branch() -> None:
+    """Fork the process that waits from this one, which has called `import_all` and has no threads,
+    rather than start one when the first command is asked for."""
+    global _server
+    _server = _Server(fork=True)
+
+
 def start(
     *words: str | Path,
     cwd: Path | None = None,
@@ -136,7 +149,7 @@ def start(
     changed = [name for name in env or () if name.startswith("HF_")]
     assert not changed, f"{changed} are read when the client is imported"
     if _server is None:
-        _server = _Server()
+        _server = _Server(fork=False)
     out = tempfile.TemporaryFile()  # noqa: SIM115
     err = out if together else tempfile.TemporaryFile()  # noqa: SIM115
     request = {
@@ -162,17 +175,69 @@ def call(
 # --- in the process that waits ---------------------------------------------------------------
 
 
-def serve(number: int) -> None:
-    """Fork for each request that comes, until nobody can ask any more."""
+def begin(number: int) -> None:
+    """As a process of its own."""
+    from hubtools.quiet import hush
+
     sys.path[:] = [str(ROOT), *(place for place in sys.path if place)]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep watch
     hurry()
-    _import_all()
-    _warm_up()
-    ask_again_soon()
+    hush()
+    import_all()
     gc.collect()
     gc.freeze()  # of no interest to the collections of garbage in what is forked
+    _serve(number)
+
+
+def _branch(number: int) -> NoReturn:
+    """As a copy of a process of tests, of which nothing but its modules is left."""
+    code = 1
+    try:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nothing, standard)
+        os.closerange(3, number)
+        os.closerange(number + 1, os.sysconf("SC_OPEN_MAX"))
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(line_buffering=stream is sys.stderr)
+        logging.getLogger().handlers.clear()  # those of pytest
+        log_to_stderr()
+        sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
+        threading.excepthook = threading.__excepthook__
+        sys.path[:] = [str(ROOT), *(place for place in sys.path if place)]
+        _hush()
+        _serve(number)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def log_to_stderr() -> None:
+    """Handlers of logs that took stderr when they were imported take the one of now."""
+    for known in logging._handlerList:  # type: ignore[attr-defined]
+        handler = known()
+        if type(handler) is logging.StreamHandler:
+            handler.stream = sys.stderr  # setStream() flushes the one before, which is closed
+            vars(handler).pop("flush", None)  # of the one before, in transformers'
+
+
+def _hush() -> None:
+    """What `hush` does if it is called before the libraries are imported."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    from hubtools.quiet import hush
+
+    hush()
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+
+
+def _serve(number: int) -> None:
+    """Fork for each request that comes, until nobody can ask any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep watch
+    ask_again_soon()
     with socket.socket(fileno=number) as requests:
         while True:
             message, files, _, _ = socket.recv_fds(requests, 1, 4)
@@ -185,10 +250,8 @@ def serve(number: int) -> None:
                 os.close(file)
 
 
-def _import_all() -> None:
-    from hubtools.quiet import hush
-
-    hush()
+def import_all() -> None:
+    """What any command needs; with all that a first use of it makes ready."""
     import diffusers
     import peft.tuners.lora
     import safetensors.torch
@@ -208,6 +271,7 @@ def _import_all() -> None:
     assert peft.tuners.lora
     assert safetensors.torch
     assert hubtools
+    _warm_up()
 
 
 def _warm_up() -> None:

@@ -1,0 +1,223 @@
+"""`pytest --workers N`: the tests on N processes, a file at a time.
+
+They are forked once all is imported and collected, which takes longer than most files of tests.
+Each takes the next file of the queue when it is done with one, and tells what came out.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import itertools
+import os
+import signal
+import traceback
+import warnings
+from collections.abc import Iterable, Iterator
+from multiprocessing.connection import Connection, Pipe, wait
+from typing import Any, NamedTuple, NoReturn
+
+import pytest
+from _pytest.config import create_terminal_writer
+
+from tests import forkserver, homes
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--workers", type=int, default=1, metavar="N", help="processes of tests")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    option = session.config.option
+    if option.workers < 2 or option.collectonly or session.testsfailed or not session.items:
+        return None
+    _Crew(session).run(option.workers)
+    return True
+
+
+class _Worker(NamedTuple):
+    number: int
+    pid: int
+    began: list[int]  # indices of the tests that it began, the last one last
+    broken: list[str]  # why it could not go on
+
+
+class _Crew:
+    def __init__(self, session: pytest.Session) -> None:
+        self._session, self._items = session, session.items
+        self._hook = session.config.hook
+        self._capture = session.config.pluginmanager.getplugin("capturemanager")
+        self._workers: dict[Connection, _Worker] = {}
+        self._count = 0
+        # Each reads the number of one test, the first of a file: what is not read is yet to do.
+        self._queue, write = os.pipe()
+        with os.fdopen(write, "wb") as queue:
+            for number, item in enumerate(self._items):
+                if not number or self._items[number - 1].path != item.path:
+                    queue.write(number.to_bytes(4, "big"))
+
+    def run(self, count: int) -> None:
+        """Until all is done; raises what ends a session early."""
+        self._capture.resume_global_capture()
+        forkserver.import_all()
+        self._capture.suspend_global_capture()
+        self._capture.read_global_capture()
+        self._holders = homes.holders()
+        gc.collect()
+        gc.freeze()  # of no interest to the collections of garbage in what is forked
+        try:
+            for _ in range(count):
+                self._start()
+            while self._workers:
+                for connection in wait(list(self._workers)):
+                    assert isinstance(connection, Connection)
+                    self._hear(connection)
+        finally:
+            for worker in self._workers.values():
+                os.kill(worker.pid, signal.SIGKILL)
+                os.waitpid(worker.pid, 0)
+
+    def _start(self, first: int | None = None) -> None:
+        """One more; `first`: the test that it begins with."""
+        ours, theirs = Pipe(duplex=False)
+        self._count += 1
+        pid = os.fork()
+        if not pid:
+            ours.close()
+            for other in self._workers:
+                other.close()
+            self._work(theirs, first)
+        theirs.close()
+        self._workers[ours] = _Worker(self._count, pid, [], [])
+
+    def _hear(self, connection: Connection) -> None:
+        try:
+            said = connection.recv()
+        except EOFError:
+            self._ended(connection)
+            return
+        if isinstance(said, int):
+            self._workers[connection].began.append(said)
+            item = self._items[said]
+            self._hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        elif isinstance(said, str):
+            self._workers[connection].broken.append(said)
+        elif isinstance(said, dict):
+            self._warned(**said)
+        else:
+            item = self._items[self._workers[connection].began[-1]]
+            for data in said:
+                report = self._hook.pytest_report_from_serializable(
+                    config=self._session.config, data=data
+                )
+                self._hook.pytest_runtest_logreport(report=report)
+            self._hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        if self._session.shouldfail:
+            raise self._session.Failed(self._session.shouldfail)
+        if self._session.shouldstop:
+            raise self._session.Interrupted(self._session.shouldstop)
+
+    def _warned(self, text: str, place: tuple[str, int], rest: tuple[Any, Any, Any]) -> None:
+        message = warnings.WarningMessage(UserWarning(text), UserWarning, *place)
+        told = {"warning_message": message} | dict(
+            zip(("when", "nodeid", "location"), rest, strict=True)
+        )
+        self._hook.pytest_warning_recorded.call_historic(kwargs=told)
+
+    def _ended(self, connection: Connection) -> None:
+        worker = self._workers.pop(connection)
+        code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
+        if not code:
+            return
+        number = worker.began[-1] if worker.began else 0
+        item = self._items[number]
+        why = "".join(worker.broken) or f"The process ended with {code}."
+        report = pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
+        self._hook.pytest_runtest_logreport(report=report)
+        number += 1
+        if worker.began and number < len(self._items) and self._items[number].path == item.path:
+            self._start(number)
+        elif worker.began:
+            self._start()
+
+    # --- in a process of tests ---------------------------------------------------------------
+
+    def _work(self, connection: Connection, first: int | None) -> NoReturn:
+        code = 1
+        try:
+            self._be_alone()
+            forkserver.branch()
+            self._session.config.pluginmanager.register(_Told(self._session.config, connection))
+            for number in itertools.chain(self._file(first), self._rest()):
+                connection.send(number)
+                self._hook.pytest_runtest_protocol(
+                    item=self._items[number], nextitem=self._next(number)
+                )
+            self._session._setupstate.teardown_exact(None)
+            connection.close()
+            code = 0
+        except BaseException:
+            connection.send(traceback.format_exc())
+        finally:
+            os._exit(code)
+
+    def _be_alone(self) -> None:
+        config = self._session.config
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._capture.stop_global_capturing()
+        self._capture.start_global_capturing()
+        forkserver.log_to_stderr()
+        self._capture.suspend_global_capture()
+        reporter = config.pluginmanager.getplugin("terminalreporter")
+        reporter._tw = create_terminal_writer(config, io.StringIO())
+        homes.move(f"worker{self._count}", self._holders)
+
+    def _file(self, first: int | None) -> Iterable[int]:
+        """The tests of a file from this one on."""
+        if first is None:
+            return ()
+        path = self._items[first].path
+        numbers = range(first, len(self._items))
+        return itertools.takewhile(lambda number: self._items[number].path == path, numbers)
+
+    def _rest(self) -> Iterator[int]:
+        while number := os.read(self._queue, 4):
+            yield from self._file(int.from_bytes(number, "big"))
+
+    def _next(self, number: int) -> Any:
+        """What comes after a test, as far as pytest needs it: which fixtures are kept."""
+        item, number = self._items[number], number + 1
+        if number < len(self._items) and self._items[number].path == item.path:
+            return self._items[number]
+        return _AnotherFile(self._session)
+
+
+class _AnotherFile(NamedTuple):
+    session: pytest.Session
+
+    def listchain(self) -> list[Any]:
+        return [self.session]
+
+
+class _Told:
+    """Tells the process that shows what comes out."""
+
+    def __init__(self, config: pytest.Config, connection: Connection) -> None:
+        self._config, self._connection = config, connection
+        self._reports: list[Any] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
+        self._reports.append(data)
+
+    def pytest_runtest_logfinish(self) -> None:
+        self._connection.send(self._reports)
+        self._reports = []
+
+    def pytest_warning_recorded(
+        self, warning_message: warnings.WarningMessage, when: str, nodeid: str, location: Any
+    ) -> None:
+        text = f"{warning_message.category.__name__}: {warning_message.message}"
+        place = (warning_message.filename, warning_message.lineno)
+        self._connection.send({"text": text, "place": place, "rest": (when, nodeid, location)})
