@@ -72,6 +72,12 @@ def settings_command(repo: str | None, repo_type: str, visibility: str) -> str:
     return f"`hf repos settings {repo or 'OWNER/NAME'} --type {repo_type} --{visibility}`"
 
 
+def merge_command(repo: str, repo_type: str, address: str) -> str:
+    """What is typed to merge the pull request at `address`, in backquotes."""
+    number = address.rstrip("/").rpartition("/")[2]
+    return f"`hf discussions merge {repo} {number} --type {repo_type}`"
+
+
 def _settings(comparison: Comparison, visibility: str) -> str:
     release = comparison.release
     return settings_command(release.repo, release.repo_type, visibility)

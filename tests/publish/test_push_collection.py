@@ -91,6 +91,7 @@ def test_a_pull_request_and_a_look_without_a_token_change_none(
     done = typed("push", run_dir, REPO, "--pr", "--collection", "none")
     assert done.returncode == 0, done.stderr
     assert "a pull request changes none" in " ".join(done.stderr.split())
+    assert f"`hf discussions merge {REPO} 1 --type model`" in done.stderr
     monkeypatch.delenv("HF_TOKEN", raising=False)
     dry = typed("push", run_dir, "me/new", "--dry-run", "--collection", "none", HF_TOKEN="")
     assert dry.returncode == 0, dry.stderr

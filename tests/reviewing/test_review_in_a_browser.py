@@ -330,6 +330,8 @@ def test_tags_are_looked_through_and_dragged(tmp_path: Path) -> None:
         ready(page, url)
         page.key("t")
         page.until("document.querySelector('.tags .tag')?.textContent === 'tok'")
+        # tiles in reserve are not seen
+        assert page.run("[...document.querySelectorAll('.tile')].every((e) => e.id || e.hidden)")
         often = page.run(f"{row}.map((one) => one.children[1].textContent)")
         assert often == ["5", "3", "2", "1", "1"]
         page.click(".tags > div:nth-child(2) button")  # with red

@@ -21,7 +21,7 @@ function measure() {
 }
 
 function make() {
-  const tile = el("div", { class: "tile", role: "option" },
+  const tile = el("div", { class: "tile", role: "option", hidden: true },
     el("span", { class: "face" }, el("img", { alt: "", decoding: "async", draggable: "false" })),
     el("span", { class: "marks" }), el("span", { class: "words" }),
     el("button", { class: "tick", tabindex: "-1", "aria-label": "Select" }));
