@@ -158,10 +158,11 @@ def command(
         tag=result.tag,
         collection=result.collection,
     )
-    from hubtools.publish.comparison import merge_command
+    from hubtools.publish.comparison import discussion_command
 
     if result.pr_url is not None:
-        merge = merge_command(plan.repo, plan.repo_type, result.pr_url)
+        number = result.pr_url.rpartition("/")[2]
+        merge = discussion_command("merge", plan.repo, plan.repo_type, number)
         out.hint(f"main is as it was until the pull request is merged, on its page or by {merge}")
     if result.pushed and plan.visibility == "new, private" and plan.repo_type != "space":
         tell_private(out, [(plan.repo, plan.repo_type)])

@@ -72,10 +72,9 @@ def settings_command(repo: str | None, repo_type: str, visibility: str) -> str:
     return f"`hf repos settings {repo or 'OWNER/NAME'} --type {repo_type} --{visibility}`"
 
 
-def merge_command(repo: str, repo_type: str, address: str) -> str:
-    """What is typed to merge the pull request at `address`, in backquotes."""
-    number = address.rstrip("/").rpartition("/")[2]
-    return f"`hf discussions merge {repo} {number} --type {repo_type}`"
+def discussion_command(doing: str, repo: str, repo_type: str, number: int | str) -> str:
+    """What is typed to `merge` or `close` a pull request, in backquotes."""
+    return f"`hf discussions {doing} {repo} {number} --type {repo_type}`"
 
 
 def _settings(comparison: Comparison, visibility: str) -> str:

@@ -20,6 +20,7 @@ from hubtools.hub.errors import asking, status_of
 from hubtools.hub.reading import get
 from hubtools.hub.xet import storage_of
 from hubtools.publish.again import url_of
+from hubtools.publish.comparison import discussion_command
 from hubtools.publish.content import content_in
 from hubtools.publish.ledger import NAME, Sent, read_ledger, write_ledger
 from hubtools.publish.plan import ledger_key
@@ -95,18 +96,19 @@ def plan_undo(
     head = remote_head(repo, repo_type)
     if head is None:
         raise HubtoolsError(f"{repo} does not exist.", code="nothing-there")
-    if sent.offered and not sent.undoing and (waiting := _waiting(repo, repo_type)) is not None:
-        raise ChecksFailed(
-            f"{repo} has an open pull request, #{waiting}, and something was sent from {place}"
-            f" since the push {sent.commit[:8]}, which would be taken back, not the pull request.",
-            hint=f"close it first, on {url_of(repo, repo_type)}/discussions/{waiting}",
-        )
     now, then = _now_and_then(repo, repo_type, head, sent.commit, sent.before, sent.undoing)
     if now is None:
         raise ChecksFailed(
             f"{repo} is at {head[:8]}, and the push from {place} was {sent.commit[:8]}: somebody"
             " committed since.",
             hint=f"see {url_of(repo, repo_type)}/commits/main; take back by hand what is not meant",
+        )
+    if sent.offered and not sent.undoing and (waiting := _waiting(repo, repo_type)) is not None:
+        raise ChecksFailed(
+            f"{repo} has an open pull request, #{waiting}, and something was sent from {place}"
+            f" since the push {sent.commit[:8]}, which would be taken back, not the pull request.",
+            hint="close it first, on its page or by "
+            + discussion_command("close", repo, repo_type, waiting),
         )
     with asking(f"tags of {repo}"):
         tags = Repository(repo, repo_type).tags()

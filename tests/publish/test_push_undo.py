@@ -146,9 +146,10 @@ def test_a_pull_request_since_is_not_taken_for_the_push(local_hub: Hub, run_dir:
     before = held()
     (run_dir / "NOTICE").write_text("by me")
     send(run_dir, pr=True)
-    with pytest.raises(ChecksFailed, match=r"open pull request, #1, .* not the pull request"):
+    with pytest.raises(ChecksFailed, match=r"open pull request, #1, .* not the pull") as caught:
         plan_undo(run_dir, REPO, "model")
     assert held() == before
+    assert "`hf discussions close me/people 1 --type model`" in str(caught.value.hint)
     HfApi().change_discussion_status(REPO, 1, "closed")
     take_back(run_dir)
     assert set(held()) == {".gitattributes"}
