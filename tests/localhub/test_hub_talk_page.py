@@ -75,6 +75,8 @@ def test_a_pull_request_shows_pictures_and_what_keeps_it_from_being_merged(api: 
     assert "new.png: added" in shown
     assert "b.png" not in shown
     assert len(re.findall(r"<img [^>]*/resolve/", shown)) == 3
+    # a picture stands there as such, not with the lines of its pointer as well
+    assert re.findall(r"diff --git a/(\S+)", shown) == ["a.txt"]
     commit(api, "ours", **{"a.txt": b"3"})
     assert "a.txt" in ask(api, f"{REPO}/discussions/1").partition("Conflicts with main")[2][:200]
     api.change_discussion_status(REPO, 1, "closed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -193,16 +194,35 @@ def commit(call: Call) -> Response:
         tag("h2", item.title),
         tag("p", f"{item.author} · {moment(item.date)} · ", tag("code", item.oid), class_="soft"),
         tag("p", item.message) if item.message else None,
-        changed_pictures(View(call, view.repo, before), view),
-        show_diff(diff_of(call.hub.store, before, view.snapshot)),
+        changes(
+            View(call, view.repo, before), view, diff_of(call.hub.store, before, view.snapshot)
+        ),
     )
 
 
 _PICTURES = 50  # of a difference that are shown
 
 
-def changed_pictures(before: View, after: View) -> Html | None:
-    """Pictures that a change adds, replaces or takes away, as they were and as they are."""
+def changes(before: View, after: View, diff: str) -> Html:
+    """What a change adds, replaces or takes away: pictures as they were and as they are, and of
+    other files the lines."""
+    pictures = _changed_pictures(before, after)
+    if pictures is None:
+        return _show_diff(diff)
+    # of a picture there are the lines of its pointer
+    others = "".join(part for part in re.split(_FILE, diff) if not _is_picture(part))
+    return join(pictures, _show_diff(others)) if others else pictures
+
+
+_FILE = re.compile("^(?=diff --git )", re.MULTILINE)
+
+
+def _is_picture(part: str) -> bool:
+    """Whether this part of a diff is of a picture, by the name in its first line."""
+    return content_type(part.partition("\n")[0].rstrip('"')).startswith("image/")
+
+
+def _changed_pictures(before: View, after: View) -> Html | None:
     there = (before.snapshot.files, after.snapshot.files)
     changed = [
         name
@@ -229,7 +249,7 @@ def changed_pictures(before: View, after: View) -> Html | None:
     )
 
 
-def show_diff(diff: str) -> Html:
+def _show_diff(diff: str) -> Html:
     """A unified diff, coloured."""
     if not diff:
         return tag("div", "No changes.", class_="sheet soft")

@@ -12,7 +12,7 @@ from hubtools.localhub import discussions
 from hubtools.localhub.diff import diff_of
 from hubtools.localhub.http import Call
 from hubtools.localhub.pages.card import rendered
-from hubtools.localhub.pages.files import changed_pictures, show_diff
+from hubtools.localhub.pages.files import changes
 from hubtools.localhub.pages.frame import View, moment, paged
 from hubtools.localhub.pages.html import Html, join, link, tag
 from hubtools.localhub.problems import Problem
@@ -70,8 +70,8 @@ def show(call: Call) -> Response:
     if row["pull_request"]:
         before = store.snapshot(view.repo, row["base"])
         after = store.snapshot(view.repo, f"refs/pr/{row['num']}")
-        pictures = changed_pictures(View(call, view.repo, before), View(call, view.repo, after))
-        diff = join(tag("h2", "Changes"), pictures, show_diff(diff_of(store, before, after)))
+        views = (View(call, view.repo, before), View(call, view.repo, after))
+        diff = join(tag("h2", "Changes"), changes(*views, diff_of(store, before, after)))
     return view.document(
         "talk",
         tag("h2", row["title"], " ", tag("span", row["status"], class_=f"badge {row['status']}")),
