@@ -68,7 +68,24 @@ def controls_for(
                 hint="--image FILE, or samples.validation_images in hubtools.toml",
                 code="bad-setting",
             )
+        _check_inside(project, controls)
     return found
+
+
+def _check_inside(project: Project, controls: Controls) -> None:
+    """Raise `UsageError` for a link in the folder that leads out of it: what is drawn may be
+    published."""
+    folders = (project.root, project.dataset_dir)
+    ends = [folder.resolve() for folder in folders]
+    for path in controls:
+        here = any(path.is_relative_to(folder) for folder in (*folders, *ends))
+        if here and not any(path.resolve().is_relative_to(end) for end in ends):
+            raise UsageError(
+                f"{path} is a link that leads out of the project's folder to"
+                f" {path.resolve()}; nothing is drawn from it.",
+                hint="put the picture in its place, or say so yourself: --image FILE",
+                code="bad-setting",
+            )
 
 
 def found_image(project: Project, name: str) -> Path:

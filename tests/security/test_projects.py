@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from hubtools.dataset.examples import Example
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.evaluation.plan import _real, measured_on
-from hubtools.inference.controls import found_image
+from hubtools.inference.controls import controls_for, found_image
 from hubtools.inference.generate import _prompts
 from hubtools.progress import silent
 from hubtools.project import Project, load_project
@@ -215,6 +216,22 @@ def test_no_prompt_is_taken_from_outside(tmp_path: Path, outside: Path, way: str
         _real(load_project(folder))
     mine = load_project(folder, {("dataset", "path"): str(outside)})
     assert len(_real(mine)) == len(_prompts(mine)[1]) == 2
+
+
+def test_no_link_of_a_row_leads_a_drawing_out(tmp_path: Path, outside: Path) -> None:
+    """The picture that a row is made from, where the base makes pictures from others."""
+    folder = write_pictures(tmp_path / "ds" / "dataset", 2)
+    inside, out = folder / "inside.png", folder / "out.png"
+    inside.symlink_to("picture1.png")
+    out.symlink_to(outside / "picture0.png")
+    rows = [
+        Example(folder / "picture0.png", name, name, controls=(path,))
+        for name, path in (("inside", inside), ("out", out))
+    ]
+    loaded = load_project(project(tmp_path / "ds", ""))
+    assert controls_for(loaded, ["inside"], (1, 1), rows) == [(inside,)]
+    with pytest.raises(UsageError, match="nothing is drawn from it"):
+        controls_for(loaded, ["out"], (1, 1), rows)
 
 
 def test_nothing_is_measured_on_pictures_outside(tmp_path: Path, outside: Path) -> None:
