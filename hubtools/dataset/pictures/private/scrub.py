@@ -91,14 +91,15 @@ def _run(data: bytes, work: Work) -> tuple[bytes, tuple[Found, ...]]:
 
 
 def _blanked(data: bytes, work: Work) -> bytearray:
-    buffer = bytearray(data)
     rest = 0  # what follows has not been read block by block
     try:
+        if data.startswith(PNG):
+            buffer, rest = _png(data, work)
+        else:
+            buffer = bytearray(data)
         if data.startswith(b"\xff\xd8\xff"):
             _jpeg(buffer, work)
             rest = 2
-        elif data.startswith(PNG):
-            buffer, rest = _png(data, work)
         elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
             _webp(buffer, work)
             rest = 12
@@ -211,14 +212,19 @@ _CHUNK_HEAD = struct.Struct(">I4s")
 
 def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """(kind, content) of all chunks up to IEND. Raises `Damaged` if one is cut off."""
-    chunks: list[tuple[bytes, bytes]] = []
+    return [(kind, data[start:end]) for kind, start, end in _places(data)]
+
+
+def _places(data: bytes) -> list[tuple[bytes, int, int]]:
+    """(kind, where its content begins, and ends) of these chunks."""
+    chunks: list[tuple[bytes, int, int]] = []
     place = len(PNG)
     while place < len(data):
         length, kind = _CHUNK_HEAD.unpack_from(data, place)
         end = place + 12 + length
         if end > len(data):
             raise Damaged("it is cut off")
-        chunks.append((kind, data[place + 8 : end - 4]))
+        chunks.append((kind, place + 8, end - 4))
         place = end
         if kind == b"IEND":
             break
@@ -236,10 +242,11 @@ def png_file(chunks: list[tuple[bytes, bytes]]) -> bytes:
 
 def _png(data: bytes, work: Work) -> tuple[bytearray, int]:
     """The file, and where it ends: whatever follows IEND stays."""
-    before = png_chunks(data)
-    end = len(PNG) + 12 * len(before) + sum([len(content) for _, content in before])
-    if _OTHERS.issuperset([kind for kind, _ in before]):
+    places = _places(data)
+    end = places[-1][2] + 4 if places else len(PNG)
+    if _OTHERS.issuperset([kind for kind, _, _ in places]):
         return bytearray(data), end
+    before = [(kind, data[start:end_of]) for kind, start, end_of in places]
     chunks = [
         (kind, _chunk(kind, content, work))
         for kind, content in before
