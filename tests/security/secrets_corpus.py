@@ -30,7 +30,7 @@ from urllib.parse import quote
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from hubtools.dataset.pictures.private.scrub import png_chunks, png_file
+from hubtools.dataset.pictures.private.png_blocks import png_chunks, png_file
 from tests.security.secrets_apart import near_apart, planted_apart
 
 LETTERS = string.ascii_letters + string.digits

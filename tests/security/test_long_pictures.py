@@ -12,7 +12,7 @@ import pytest
 
 from hubtools.dataset.pictures.private import reading
 from hubtools.dataset.pictures.private.besides import private_in
-from hubtools.dataset.pictures.private.scrub import png_chunks, png_file
+from hubtools.dataset.pictures.private.png_blocks import png_chunks, png_file
 from tests.security.test_positions import XMP, drawn
 from tests.security.test_positions_in_boxes import box
 

@@ -20,8 +20,9 @@ from typed import typed
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix, undo_fix
 from hubtools.dataset.pictures.private.besides import told_by_text
+from hubtools.dataset.pictures.private.png_blocks import png_chunks, png_file
 from hubtools.dataset.pictures.private.reading import private_of, texts_of
-from hubtools.dataset.pictures.private.scrub import png_chunks, png_file, scrub
+from hubtools.dataset.pictures.private.scrub import scrub
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view
 from hubtools.publish.release import collect

@@ -15,7 +15,8 @@ from hubtools.dataset.pictures.header import opened
 from hubtools.dataset.pictures.private.boxes import coded, is_boxed
 from hubtools.dataset.pictures.private.exif import ORIENTATION
 from hubtools.dataset.pictures.private.kinds import Damaged
-from hubtools.dataset.pictures.private.scrub import png_chunks, png_file, scrub, upright
+from hubtools.dataset.pictures.private.png_blocks import png_chunks, png_file
+from hubtools.dataset.pictures.private.scrub import scrub, upright
 from hubtools.dataset.pictures.reading import read_picture
 from hubtools.dataset.pictures.rgb import to_rgb, turned_upright
 from hubtools.dataset.workers.guarded import run_guarded

@@ -16,7 +16,8 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from hubtools.dataset.edits.pixels import Refused, apply_edits, shown
 from hubtools.dataset.pictures.private.kinds import Damaged
-from hubtools.dataset.pictures.private.scrub import png_chunks, png_file, scrub, upright
+from hubtools.dataset.pictures.private.png_blocks import png_chunks, png_file
+from hubtools.dataset.pictures.private.scrub import scrub, upright
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = (

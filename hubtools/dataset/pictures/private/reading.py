@@ -12,7 +12,8 @@ from typing import IO, Any, BinaryIO, NamedTuple
 from hubtools.dataset.pictures.header import opened
 from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.kinds import Found, Kind, TooMuch
-from hubtools.dataset.pictures.private.scrub import DAMAGES, PNG, TIFFS, look, look_for_strays
+from hubtools.dataset.pictures.private.png_blocks import PNG
+from hubtools.dataset.pictures.private.scrub import DAMAGES, TIFFS, look, look_for_strays
 from hubtools.dataset.pictures.private.strays import Work
 from hubtools.dataset.pictures.private.texts import iptc_values
 from hubtools.limits import PICTURE_TEXTS

@@ -17,10 +17,10 @@ from collections.abc import Callable
 
 from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.kinds import Damaged, Found
+from hubtools.dataset.pictures.private.png_blocks import PNG, chunk_places, png_file
 from hubtools.dataset.pictures.private.strays import Work, blank_strays
 from hubtools.dataset.pictures.private.texts import upright_xmp
 
-PNG = b"\x89PNG\r\n\x1a\n"
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_MORE = b"http://ns.adobe.com/xmp/extension/\0"
@@ -207,42 +207,9 @@ def _photoshop(data: bytearray, place: int, end: int, work: Work) -> None:
 # --- PNG -----------------------------------------------------------------------------------------
 
 
-_CHUNK_HEAD = struct.Struct(">I4s")
-
-
-def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """(kind, content) of all chunks up to IEND. Raises `Damaged` if one is cut off."""
-    return [(kind, data[start:end]) for kind, start, end in _places(data)]
-
-
-def _places(data: bytes) -> list[tuple[bytes, int, int]]:
-    """(kind, where its content begins, and ends) of these chunks."""
-    chunks: list[tuple[bytes, int, int]] = []
-    place = len(PNG)
-    while place < len(data):
-        length, kind = _CHUNK_HEAD.unpack_from(data, place)
-        end = place + 12 + length
-        if end > len(data):
-            raise Damaged("it is cut off")
-        chunks.append((kind, place + 8, end - 4))
-        place = end
-        if kind == b"IEND":
-            break
-    return chunks
-
-
-def png_file(chunks: list[tuple[bytes, bytes]]) -> bytes:
-    """A PNG of these chunks, with their checksums."""
-    parts = [PNG]
-    for kind, content in chunks:
-        checksum = zlib.crc32(kind + content)
-        parts += [struct.pack(">I", len(content)), kind, content, struct.pack(">I", checksum)]
-    return b"".join(parts)
-
-
 def _png(data: bytes, work: Work) -> tuple[bytearray, int]:
     """The file, and where it ends: whatever follows IEND stays."""
-    places = _places(data)
+    places = chunk_places(data)
     end = places[-1][2] + 4 if places else len(PNG)
     if _OTHERS.issuperset([kind for kind, _, _ in places]):
         return bytearray(data), end
