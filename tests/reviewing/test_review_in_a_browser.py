@@ -309,6 +309,7 @@ def test_the_crop_is_dragged_and_one_finding_is_fixed(tmp_path: Path) -> None:
         page.click("#open-history")
         # a time as people write it; what `fix --undo --id` takes is behind it
         first = "document.querySelector('#dialog .finding strong')"
+        page.until(f"Boolean({first})")
         assert re.fullmatch(r"\d+ \w+ \d{4},? [\d:]{8}", page.run(f"{first}.textContent"))
         assert re.search(r"--id \d{8}T\d{6}Z", page.run(f"{first}.title"))
         page.click("#undo-last")
