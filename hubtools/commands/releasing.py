@@ -317,6 +317,18 @@ def repository_of(folder: Path, kind: str, project: Project) -> str | None:
         return remembering(project, own_words(root)).model.repo
 
 
+def _refuse_a_repository(word: str) -> None:
+    """Raise `HubtoolsError` if `word`, given alone as the folder, is OWNER/NAME and no path."""
+    owner, slash, name = word.partition("/")
+    if slash and name and "/" not in name and not Path(owner).exists():
+        raise HubtoolsError(
+            f"There is no folder {word}.",
+            hint=f"if it is a repository, name the folder before it: hubtools push FOLDER"
+            f" {quote(word)}",
+            code="file-not-found",
+        )
+
+
 def target_of_push(
     folder: StrPath | None, repo: str | None, project: Project, type: Kind | Literal["space"]
 ) -> tuple[Path, str, RepoType]:
@@ -326,6 +338,8 @@ def target_of_push(
     from hubtools.publish.release import kind_of
 
     source = Path(folder) if folder is not None else project.run_to_change
+    if folder is not None and repo is None and type != "space":
+        _refuse_a_repository(str(folder))
     if type == "space":
         repo_type: RepoType = "space"
         source, target = source / SPACE_DIR, repo or space_name(project)

@@ -72,6 +72,7 @@ def test_push_plans_sends_and_says_where(local_hub: Hub, run_dir: Path, tmp_path
     ("arguments", "code", "words"),
     [
         (("nowhere",), 1, "no folder nowhere"),
+        (("me/lora",), 1, "hubtools push FOLDER me/lora"),
         (("{run}/images",), 1, "neither a LoRA nor a dataset"),
         (("{run}",), 2, "No repository is set"),
         (("{run}", "not a repo"), 2, "cannot be the name"),
