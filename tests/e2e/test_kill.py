@@ -65,8 +65,6 @@ def test_killed_in_training_and_in_both_pushes(
     straight = ship_project(tmp_path / "straight", steps=30)
     done = cli("ship", cwd=straight)
     assert done.returncode == 0, done.stderr
-    for kind, repo in (("dataset", "me/people"), ("model", "me/people-lora")):
-        assert f"`hf repos settings {repo} --type {kind} --public`" in done.stderr
     wanted = contents("me/people-lora")
     assert LORA_WEIGHTS in wanted
     weights = (straight / "runs/people" / LORA_WEIGHTS).read_bytes()
