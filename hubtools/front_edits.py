@@ -32,10 +32,16 @@ def with_key(card: bytes | None, key: str, value: Any, *, last: bool = False) ->
         if last:
             place += len(parts.block.encode())
             block = (end.encode() if parts.block else b"") + block.removesuffix(end.encode())
+        elif begun := re.match(r"---[ \t]*(?:\r?\n|\Z)", parts.block):  # a document of YAML
+            place += len(begun[0])
+            if not begun[0].endswith("\n"):
+                block = end.encode() + block.removesuffix(end.encode())
         changed = mark + text[:place] + block + text[place:]
     else:
         rule = f"---{end}".encode()
         changed = mark + rule + block + rule + text
+    if parts.block is not None and parse(changed).body != parts.body:
+        return None
     return changed if _holds(changed, before.data | {key: value}) else None
 
 
@@ -54,6 +60,8 @@ def without_key(card: bytes, key: str) -> bytes | None:
     if not front:  # nothing between the fences is no front matter
         changed = mark + parts.body.encode()
     wanted = {name: value for name, value in parts.data.items() if name != key}
+    if parse(changed).body != parts.body and front:
+        return None
     return changed if _holds(changed, wanted) else None
 
 

@@ -105,6 +105,20 @@ def test_repeated_keys() -> None:
     assert parse("---\na: {b: 1, c: 2}\nb: 1\nc: [1, [2]]\nd: 1\n---\n").repeated == ()
 
 
+@pytest.mark.parametrize(
+    ("card", "changed"),
+    [
+        ("---\n---\n---\n", "---\n---\nlicense: mit\n---\n"),
+        ("---\n---\na: 1\n---\nx\n", "---\n---\nlicense: mit\na: 1\n---\nx\n"),
+        ("---\n--- \n\n---\nx\n", "---\n--- \nlicense: mit\n\n---\nx\n"),
+    ],
+)
+def test_a_key_stands_behind_the_start_of_a_document(card: str, changed: str) -> None:
+    found = with_key(card.encode(), "license", "mit")
+    assert found == changed.encode()
+    assert parse(found).body == parse(card.encode()).body
+
+
 @given(card=_CARDS, mark=st.sampled_from([b"", BOM]), value=st.none() | st.text() | st.integers())
 def test_changes_keep_everything_else(card: str, mark: bytes, value: Any) -> None:
     data = mark + card.encode()
