@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import unescape
@@ -19,7 +19,7 @@ from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.codepages import Belief
 from hubtools.dataset.text.mojibake import find_mojibake as wrongly_read
 from hubtools.dataset.text.tokens import TokenCounter
-from hubtools.dataset.text.trigger import has_word
+from hubtools.dataset.text.trigger import has_word, other_case
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity, shortened
 from hubtools.patterns import regex
@@ -159,9 +159,15 @@ def no_trigger(view: Dataset) -> Iterator[Problem]:
     if not without:
         return
     if len(without) == len(view.captions):
+        others = Counter(filter(None, (other_case(text, trigger) for _, text in view.captions)))
+        said, fix = "nothing would be bound to it", "correct dataset.trigger"
+        if others:
+            ((other, count),) = others.most_common(1)
+            said = f"{count} of them say {other!r}, which some models take for another word"
+            fix = f"set dataset.trigger = {other!r} in hubtools.toml"
         yield Problem(
-            f"no caption has the trigger {trigger!r}: nothing would be bound to it",
-            "correct dataset.trigger, or put it into the captions",
+            f"no caption has the trigger {trigger!r}: {said}",
+            f"{fix}, or put it into the captions",
             *view.where(without[0]),
             severity=Severity.ERROR,
         )

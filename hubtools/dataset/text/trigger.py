@@ -19,6 +19,13 @@ def has_word(text: str, word: str) -> bool:
     return word_pattern(word).search(text) is not None
 
 
+def other_case(text: str, word: str) -> str | None:
+    """`word` as it stands in `text` on its own, in other capitals (`Bello` for `bello`)."""
+    pattern = word_pattern(word)
+    found = re.search(pattern.pattern, text, re.IGNORECASE)
+    return found[0] if found and found[0] != word else None
+
+
 def replace_word(text: str, word: str, other: str) -> str:
     """`text` with `other` wherever `word` stands on its own."""
     return word_pattern(word).sub(lambda found: other, text)

@@ -807,6 +807,12 @@ def test_severities_that_depend(good: Path, settings: DatasetSettings) -> None:
     rows(lambda n, row: row | {"text": f"view {n}"})(good)
     (finding,) = found(good, settings)
     assert (finding.rule, finding.severity) == ("D504", Severity.ERROR)
+    trigger = str(settings.trigger)
+    rows(lambda n, row: row | {"text": f"view {n} of {trigger.upper()}"})(good)
+    (finding,) = found(good, settings)
+    assert finding.rule == "D504"
+    assert f"of them say {trigger.upper()!r}" in finding.message
+    assert f"dataset.trigger = {trigger.upper()!r}" in (finding.fix or "")
     picture(good / "2.png", 2, (20, 20))
     (small,) = (f for f in found(good, settings) if f.rule == "D304")
     assert small.severity is Severity.ERROR
