@@ -272,6 +272,14 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
                 if ours and not base.id
                 else ()
             ),
+            *(
+                (
+                    f"The licence is {license.id}, which its base model asks for. Who made this"
+                    " LoRA has stated none: ask, before you publish it.",
+                )
+                if license and "license" not in found.own.keys and project.model.license is None
+                else ()
+            ),
             *(f"{found.weights}: {fault.text}." for fault in faults),
             *shows.notes,
         ),

@@ -379,6 +379,7 @@ def test_of_widths_that_none_has_no_id_is_proposed(tmp_path: Path) -> None:
     lorafiles.save(tmp_path / "tiny" / "a.safetensors", tensors)
     done = typed("card", tmp_path / "tiny", "--base-model", "tiny-people")
     assert "tiny-people is on no Hub" in done.stderr
+    assert "The licence is apache-2.0, which its base model asks for" in done.stderr
     assert "A LoRA for tiny-people, the small" in text_of(tmp_path / "tiny")
     found = {one.rule: one for one in check_card(tmp_path / "tiny", "model").findings}
     assert (found["C103"].severity, found["C103"].fix) == (Severity.INFO, None)
