@@ -57,11 +57,16 @@ def init(
     """Make a project folder: hubtools.toml, a dataset, .gitignore. `source` (--from) is a folder of
     pictures to copy, or a settings file of sd-scripts or ai-toolkit, whose settings are taken over;
     `pictures` then is the folder, unless the file names one beside it. `license` (an id of the
-    Hub's list) and `rights` are those of the pictures. Raises `UsageError` for an unknown one."""
+    Hub's list) and `rights` are those of the pictures. Raises `UsageError` for an unknown one, and
+    for a `base_model` that can be none."""
     from hubtools.journey.init import init as run
+    from hubtools.models.base import check_name
+    from hubtools.tinypeople import bundled
 
     if license is not None:
         license = checked_license(license)
+    if base_model is not None and bundled(base_model) is None and "/" not in base_model:
+        check_name(base_model)  # others may be folders as seen from the project
 
     given = {
         "dataset": {

@@ -109,12 +109,21 @@ def resolve_base(
         return replace(_local_base(folder, known_as, variant), allow_pickle=allow_pickle)
     if folder.is_file():
         return _single_base(folder, known_as, config, notify)
-    if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
+    check_name(name)
+    return replace(_hub_base(name, revision, variant, notify), allow_pickle=allow_pickle)
+
+
+def check_name(name: str) -> None:
+    """Raises `UsageError` for the name of a base model that is neither a folder, nor a file, nor
+    can be a Hub id."""
+    path = Path(name).expanduser()
+    if path.exists():
+        return
+    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
         raise UsageError(
             f"The base model {name!r} is neither a folder, nor a file, nor a Hub id.",
             hint=f"{ids_meant(name)}; {TRY_OFFLINE}",
         )
-    return replace(_hub_base(name, revision, variant, notify), allow_pickle=allow_pickle)
 
 
 def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base:

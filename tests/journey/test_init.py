@@ -178,6 +178,9 @@ def test_licence_and_rights_are_options_or_are_asked_for_in_a_terminal(
 ) -> None:
     draw_pictures(tmp_path / "pictures", 1)
     words = ["init", "me", "--from", "pictures"]
+    misspelt = typed(*words, "--base-model", "tiny-peopel", cwd=tmp_path)
+    assert misspelt.returncode == 2
+    assert "--base-model tiny-people" in misspelt.stderr
     wrong = typed(*words, "--license", "CC-BY 4.0", cwd=tmp_path)
     assert "did you mean cc-by-4.0?" in wrong.stderr
     assert not (tmp_path / "me").exists()
