@@ -152,7 +152,8 @@ def test_captions_by_mouse_and_keys_survive_a_kill(tmp_path: Path) -> None:
             page.click("#undo-last")
             page.until("document.querySelector('#p1 .words').textContent.endsWith('number 1')")
             assert bytes_of(folder) == before
-        assert [c for c in page.complaints if "ERR_CONNECTION" not in c] == []
+        died = ("ERR_CONNECTION", "ERR_CONTENT_LENGTH_MISMATCH", "ERR_EMPTY_RESPONSE")
+        assert [c for c in page.complaints if not any(why in c for why in died)] == []
 
 
 def test_tags_of_other_captions_are_offered(tmp_path: Path) -> None:
