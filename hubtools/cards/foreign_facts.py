@@ -54,6 +54,10 @@ _LICENSES = ("model.license", "model.license_name", "model.license_link", "model
 _TRIGGERS = ("dataset.trigger", "dataset.instance_prompt")
 _LOADED = re.compile(r"load_lora_weights\('([\w.-]+/[\w.-]+)'")
 _FETCHED = re.compile(r"https://huggingface\.co/([\w.-]+/[\w.-]+)/resolve/main/")
+_UNSTATED = (
+    "The licence is {}, which its base model asks for. Who made this LoRA has stated none: ask,"
+    " before you publish it."
+)
 
 
 @dataclass(frozen=True)
@@ -273,10 +277,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
                 else ()
             ),
             *(
-                (
-                    f"The licence is {license.id}, which its base model asks for. Who made this"
-                    " LoRA has stated none: ask, before you publish it.",
-                )
+                (_UNSTATED.format(license.id),)
                 if license and "license" not in found.own.keys and project.model.license is None
                 else ()
             ),
