@@ -40,9 +40,8 @@ def with_key(card: bytes | None, key: str, value: Any, *, last: bool = False) ->
     else:
         rule = f"---{end}".encode()
         changed = mark + rule + block + rule + text
-    if parts.block is not None and parse(changed).body != parts.body:
-        return None
-    return changed if _holds(changed, before.data | {key: value}) else None
+    body = None if parts.block is None else parts.body
+    return changed if _holds(changed, before.data | {key: value}, body) else None
 
 
 def without_key(card: bytes, key: str) -> bytes | None:
@@ -60,9 +59,7 @@ def without_key(card: bytes, key: str) -> bytes | None:
     if not front:  # nothing between the fences is no front matter
         changed = mark + parts.body.encode()
     wanted = {name: value for name, value in parts.data.items() if name != key}
-    if parse(changed).body != parts.body and front:
-        return None
-    return changed if _holds(changed, wanted) else None
+    return changed if _holds(changed, wanted, parts.body if front else None) else None
 
 
 def _spread(card: bytes) -> bytes:
@@ -85,9 +82,10 @@ def _spread(card: bytes) -> bytes:
     return changed if _holds(changed, parts.data) else card
 
 
-def _holds(card: bytes, wanted: Mapping[str, Any]) -> bool:
+def _holds(card: bytes, wanted: Mapping[str, Any], body: str | None = None) -> bool:
+    """True if the card says what is wanted and, if that is given, has this body."""
     after = parse(card)
-    return after.error is None and after.data == wanted
+    return after.error is None and after.data == wanted and body in (None, after.body)
 
 
 def _marked(card: bytes) -> tuple[bytes, bytes]:

@@ -13,7 +13,7 @@ import os
 import signal
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NamedTuple, NoReturn
 
@@ -53,8 +53,8 @@ class _Crew:
         # Each reads the number of one test, the first of a file: what is not read is yet to do.
         self._queue, write = os.pipe()
         with os.fdopen(write, "wb") as queue:
-            for number, item in enumerate(self._items):
-                if not number or self._items[number - 1].path != item.path:
+            for number in range(len(self._items)):
+                if not number or not self._goes_on(number - 1):
                     queue.write(number.to_bytes(4, "big"))
 
     def run(self, count: int) -> None:
@@ -135,11 +135,8 @@ class _Crew:
         why = "".join(worker.broken) or f"The process ended with {code}."
         report = pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
         self._hook.pytest_runtest_logreport(report=report)
-        number += 1
-        if worker.began and number < len(self._items) and self._items[number].path == item.path:
-            self._start(number)
-        elif worker.began:
-            self._start()
+        if worker.began:  # else the next one could not begin either
+            self._start(number + 1 if self._goes_on(number) else None)
 
     # --- in a process of tests ---------------------------------------------------------------
 
@@ -173,13 +170,11 @@ class _Crew:
         reporter._tw = create_terminal_writer(config, io.StringIO())
         homes.move(f"worker{self._count}", self._holders)
 
-    def _file(self, first: int | None) -> Iterable[int]:
+    def _file(self, first: int | None) -> Iterator[int]:
         """The tests of a file from this one on."""
-        if first is None:
-            return ()
-        path = self._items[first].path
-        numbers = range(first, len(self._items))
-        return itertools.takewhile(lambda number: self._items[number].path == path, numbers)
+        while first is not None:
+            yield first
+            first = first + 1 if self._goes_on(first) else None
 
     def _rest(self) -> Iterator[int]:
         while number := os.read(self._queue, 4):
@@ -187,10 +182,12 @@ class _Crew:
 
     def _next(self, number: int) -> Any:
         """What comes after a test, as far as pytest needs it: which fixtures are kept."""
-        item, number = self._items[number], number + 1
-        if number < len(self._items) and self._items[number].path == item.path:
-            return self._items[number]
-        return _AnotherFile(self._session)
+        return self._items[number + 1] if self._goes_on(number) else _AnotherFile(self._session)
+
+    def _goes_on(self, number: int) -> bool:
+        """True if the file of a test has another one after it."""
+        both = self._items[number : number + 2]
+        return len(both) == 2 and both[0].path == both[1].path
 
 
 class _AnotherFile(NamedTuple):

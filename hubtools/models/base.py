@@ -117,7 +117,7 @@ def check_name(name: str) -> None:
     """Raises `UsageError` for the name of a base model that is neither a folder, nor a file, nor
     can be a Hub id."""
     path = Path(name).expanduser()
-    if path.exists():
+    if path.is_dir() or path.is_file():
         return
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
         raise UsageError(

@@ -55,7 +55,9 @@ def test_folders_that_are_no_base(tmp_path: Path, files: dict[str, str], words: 
         resolve_base(str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["/nowhere", "./nowhere", "one", "a/b/c", "~/nowhere"])
+@pytest.mark.parametrize(
+    "name", ["/nowhere", "/dev/null", "./nowhere", "one", "a/b/c", "~/nowhere"]
+)
 def test_names_that_are_neither(name: str) -> None:
     with pytest.raises(UsageError, match="neither a folder, nor a file, nor a Hub id"):
         resolve_base(name)
@@ -247,7 +249,7 @@ def test_of_a_folder_of_runs_the_last_one_is_offered(tmp_path: Path) -> None:
         assert caught.value.hint == told
 
 
-@pytest.mark.parametrize("name", ["/nowhere", "./nowhere", "one", "a/b/c"])
+@pytest.mark.parametrize("name", ["/nowhere", "/dev/null", "./nowhere", "one", "a/b/c"])
 def test_loras_that_are_nowhere(name: str) -> None:
     with pytest.raises(UsageError, match="neither a file"):
         resolve_lora(name)
