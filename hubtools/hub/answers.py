@@ -12,7 +12,6 @@ left; what the client has written of it until then it takes away.
 from __future__ import annotations
 
 import json
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from hubtools.errors import HubtoolsError
 from hubtools.hub.marks import check_said
 from hubtools.hub.origins import note_actions
+from hubtools.hub.pace import paced, within
 from hubtools.hub.sizes import SIZES, refuse_without_room, with_room
 from hubtools.limits import ANSWER, JSON_COST, json_cost
 from hubtools.patterns import regex
@@ -79,7 +79,9 @@ def bounded(answer: Any, request: Any) -> Any:
         most = ANSWER
     blocks: Iterable[bytes] = answer.stream
     if api:
-        blocks = _in_time(blocks, request)
+        blocks = within(_LONGEST, blocks, request)
+    elif not _LOG.search(request.url.path):
+        blocks = paced(blocks, request)
     if most is None:  # the client writes it to the disk
         most, blocks = request.extensions.get(_SIZE), with_room(blocks)
     below = answer.stream
@@ -125,14 +127,6 @@ def _counted(blocks: Iterable[bytes], most: int | None, request: Any) -> Iterato
         count += len(block)
         if most is not None and count > most:
             raise _too_much(request, f"is longer than {most:,} bytes")
-        yield block
-
-
-def _in_time(blocks: Iterable[bytes], request: Any) -> Iterator[bytes]:
-    end = time.monotonic() + _LONGEST
-    for block in blocks:
-        if time.monotonic() > end:
-            raise _too_much(request, "comes too slowly")
         yield block
 
 

@@ -43,7 +43,7 @@ def fetched(
 
     be_patient()
     check_revision(revision)
-    with intact(repo, repo_type):
+    with intact():
         found = hf_hub_download(
             repo, name, repo_type=repo_type, revision=revision, local_files_only=local_only
         )
@@ -64,7 +64,7 @@ def snapshot_of(
 
     be_patient()
     check_revision(revision)
-    with intact(repo, repo_type):
+    with intact():
         found = snapshot_download(
             repo,
             repo_type=repo_type,

@@ -1,76 +1,99 @@
 """Large files arrive as the Hub has them: their bytes come from storages that are not the Hub, and
 the client looks at their length alone.
 
-The library for Xet reads the answers of its storage without a bound, and by the hash of Xet, which
-nobody compares with the bytes, the client shares a file between all repositories of its cache,
-whichever Hub it came from. So only the public Hub's large files come by Xet, others by plain HTTP.
+What the client has downloaded lies under a name of its own until it is compared, so that a command
+that is killed before leaves nothing that a later one would take. The store that repositories of the
+client's cache share is not used: it knows files by the hash of Xet alone, which nobody compares
+with the bytes, whichever Hub they came from.
+
+The library for Xet reads the answers of its storage without a bound. So only the public Hub's large
+files go and come by Xet, those of others by plain HTTP.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.hub.origins import PUBLIC
 from hubtools.patterns import regex
 
-_CLOCK = 2.0  # seconds that a file system's clock may be behind
 _SHA256 = regex(r"[0-9a-f]{64}")
 
 
 @contextmanager
-def intact(repo: str, repo_type: str) -> Iterator[None]:
-    """Around downloads of a repository into the client's cache. What is new in there by the end is
-    read once: the cache calls large files by the SHA-256 that the Hub gave (its ETag), and other
-    bytes are taken away. Raises `HubtoolsError` for them."""
+def intact() -> Iterator[None]:
+    """Around downloads into the client's cache. It calls large files by the SHA-256 that the Hub
+    gave (their ETag); bytes of another are not kept. Raises `HubtoolsError` for them."""
     from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
 
-    without_xet = constants.HF_HUB_DISABLE_XET
-    constants.HF_HUB_DISABLE_XET = without_xet or constants.ENDPOINT not in PUBLIC
-    place = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type=repo_type)
-    before, began = _large(place), time.time()
-    wrong: list[str] = []
+    _compare()
+    without_shared = constants.HF_HUB_DISABLE_SHARED_BLOBS
+    constants.HF_HUB_DISABLE_SHARED_BLOBS = True
     try:
-        yield
-    finally:  # of several, some have arrived whatever became of the others
-        constants.HF_HUB_DISABLE_XET = without_xet
-        wrong += [_dropped(place, name, began) for name in sorted(_large(place) - before)]
-    names = list(filter(None, wrong))
-    if names:
+        with by_xet():
+            yield
+    finally:
+        constants.HF_HUB_DISABLE_SHARED_BLOBS = without_shared
+
+
+@contextmanager
+def by_xet() -> Iterator[bool]:
+    """Whether large files go by Xet; where they do not, it is off in here. It stays off where
+    HF_HUB_DISABLE_XET says so."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_DISABLE_XET
+    constants.HF_HUB_DISABLE_XET = before or constants.ENDPOINT.rstrip("/") not in PUBLIC
+    try:
+        yield not constants.HF_HUB_DISABLE_XET
+    finally:
+        constants.HF_HUB_DISABLE_XET = before
+
+
+def _compare() -> None:
+    """Have the client compare what it has downloaded before it gives it its name. Raises
+    `HubtoolsError` for a version of it that gives names in another place."""
+    from huggingface_hub import __version__, file_download
+
+    plain: Any = getattr(file_download, "_download_to_tmp_and_move", None)
+    move: Any = getattr(file_download, "_chmod_and_move", None)
+    if getattr(plain, "compares", False):
+        return
+    if plain is None or move is None:
         raise HubtoolsError(
-            f"{names[0][:200]} of {repo} did not arrive as the Hub has it: its SHA-256 is another."
-            " It was not kept.",
-            hint="fetch it again; HF_HUB_DISABLE_XET=1 goes without the Xet storage",
+            f"Nobody would compare what huggingface_hub {__version__} downloads with its SHA-256.",
+            hint='pip install "huggingface_hub==2.4.*"',
             code="hub-failed",
         )
 
+    def moved(src: Path, dst: Path) -> None:
+        if _SHA256.fullmatch(dst.name) and sha256_of(src) != dst.name:
+            raise _OtherBytes
+        move(src, dst)
 
-def _large(place: Path) -> set[str]:
-    with suppress(FileNotFoundError, NotADirectoryError):
-        return {path.name for path in (place / "blobs").iterdir() if _SHA256.fullmatch(path.name)}
-    return set()
+    def downloaded(**said: Any) -> None:
+        try:
+            plain(**said)
+        except _OtherBytes:
+            folder = said["destination_path"].parent.parent.name  # models--owner--name
+            repo = "/".join(folder.split("--")[1:])
+            raise HubtoolsError(
+                f"{str(said['filename'])[:200]} of {repo} did not arrive as the Hub has it: its"
+                " SHA-256 is another. It was not kept.",
+                hint="fetch it again; HF_HUB_DISABLE_XET=1 goes without the Xet storage",
+                code="hub-failed",
+            ) from None
+
+    made: Any = downloaded
+    made.compares = True
+    file_download._chmod_and_move = moved
+    file_download._download_to_tmp_and_move = made
 
 
-def _dropped(place: Path, sha256: str, began: float) -> str:
-    """What a file is called whose bytes have another SHA-256, and which was taken away with the
-    links to it, and from what is shared if it came since `began`; '' for one that is well."""
-    blob = place / "blobs" / sha256
-    try:
-        if sha256_of(blob) == sha256:
-            return ""
-    except FileNotFoundError:
-        return ""  # another process has emptied the cache
-    links = [path for path in place.glob("snapshots/*/**/*") if path.is_symlink()]
-    links = [path for path in links if path.readlink().name == sha256]
-    shared = blob.resolve()
-    is_new = shared.parent.parent == place.resolve().parent / "blobs" and (
-        shared.stat().st_mtime >= began - _CLOCK
-    )
-    for path in (blob, *links, *([shared] if is_new else ())):
-        path.unlink(missing_ok=True)
-    return "/".join(links[0].relative_to(place).parts[2:]) if links else f"{sha256[:12]}..."
+class _OtherBytes(Exception):
+    """What was downloaded has another SHA-256."""

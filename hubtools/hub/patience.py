@@ -24,6 +24,7 @@ from hubtools.hub.answers import ask_bounded, bounded
 from hubtools.hub.errors import asking
 from hubtools.hub.marks import check_marks
 from hubtools.hub.origins import refuse_elsewhere, without_leads
+from hubtools.hub.pace import Kept
 from hubtools.patterns import regex
 
 if TYPE_CHECKING:
@@ -119,8 +120,10 @@ def _patient_client() -> Any:
     return client
 
 
-def _patient(below: Any) -> Any:
+def _patient(transport: Any) -> Any:
     import httpx2
+
+    below = Kept(transport)
 
     class Patient(httpx2.BaseTransport):
         """A transport that asks again."""

@@ -24,7 +24,7 @@ from hubtools.errors import ExitCode
 from hubtools.hub.client import remote_files
 from hubtools.hub.commit import Repository, addition, deletion
 from hubtools.hub.errors import as_sentence
-from hubtools.hub.xet import storage_of
+from hubtools.hub.xet import sending
 from hubtools.interpreter import command
 from hubtools.jobs.place import Place, belongs, bring, open_place, state_of
 from hubtools.layout import PROJECT_FILE
@@ -172,7 +172,7 @@ class Sender:
         repository = Repository(self._place.repo, "model")
         with (
             tempfile.TemporaryDirectory(dir=self._run_dir.parent, prefix=".out-") as box,
-            storage_of(self._place.repo, "model"),
+            sending(),
         ):
             copies = {name: path for name in new if (path := self._copy(name, Path(box)))}
             changes = [addition(name, str(path))[0] for name, path in copies.items()]

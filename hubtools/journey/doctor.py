@@ -284,12 +284,13 @@ def _hub(timeout: float) -> Iterator[Fact]:
     if other and client.speaks_xet():
         yield Fact(
             "hub", "Xet", "on", "note",
-            "few Hubs but huggingface.co speak Xet; hubtools asks and does without, for `hf`"
-            " set HF_HUB_DISABLE_XET=1",
+            "few Hubs but huggingface.co speak Xet; hubtools does without there, for `hf` set"
+            " HF_HUB_DISABLE_XET=1",
         )  # fmt: skip
 
 
 def _answers(endpoint: str, timeout: float) -> Fact:
+    from threading import Thread
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
@@ -299,13 +300,22 @@ def _answers(endpoint: str, timeout: float) -> Fact:
     # a name and a password would be taken for a host, and told in its error
     address = bare(endpoint)
     request = Request(f"{address}/api/models?limit=1", method="HEAD")  # noqa: S310
-    try:
-        with urlopen(request, timeout=timeout):  # noqa: S310
-            pass
-    except HTTPError:
-        pass  # it answers; what does not matter here
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+    found: list[object] = []
+
+    def ask() -> None:
+        try:
+            with urlopen(request, timeout=timeout):  # noqa: S310
+                found.append(None)
+        except HTTPError:
+            found.append(None)  # it answers; what does not matter here
+        except Exception as error:
+            found.append(getattr(error, "reason", error))
+
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(2 * timeout)  # one that answers drop by drop is not waited for
+    reason = found[0] if found else "timed out"
+    if reason is not None:
         return Fact("hub", "connection", f"no answer: {reason}", "note",
                     "what needs the Hub will fail; all else works")  # fmt: skip
     return Fact("hub", "connection", "answers")

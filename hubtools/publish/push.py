@@ -21,7 +21,7 @@ from hubtools.hub.client import (
 from hubtools.hub.commit import Committed, Repository
 from hubtools.hub.errors import as_sentence, asking, is_unreachable, status_of
 from hubtools.hub.patience import WAITS
-from hubtools.hub.xet import storage_of
+from hubtools.hub.xet import sending
 from hubtools.publish.again import Moved, check_moved, made_anew, moved_since, url_of
 from hubtools.publish.collected import put_into_collection
 from hubtools.publish.ledger import Sent, write_ledger
@@ -254,7 +254,7 @@ class _Push:
         plan = self.plan
         with (
             operations(self.root, files) as changes,
-            storage_of(plan.repo, plan.repo_type),
+            sending(),
         ):
             check_private(plan)
             try:

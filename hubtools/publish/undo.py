@@ -18,7 +18,7 @@ from hubtools.hub.client import RemoteFile, remote_files, remote_head
 from hubtools.hub.commit import Repository, copy, deletion, regular
 from hubtools.hub.errors import asking, status_of
 from hubtools.hub.reading import get
-from hubtools.hub.xet import storage_of
+from hubtools.hub.xet import sending
 from hubtools.publish.again import url_of
 from hubtools.publish.comparison import discussion_command
 from hubtools.publish.content import content_in
@@ -185,7 +185,7 @@ def undo(
         write_ledger(root, key, replace(plan.sent, offered=offered, undoing=True))
     every: list[str | RemoteFile] = [*plan.removed, *plan.restored]
     commit = plan.head
-    with storage_of(plan.repo, plan.repo_type):
+    with sending():
         for start in range(0, len(every), _PART):
             part = every[start : start + _PART]
             commit = _committed(remote, plan, [_change(plan, one) for one in part], commit)

@@ -1,4 +1,4 @@
-"""A push goes by Xet where the Hub has it, and without a word to be typed where it has none."""
+"""A push goes by Xet to the public Hub alone, and to others without a word to be typed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, constants
+from huggingface_hub import constants
 from PIL import Image
 
-from hubtools.hub import patience, xet
+from hubtools.hub import xet
+from hubtools.hub.client import open_file
+from hubtools.hub.commit import Repository, addition
 from hubtools.localhub.server import Hub
 
 _PUSH = """
@@ -25,6 +27,8 @@ def counted(**options):
     sent.extend(options["additions"])
     return by_xet(**options)
 sending._upload_xet_files = counted
+from hubtools.hub import intact
+intact.PUBLIC = (constants.ENDPOINT,)
 from hubtools.cli.main import run
 code = run(["push", sys.argv[1], "me/people"])
 print(code, sorted(one.path_in_repo for one in sent))
@@ -32,7 +36,7 @@ print(code, sorted(one.path_in_repo for one in sent))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the child is stopped by a signal")
-def test_where_the_hub_has_it(tmp_path: Path) -> None:
+def test_to_the_public_hub(tmp_path: Path) -> None:
     """In processes of their own: hf_xet has threads that no test should carry on with."""
     folder = tmp_path / "people"
     folder.mkdir()
@@ -55,7 +59,6 @@ def test_where_the_hub_has_it(tmp_path: Path) -> None:
             timeout=600,
         )  # fmt: skip
         assert "0 ['0.png']" in done.stdout, done.stderr
-        assert "no Xet" not in done.stderr
         assert "Processing Files" not in done.stderr
         assert "verified by checksum" in done.stdout
     finally:
@@ -63,23 +66,28 @@ def test_where_the_hub_has_it(tmp_path: Path) -> None:
         hub.wait(120)
 
 
-def test_where_it_has_none_it_is_told_once(local_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_to_another_hub(local_hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks it for a storage."""
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
-    monkeypatch.setattr(xet, "_known", {})
-    monkeypatch.setattr("importlib.util.find_spec", lambda *words: None)  # the Hub's
-    told: list[str] = []
-    monkeypatch.setattr(patience, "tell", told.append)
-    HfApi().create_repo("me/people", exist_ok=True)
-    for _ in range(2):
-        with xet.storage_of("me/people", "model"):
-            assert constants.HF_HUB_DISABLE_XET
-        assert not constants.HF_HUB_DISABLE_XET
-    assert told == [f"{local_hub.url} has no Xet storage: large files are sent by plain LFS"]
-
-
-def test_what_is_switched_off_stays_off(local_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(xet, "_known", {})
-    with xet.storage_of("me/nothing", "model"):
+    repository = Repository("me/people", "model")
+    repository.create(private=True)
+    noise = addition("a.bin", os.urandom(9) + bytes(9_000_000))[0]
+    asked = local_hub.fail_next("GET", "/xet-write-token/", 500, 99)
+    with xet.sending():
         assert constants.HF_HUB_DISABLE_XET
-    assert xet._known == {}
+        repository.upload([noise])
+        repository.commit([noise], commit_message="Noise")
+    assert not constants.HF_HUB_DISABLE_XET
+    assert asked.hits == 0
+    assert open_file("me/people", "model", "main", "a.bin").read(10**7)[9:] == bytes(9_000_000)
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+@pytest.mark.parametrize("is_off", [False, True])
+def test_where_it_is_off(monkeypatch: pytest.MonkeyPatch, is_public: bool, is_off: bool) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", is_off)
+    place = "https://huggingface.co" if is_public else "https://mirror.invalid"
+    monkeypatch.setattr(constants, "ENDPOINT", place)
+    with xet.sending():
+        assert (not constants.HF_HUB_DISABLE_XET) == (is_public and not is_off)
+    assert is_off == constants.HF_HUB_DISABLE_XET

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +11,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 from huggingface_hub.utils import _detect_agent, _http, _xet, build_hf_headers
 from huggingface_hub.utils._shared_blobs import shared_blobs_enabled
 
 from hubtools.errors import HubtoolsError
-from hubtools.hub import answers, client, xet
+from hubtools.hub import client, xet
 from hubtools.hub import intact as intact_files
 from hubtools.hub.client import open_file
 from hubtools.hub.download import fetched, model_info, snapshot_of
@@ -168,8 +167,8 @@ def sending(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     told: list[dict[str, Any]] = []
     library = SimpleNamespace(new_upload_commit=lambda **options: told.append(options))
     monkeypatch.setattr(_xet, "get_xet_session", lambda: library)
-    monkeypatch.setattr(xet, "offers_xet", lambda repo, kind: True)
-    with xet.storage_of("o/n", "model"):
+    monkeypatch.setattr(intact_files, "PUBLIC", (constants.ENDPOINT,))
+    with xet.sending():
         url = f"{constants.ENDPOINT}/api/models/o/n/xet-write-token/main"
         _xet.get_xet_session().new_upload_commit(token_refresh_url=url, token_refresh_headers={})
     return told[0]
@@ -240,33 +239,49 @@ def test_no_hub_asks_what_variables_hold(
     assert file.exists() == kept
 
 
-@pytest.mark.parametrize("earlier", [False, True])
-def test_what_repositories_share(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
+@pytest.mark.parametrize("links", [True, False])
+def test_killed_before_it_is_compared(
+    said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
+    """Nothing that was not compared is there for a later command."""
+    said.etag = hashlib.sha256(b"other bytes").hexdigest()
+    row = {"type": "file", "path": "a.bin", "size": 3, "oid": COMMIT}
+    said.tree = [row | {"lfs": {"oid": said.etag, "size": 3, "pointerSize": 1}}]
+    monkeypatch.setattr(file_download, "are_symlinks_supported", lambda folder: links)
+
+    def killed(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr(intact_files, "sha256_of", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fetched("o/n", "a.bin")
+    for ask in (lambda: fetched("o/n", "a.bin"), lambda: snapshot_of("o/n")):
+        with pytest.raises(HubtoolsError, match=r"^a\.bin of o/n did not arrive"):
+            ask()
+    with pytest.raises(FileNotFoundError):
+        fetched("o/n", "a.bin", local_only=True)
+    said.etag = hashlib.sha256(b"abc").hexdigest()
+    assert fetched("o/n", "a.bin").read_bytes() == b"abc"
+    assert not any(tmp_path.rglob("*.incomplete"))
+
+
+@pytest.mark.parametrize("place", ["https://huggingface.co", "https://mirror.invalid"])
+def test_what_repositories_share(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """A file that another repository has too is not taken from it for what this Hub says."""
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(constants, "ENDPOINT", "https://huggingface.co")
-    shared, blobs = tmp_path / "blobs/aa" / ("a" * 64), tmp_path / "models--o--n/blobs"
-    for folder in (shared.parent, blobs):
-        folder.mkdir(parents=True)
-
-    def arrives() -> None:
-        shared.write_bytes(b"abc")
-        if earlier:
-            os.utime(shared, (1, 1))
-        (blobs / ("e" * 64)).symlink_to(shared)
-
-    with pytest.raises(HubtoolsError, match=r"^eeeeeeeeeeee\.\.\. of o/n"), intact("o/n", "model"):
-        arrives()
-    assert list(blobs.iterdir()) == []
-    assert shared.exists() == earlier
+    monkeypatch.setattr(constants, "ENDPOINT", place)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
-    with intact("o/n", "model"):
-        assert shared_blobs_enabled()
-    monkeypatch.setattr(constants, "ENDPOINT", "https://mirror.invalid")
-    with intact("o/n", "model"):
+    assert shared_blobs_enabled()
+    with intact():
         assert not shared_blobs_enabled()
+        assert (place != "https://huggingface.co") == constants.HF_HUB_DISABLE_XET
+    assert shared_blobs_enabled()
+
+
+def test_a_client_that_names_files_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(file_download, "_download_to_tmp_and_move")
+    with pytest.raises(HubtoolsError, match="Nobody would compare"):
+        fetched("o/n", "a.bin")
 
 
 def test_what_is_right(said: Said) -> None:
@@ -274,10 +289,3 @@ def test_what_is_right(said: Said) -> None:
         said.etag = etag
         said.commit = f"{len(etag):040x}"
         assert fetched("o/n", "a.bin", revision="refs/pr/1").read_bytes() == b"abc"
-
-
-def test_an_answer_that_comes_drop_by_drop(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each drop is a sign of life, so that no time-out of the client ends it."""
-    monkeypatch.setattr(answers, "_LONGEST", -1.0)
-    with pytest.raises(HubtoolsError, match="comes too slowly"):
-        model_info("o/n")
