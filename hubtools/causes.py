@@ -207,6 +207,7 @@ def of_system(error: BaseException, said: str) -> HubtoolsError | None:
         return HubtoolsError(
             f"{error.strerror or 'Not found'}: {name or said}",
             code="file-not-found" if isinstance(error, FileNotFoundError) else "file-not-usable",
+            missing=name if isinstance(error, FileNotFoundError) else None,
         )
     if error.strerror:
         return HubtoolsError(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from enum import IntEnum
 from typing import ClassVar, Literal
 
 from hubtools.leaks import hide, without_password
+from hubtools.nearest import beside
 
 
 class ExitCode(IntEnum):
@@ -106,8 +108,9 @@ class HubtoolsError(Exception):
     """A mistake the user can do something about.
 
     `message` is one sentence naming the file (and line), `hint` the thing to type or change, `code`
-    a short name of the mistake's kind for programs. Secrets, and passwords in addresses, are taken
-    out of message and hint.
+    a short name of the mistake's kind for programs. `missing` is a path that was to be there; the
+    hint begins with the name beside it that is most like it, if there is one. Secrets, and
+    passwords in addresses, are taken out of message and hint.
     """
 
     default_code: ClassVar[Code] = "failed"
@@ -119,8 +122,12 @@ class HubtoolsError(Exception):
         hint: str | None = None,
         exit_code: ExitCode = ExitCode.ERROR,
         code: Code | None = None,
+        missing: str | os.PathLike[str] | None = None,
     ) -> None:
         self.message = hide(without_password(message))
+        self.missing = None if missing is None else os.fspath(missing)
+        if missing is not None and (near := beside(missing)) is not None:
+            hint = f"did you mean {near}?" + (f" Else {hint}" if hint else "")
         self.hint = hide(without_password(hint)) if hint else hint
         super().__init__(self.message)
         self.exit_code = exit_code
@@ -136,8 +143,15 @@ class UsageError(HubtoolsError):
 
     default_code = "bad-usage"
 
-    def __init__(self, message: str, *, hint: str | None = None, code: Code | None = None) -> None:
-        super().__init__(message, hint=hint, exit_code=ExitCode.USAGE, code=code)
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: Code | None = None,
+        missing: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, exit_code=ExitCode.USAGE, code=code, missing=missing)
 
 
 class ChecksFailed(HubtoolsError):

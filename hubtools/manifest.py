@@ -273,6 +273,7 @@ class RunManifest(_Manifest):
                 f"{run_dir} is no run folder: it has no {RUN_MANIFEST}.",
                 hint="give the folder that `hubtools train` wrote",
                 code="file-not-found",
+                missing=run_dir,
             ) from None
 
     @classmethod

@@ -177,6 +177,11 @@ class Project(Section):
         return self.at(self.dataset.path)
 
     @property
+    def leads_out(self) -> bool:
+        """Whether its file alone names a dataset outside of its folder: that is only looked at."""
+        return self._only_in_file("dataset", "path") and not self.is_own(self.dataset_dir)
+
+    @property
     def dataset_to_change(self) -> Path:
         """Folder of the pictures, for a command that changes it; raises as `to_change`."""
         return self.to_change("dataset", "path")

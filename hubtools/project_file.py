@@ -6,7 +6,6 @@ both, `hubtools.toml` is read. From within a project its file is found in the fo
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import os
 import re
@@ -22,6 +21,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import from_here, leads_out, read_within
 from hubtools.layout import PROJECT_FILE, home_dir
 from hubtools.limits import SETTING_VALUES, SETTINGS
+from hubtools.nearest import nearest
 from hubtools.settings import SECTIONS, names_of
 from hubtools.tomltext import OddToml, toml_value
 
@@ -48,6 +48,7 @@ def find_file(path: Path | None, required: bool) -> Path | None:
             else f"There is no project file or folder {missing}.",
             hint="`hubtools init NAME --from PICTURES` makes a project",
             code="file-not-found",
+            missing=missing,
         )
     return None
 
@@ -59,6 +60,14 @@ def option_for(file: Path | None) -> str:
         return ""
     named = file.parent if file.name == PROJECT_FILE else file
     return f" --project {shlex.quote(from_here(named))}"
+
+
+def told_above(file: Path | None) -> str | None:
+    """`project: ../ (hubtools.toml)` for a file that lies above the current folder; else None."""
+    here = Path.cwd()
+    if file is None or file.parent == here or not here.is_relative_to(file.parent):
+        return None
+    return f"project: {os.path.relpath(file.parent)}/ ({file.name})"
 
 
 def _in_folder(folder: Path) -> Path | None:
@@ -227,10 +236,10 @@ def _values_in(value: Any) -> int:
 
 
 def _unknown(key: str, known: Mapping[str, Any], place: str, where: str) -> UsageError:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    near = nearest(key, known, cutoff=0.5)
     elsewhere = [section for section in SECTIONS if where and key in names_of(section)]
     if near:
-        hint = f"did you mean {near[0]}?"
+        hint = f"did you mean {near}?"
     elif elsewhere:
         hint = f"it belongs in [{elsewhere[0]}]"
     else:

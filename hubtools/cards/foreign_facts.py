@@ -194,6 +194,7 @@ def base_set(project: Project) -> tuple[str | None, str | None]:
             f"The base model {name!r} is neither a folder, nor a file, nor a Hub id.",
             hint=ids_meant(name),
             code="bad-setting",
+            missing=name,
         )
     return id, place if is_place else None
 

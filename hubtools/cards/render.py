@@ -153,6 +153,7 @@ def _render(name: str, card: ModelCard | DatasetCard, template: Path | None) -> 
             f"There is no folder {template}.",
             hint="--template takes a folder",
             code="file-not-found",
+            missing=template,
         )
     if template is not None and os.path.lexists(template / name):
         text = render_own(template, name, card)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("card", cls=SettingsCommand)
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@kind_option("--kind")
+@kind_option("--kind", "--type")
 @click.option("--template", type=click.Path(path_type=Path), help="Folder with your own templates.")
 @click.option("--check", is_flag=True, help="Check the card instead of writing it.")
 @click.option(

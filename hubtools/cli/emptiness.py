@@ -1,11 +1,15 @@
-"""Empty texts where a file, a folder or a repository is to be named: the system takes them for the
-current folder, and nobody means that."""
+"""Paths as they are typed. An empty text where a file, a folder or a repository is to be named is
+taken for the current folder by the system, and nobody means that; one that is not there is told the
+name beside it that is most like it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
+
+from hubtools.errors import UsageError
 
 _TEXTS = {"texts", "prompt"}  # arguments that may be empty: a prompt of no words
 _PLACES = {
@@ -40,12 +44,16 @@ def _check(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
 def _guard(parameter: click.Parameter) -> None:
     """A path has lost its emptiness once it is one."""
     inner = parameter.type.convert
+    must = getattr(parameter.type, "exists", False)
     if getattr(inner, "guarded", False):
         return
 
     def convert(value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             raise click.BadParameter("it is empty.", ctx, param)
+        if must and isinstance(value, str) and not Path(value).exists():
+            said = click.BadParameter(f"path {value!r} does not exist.", ctx, param)
+            raise UsageError(said.format_message(), missing=value)
         return inner(value, param, ctx)
 
     convert.guarded = True  # type: ignore[attr-defined]

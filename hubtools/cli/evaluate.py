@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.following import base_words, project_words
+from hubtools.cli.following import base_words, dataset_words, project_words
 from hubtools.cli.options import SettingsCommand, dtype_option, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.findings import plural
@@ -99,6 +99,7 @@ def command(
         if lora is None:
             # the card reads the licence of a base that lies here only
             where, base = project_words(project), base_words(project, known="of the run")
+            where += dataset_words(project)
             if result.recommended is None:
                 anew = f"hubtools train{where} --no-resume --dry-run{base}"
                 out.hint(f"`{anew}` plans another run, and keeps this one")

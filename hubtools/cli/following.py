@@ -15,6 +15,7 @@ from hubtools.cli.output import TYPED, Output
 from hubtools.errors import HubtoolsError
 from hubtools.files import from_here
 from hubtools.findings import Severity
+from hubtools.nearest import beside
 
 if TYPE_CHECKING:
     from hubtools.findings import Report
@@ -52,9 +53,9 @@ def dataset_option(option: click.Parameter) -> str | None:
     return whole if whole in option.opts else option.opts[0]
 
 
-def dataset_words() -> str:
+def dataset_words(project: Project | None = None) -> str:
     """The settings of [dataset] that were typed, as every command of a dataset takes them, behind a
-    space."""
+    space; with the path of the pictures where those of `project` are used only if one says so."""
     context = click.get_current_context()
     words: list[str] = []
     for option in context.command.params:
@@ -66,6 +67,8 @@ def dataset_words() -> str:
         else:
             for one in value if isinstance(value, tuple) else (value,):
                 words += [name, str(one)]
+    if project is not None and project.leads_out:
+        words += ["--path", from_here(project.dataset_dir.resolve())]
     return "".join(f" {shlex.quote(word)}" for word in words)
 
 
@@ -91,7 +94,7 @@ def tell_training(out: Output, project: Project) -> None:
     from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
 
     run, where = project.run_dir, project_words(project)
-    settings = dataset_words()
+    settings = dataset_words(project)
     if not (run / RUN_MANIFEST).is_file():
         words = f"next: hubtools train{where}{settings} --dry-run{base_words(project)}"
         out.hint(words)
@@ -177,13 +180,15 @@ def without_project(error: HubtoolsError, project: Project) -> HubtoolsError:
     of a project that is not there, or of a run that nobody has begun."""
     given = project.given
     run, pictures = project.run_dir, project.dataset_dir
-    if "train.output_dir" not in given and _misses(error, run):
+    if "train.output_dir" not in given and error.missing == str(run):
         error.hint = (
             f"nothing is trained here yet: `hubtools train{project_words(project)}"
             f"{base_words(project)}` makes it; or name another"
         )
-    elif "dataset.path" not in given and _misses(error, pictures):
-        error.hint = "put the pictures there, or name another folder"
+    elif "dataset.path" not in given and error.missing == str(pictures):
+        near = beside(pictures)
+        error.hint = f"did you mean {near}? Else " if near is not None else ""
+        error.hint += "put the pictures there, or name another folder"
     elif project.file is not None or not (
         error.code == "no-project" or (error.code == "no-base" and not pictures.exists())
     ):
@@ -194,8 +199,3 @@ def without_project(error: HubtoolsError, project: Project) -> HubtoolsError:
             " makes one; or name the folder"
         )
     return error
-
-
-def _misses(error: HubtoolsError, folder: Path) -> bool:
-    named = str(folder) in error.message and error.code != "bad-setting"
-    return named and not folder.exists()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.following import base_words, project_words
+from hubtools.cli.following import base_words, dataset_words, project_words
 from hubtools.cli.options import SettingsCommand, drawing_options, project_options
 from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.findings import plural
@@ -113,7 +113,8 @@ def command(
             out.hint(f"next: hubtools card {quote(str(lora))}")
         if not loras and (project.run_dir / RUN_MANIFEST).is_file() and output is None:
             # the card reads the licence of a base that lies here only
-            words = project_words(project) + base_words(project, known="of the run")
+            words = project_words(project) + dataset_words(project)
+            words += base_words(project, known="of the run")
             apart = drawn_for(
                 project.run_dir, project, {r.lora_sha256 for r in records if r.lora_sha256}
             )

@@ -21,11 +21,11 @@ import click
 from hubtools.cli.answer import Answer, answering
 from hubtools.cli.emptiness import refuse_empty
 from hubtools.cli.joblog import taming_job_log
-from hubtools.cli.mistyped import hint_of, meant
+from hubtools.cli.mistyped import meant, usage_error
 from hubtools.cli.output import TYPED
 from hubtools.cli.sentences import say_error, say_warning
 from hubtools.cli.start import GROUPS, START
-from hubtools.errors import ExitCode, HubtoolsError, UsageError, is_panic
+from hubtools.errors import ExitCode, HubtoolsError, is_panic
 from hubtools.fences import same_folders
 from hubtools.interpreter import guard_children, leave_here
 from hubtools.printable import printable, visible
@@ -280,9 +280,7 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
         print(error.ctx.get_help() if error.ctx is not None and below else START.rstrip())
         return ExitCode.DONE, None
     except click.UsageError as error:
-        sentence = UsageError(
-            " ".join(error.format_message().split()), hint=hint_of(error, COMMANDS, arguments)
-        )
+        sentence = usage_error(error, COMMANDS, arguments)
     except click.ClickException as error:
         sentence = HubtoolsError(error.format_message())
     except BaseException as error:

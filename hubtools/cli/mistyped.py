@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import click
 
+from hubtools.errors import UsageError
+from hubtools.nearest import candidates
+
 _SHOWN = 4  # commands that have an option
 # What other programs, or people, call a command.
 _OTHERWISE = {
@@ -27,46 +30,82 @@ EXAMPLES = {
 
 def meant(word: str, known: Iterable[str]) -> str:
     """The question whether one of `known` was meant, behind a space; nothing if none is near."""
-    import difflib
-
     known = list(known)
-    if (other := _OTHERWISE.get(word)) in known:
-        return f" Did you mean {other!r}?"
-    near = difflib.get_close_matches(word, known, n=1)
+    other = _OTHERWISE.get(word)
+    near = [other] if other in known else [name for _, name in candidates(word, known)]
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def hint_of(error: click.UsageError, commands: Collection[str], typed: Sequence[str]) -> str:
-    """What helps: which of `commands` has the option, or what the command takes; and its help.
-    `typed`: the words of the command line, the first of which may be a command."""
+def usage_error(
+    error: click.UsageError, commands: Collection[str], typed: Sequence[str]
+) -> UsageError:
+    """What was typed wrong, with what helps: the option that was meant, which of `commands` have
+    it, or what the command takes; and its help. `typed`: the words of the command line, the first
+    of which may be a command."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        said, hint = error.format_message(), _hint_of(error, commands, typed)
+    else:
+        mine, word, places = _likely(error.option_name, error.ctx, commands)
+        said = error.message + (f" Did you mean {mine!r}?" if mine else "")
+        hint = f"see `{error.ctx.command_path} --help`"
+        if places:
+            more = f" and {len(places) - _SHOWN} others" if len(places) > _SHOWN else ""
+            named = ", ".join(f"`{one}`" for one in places[:_SHOWN])
+            what = "it" if word == error.option_name else word
+            hint = f"{named}{more} {'has' if len(places) == 1 else 'have'} {what}; {hint}"
+    return UsageError(" ".join(said.split()), hint=hint)
+
+
+def _hint_of(error: click.UsageError, commands: Collection[str], typed: Sequence[str]) -> str:
     if error.ctx is None:
         known = typed[:1] if typed and typed[0] in commands else []
         return f"see `{' '.join(['hubtools', *known])} --help`"
     where = error.ctx.command_path
     see = f"see `{where} --help`"
-    if isinstance(error, click.NoSuchOption):
-        found = list(_having(error.option_name, error.ctx, commands))
-        if found:
-            more = f" and {len(found) - _SHOWN} others" if len(found) > _SHOWN else ""
-            named = ", ".join(f"`{one}`" for one in found[:_SHOWN])
-            return f"{named}{more} {'has' if len(found) == 1 else 'have'} it; {see}"
-    elif "unexpected extra argument" in error.format_message():
+    if "unexpected extra argument" in error.format_message():
         takes = " ".join(error.ctx.command.collect_usage_pieces(error.ctx))
         return f"it takes `{where} {takes}`; {see}"
-    elif isinstance(error, click.MissingParameter) and (
+    if isinstance(error, click.MissingParameter) and (
         example := EXAMPLES.get(error.ctx.command.name or "")
     ):
         return f"for example `{where} {example}`; {see}"
     return see
 
 
-def _having(option: str, context: click.Context, commands: Iterable[str]) -> Iterator[str]:
-    """The commands that take an option of this very name."""
+def _likely(
+    typed: str, context: click.Context, commands: Iterable[str]
+) -> tuple[str | None, str, list[str]]:
+    """(the option of the command that is meant, an option that is meant, other commands that have
+    it). What is near is judged among the options of all commands, so that a word means the same
+    everywhere: the command's own counts if no other command's is likelier."""
+    own = _options(context.command)
+    every = {f"{context.find_root().info_name} {name}": o for name, o in _all(context, commands)}
+    names = {
+        one[2:].replace("-", "_"): one for one in own.union(*every.values()) if one[:2] == "--"
+    }
+    word = typed[2:].replace("-", "_") if typed.startswith("--") else ""
+    found = candidates(word, names, cutoff=0.7)
+    if having := [name for name, options in every.items() if typed in options]:
+        called = (names[name] for how, name in found if how == 0)
+        mine = next((one for one in called if one in own), None)
+        return (mine, mine, []) if mine else (None, typed, having)
+    likely = [names[name] for how, name in found if how == found[0][0]]
+    if mine := next((one for one in likely if one in own), None):
+        return mine, mine, []
+    if not likely:
+        return None, typed, []
+    return None, likely[0], [name for name, options in every.items() if likely[0] in options]
+
+
+def _options(command: click.Command) -> set[str]:
+    return {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+
+
+def _all(context: click.Context, commands: Iterable[str]) -> Iterator[tuple[str, set[str]]]:
+    """The options of every command."""
     root = context.find_root()
     if not isinstance(root.command, click.Group):
         return
     for name in commands:
-        command = root.command.get_command(root, name)
-        own = [] if command is None else command.params
-        if any(option in (*one.opts, *one.secondary_opts) for one in own):
-            yield f"{root.info_name} {name}"
+        if (command := root.command.get_command(root, name)) is not None:
+            yield name, _options(command)

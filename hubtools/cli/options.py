@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -14,9 +14,13 @@ from pydantic.fields import FieldInfo
 from hubtools.cli import completion
 from hubtools.cli.following import without_project
 from hubtools.cli.output import Output
+from hubtools.cli.sentences import say
 from hubtools.commands.asked import folder_of, setting_names
 from hubtools.errors import HubtoolsError
+from hubtools.layout import PROJECT_FILE
+from hubtools.printable import visible
 from hubtools.project import Project, load_project
+from hubtools.project_file import told_above
 from hubtools.set_often import SET_OFTEN
 from hubtools.settings import SECTIONS
 
@@ -214,6 +218,8 @@ def project_options(*sections: str, old: Collection[str] = ()) -> Callable[[F], 
             for name in [name for name in kwargs if name.startswith("setting__")]:
                 del kwargs[name]
             project = load_project(project_file, _overrides())
+            if project_file is None:
+                _tell_above(project, kwargs)
             try:
                 return function(*args, project=project, **kwargs)
             except HubtoolsError as error:
@@ -240,6 +246,19 @@ def project_options(*sections: str, old: Collection[str] = ()) -> Callable[[F], 
         return cast(F, wrapper)
 
     return decorate
+
+
+def _tell_above(project: Project, given: Mapping[str, Any]) -> None:
+    """Say which project counts, if it is not that of the current folder, and none is in a folder
+    that was named."""
+    told = told_above(project.file)
+    if told is None or given.get("quiet") or given.get("format") == "quiet":
+        return
+    values = (one for v in given.values() for one in (v if isinstance(v, tuple) else (v,)))
+    if not any(
+        isinstance(one, str | Path) and (Path(one) / PROJECT_FILE).is_file() for one in values
+    ):
+        say(visible(told))
 
 
 def _overrides() -> dict[tuple[str, str], Any]:

@@ -119,7 +119,7 @@ def check(
     from hubtools.reporting.baseline import BASELINE
 
     typed = f" {quote(source)}" if source is not None else project_words(project)
-    typed += dataset_words()
+    typed += dataset_words(None if source is not None else project)
     source, project = _placed(source, project)
     here = Path(source) if source is not None else project.dataset_dir
     with out.following("reading pictures", at_once=here.exists()) as tell:
@@ -260,7 +260,9 @@ def told_partials(files: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
         raise click.UsageError("Which partial results? Write merge-parts FILE FILE ...")
     last = files[-1]
     if "://" not in last and not Path(last).exists():
-        raise HubtoolsError(f"There is no file or folder {last}.", code="file-not-found")
+        raise HubtoolsError(
+            f"There is no file or folder {last}.", code="file-not-found", missing=last
+        )
     source = None if is_partial(last) else last
     files = files if source is None else files[:-1]
     if not files:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
+from hubtools.nearest import nearest
 from hubtools.project import Project, load_project
 from hubtools.settings import SECTIONS, DatasetSettings, aliases_of
 
@@ -120,8 +120,8 @@ def project_of(
     overrides: dict[tuple[str, str], Any] = {}
     for name, value in settings.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = nearest(name, known)
+            hint = f"; did you mean {near}?" if near else ""
             raise TypeError(f"{command.__name__}() has no argument {name!r}{hint}")
         overrides[known[name]] = value
     if isinstance(project, DatasetSettings):

@@ -40,6 +40,7 @@ def launch_slurm(
             f"There is no folder {project.dataset_dir} to train on.",
             hint="give one with --train-data-dir DIR, or a Hub dataset with --dataset-name",
             code="file-not-found",
+            missing=project.dataset_dir,
         )
     own = set(inspect.signature(train).parameters)
     places = setting_names(SECTIONS_OF["train"], own)

@@ -326,6 +326,7 @@ def _refuse_a_repository(word: str) -> None:
             hint=f"if it is a repository, name the folder before it: hubtools push FOLDER"
             f" {quote(word)}",
             code="file-not-found",
+            missing=word,
         )
 
 

@@ -108,6 +108,7 @@ def plan_evaluation(
             f"There is nothing to measure: no LoRA is named, and no run lies in {project.run_dir}.",
             hint="give a run folder, a .safetensors file or owner/name",
             code="nothing-there",
+            missing=project.run_dir,
         )
     source = lora or str(project.run_to_change)
     choices = _choices(source, settings.checkpoints, settings.weights)
@@ -187,6 +188,7 @@ def _real(project: Project) -> list[Example]:
             f"There is no folder {folder} with the pictures the LoRA was trained on.",
             hint="give it with --train-data-dir, or the Hub dataset with --dataset-name",
             code="file-not-found",
+            missing=folder,
         )
     examples = read_examples(
         folder, project.dataset.caption_column, roles=role_columns(project.dataset)
@@ -231,6 +233,7 @@ def measured_on(
             f"There is no folder {folder} of held-out pictures.",
             hint="see evaluate.held_out",
             code="file-not-found",
+            missing=folder,
         )
     project.to_draw_from("evaluate", "held_out", given)
     return read_examples(

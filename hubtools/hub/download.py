@@ -11,6 +11,7 @@ from hubtools.hub.errors import is_not_cached, is_unreachable
 from hubtools.hub.intact import intact
 from hubtools.hub.marks import check_revision
 from hubtools.hub.patience import api, be_patient
+from hubtools.nearest import as_path
 
 
 class ModelInfo(NamedTuple):
@@ -101,4 +102,5 @@ def snapshot(
             f"{repo} is not in the local cache, and the Hub cannot be reached.",
             hint="go online once, or give a local folder",
             code="hub-unreachable",
+            missing=as_path(repo),
         ) from error

@@ -12,6 +12,7 @@ from typing import Any
 from hubtools.causes import of_system, says_nothing_of_file
 from hubtools.errors import HubtoolsError, UsageError, of_library
 from hubtools.hub.refusals import refusal
+from hubtools.nearest import as_path
 from hubtools.patterns import regex
 
 # What the Hub's client raises where it stumbles over an answer that makes no sense.
@@ -116,6 +117,7 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
             f"The Hub knows no {_repository(error)}, or your token may not see it.",
             hint="check the name (owner/name) and the token: `hf auth whoami`",
             code="hub-not-found",
+            missing=as_path(str(getattr(error, "repo_id", None) or "")),
         )
     remote = names & {"RevisionNotFoundError", "EntryNotFoundError"}
     if remote and "LocalEntryNotFoundError" not in names:

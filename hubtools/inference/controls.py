@@ -98,6 +98,7 @@ def found_image(project: Project, name: str) -> Path:
         f"There is no picture {name}.",
         hint="correct samples.validation_images (--image)",
         code="file-not-found",
+        missing=name if "samples.validation_images" in project.given else None,
     )
 
 

@@ -29,6 +29,7 @@ from hubtools.manifest import RunManifest, runs_below
 from hubtools.modelfiles import SAFE, is_pickled, unread
 from hubtools.models.merged import merged_into
 from hubtools.models.targets import target_of
+from hubtools.nearest import as_path
 from hubtools.tensornames import part_of
 from hubtools.weights import Holds, read_header
 
@@ -134,13 +135,15 @@ def resolve_lora(
     if source.endswith(SAFE) or is_pickled(source):  # no repository is called so
         raise HubtoolsError(
             f"There is no file {source}.",
-            hint="is the name right, and the folder in which this is typed?",
+            hint="check the name, and the folder in which this is typed",
             code="file-not-found",
+            missing=source,
         )
     if path.is_absolute() or source.startswith((".", "~")) or source.count("/") != 1:
         raise UsageError(
             f"The LoRA {source!r} is neither a file, nor a run folder, nor a Hub id.",
             hint="give runs/<name>, a .safetensors file or owner/name",
+            missing=path,
         )
     repo, _, at = source.partition("@")
     return _hub(repo, revision or at or None, weight_name, source)
@@ -263,6 +266,7 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
             f"{repo} has no {weight_name} in the local cache, and the Hub cannot be reached.",
             hint="go online once, or give a file",
             code="hub-unreachable",
+            missing=as_path(repo),
         ) from error
     if has_run and base is None and (run := _run_there(repo, revision, offline)) is not None:
         base, trigger = _named_by(run), trigger or run.dataset.trigger

@@ -144,6 +144,7 @@ def recall(
             f"There is no file {picture}.",
             hint="give a PNG that hubtools drew",
             code="file-not-found",
+            missing=picture,
         )
     record = read_record(picture)
     if record is None:

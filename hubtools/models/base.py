@@ -17,6 +17,7 @@ from hubtools.models.registry import MOVED, SUPPORTED, TARGETS, TRY_OFFLINE
 from hubtools.models.rows import Support
 from hubtools.models.singles import SingleFile, ids_meant, single_file
 from hubtools.models.unpacking import CONFIGS, lacking, unpack, unpacked_folder
+from hubtools.nearest import as_path
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
 RANDOM_WEIGHTS_KEY = "_hubtools_random_weights"
@@ -114,8 +115,7 @@ def resolve_base(
 
 
 def check_name(name: str) -> None:
-    """Raises `UsageError` for the name of a base model that is neither a folder, nor a file, nor
-    can be a Hub id."""
+    """Raises `UsageError` for a base's name that is no folder, no file and can be no Hub id."""
     path = Path(name).expanduser()
     if path.is_dir() or path.is_file():
         return
@@ -123,6 +123,7 @@ def check_name(name: str) -> None:
         raise UsageError(
             f"The base model {name!r} is neither a folder, nor a file, nor a Hub id.",
             hint=f"{ids_meant(name)}; {TRY_OFFLINE}",
+            missing=path,
         )
 
 
@@ -228,6 +229,7 @@ def _hub_base(
             f"{name} is not in the local cache, and the Hub cannot be reached.",
             hint=f"go online once, or give a local folder as the base model; {TRY_OFFLINE}",
             code="hub-unreachable",
+            missing=as_path(name),
         ) from error
     content = _json(index)
     return Base(

@@ -105,7 +105,10 @@ class SavedPlan:
         if given is not None:
             if not Path(given).is_dir():
                 raise HubtoolsError(
-                    f"There is no folder {given}.", hint=f"say which: {how}", code="file-not-found"
+                    f"There is no folder {given}.",
+                    hint=f"say which: {how}",
+                    code="file-not-found",
+                    missing=given,
                 )
             return Path(given)
         base = self.path.parent if self.path is not None else Path()
@@ -197,7 +200,9 @@ def read_plan(
     try:
         data = read_within(path, MOST_BYTES)
     except FileNotFoundError:
-        raise HubtoolsError(f"There is no plan {path}.", hint=make, code="file-not-found") from None
+        raise HubtoolsError(
+            f"There is no plan {path}.", hint=make, code="file-not-found", missing=path
+        ) from None
     bad = f"{path} is no {kind} plan"
     if json_cost(data) > _MOST_COST:
         raise HubtoolsError(f"{bad}: it holds more values than any.", hint=make, code="too-large")

@@ -124,7 +124,7 @@ def inspect_weights(source: StrPath) -> WeightInspection:
             leaks = list(scan(path.name, opened, size))
     except FileNotFoundError:
         raise HubtoolsError(
-            f"There is no {path}.", hint="is the name right?", code="file-not-found"
+            f"There is no {path}.", hint="check the name", code="file-not-found", missing=path
         ) from None
     wrong = [fault.text for fault in faults_of(held)]
     if held.header.holds is Holds.DAMAGED:

@@ -44,6 +44,7 @@ def read_baseline(path: Path) -> list[Known]:
             f"There is no baseline {path}.",
             hint="--write-baseline writes what is found now",
             code="file-not-found",
+            missing=path,
         ) from None
     except OSError as error:
         raise cannot_be("read", path, error) from None

@@ -31,7 +31,9 @@ class Looking:
             make_folder(self.path)
         self._fd = -1
         if not self.path.is_dir():
-            raise HubtoolsError(f"There is no folder {self.path}.", code="file-not-found")
+            raise HubtoolsError(
+                f"There is no folder {self.path}.", code="file-not-found", missing=self.path
+            )
         if AT:
             self._fd = os.open(self.path, FOLDER & ~NOFOLLOW)
             try:

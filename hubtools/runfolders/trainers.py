@@ -93,7 +93,9 @@ def recognised(path: Path) -> RunFolder | None:
 def no_folder(place: Path, hint: str) -> HubtoolsError:
     """What is said where a run or dataset folder was to be given and there is none."""
     if not place.is_file():
-        return HubtoolsError(f"There is no folder {place}.", hint=hint, code="file-not-found")
+        return HubtoolsError(
+            f"There is no folder {place}.", hint=hint, code="file-not-found", missing=place
+        )
     if place.name.endswith(SAFE):
         hint = f"`hubtools convert {quote(str(place))}` makes a folder to publish of a LoRA"
     return HubtoolsError(f"{place} is a file.", hint=hint, code="wrong-kind")

@@ -63,6 +63,7 @@ def find_pictures(
                 f"There is no folder {folder} to train on.",
                 hint="give one with --train-data-dir DIR, or a Hub dataset with --dataset-name",
                 code="file-not-found",
+                missing=folder,
             )
         reporter.note(f"Pictures: {repo} on the Hub.")
         folder, revision = fetch_dataset(repo, settings.revision)

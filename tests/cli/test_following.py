@@ -173,6 +173,32 @@ def test_after_a_short_run_what_is_next_works(tmp_path: Path, tiny_base: Path) -
     assert "is not finished" in typed("generate", "a face", "-o", "bare", cwd=project).stderr
 
 
+def test_in_a_folder_below_the_project_is_told_and_pictures_outside_are_named(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    project = project_at(tmp_path / "here", tiny_base)
+    (project / "dataset").rename(tmp_path / "pictures")
+    settings = (project / "hubtools.toml").read_text()
+    (project / "hubtools.toml").write_text(
+        settings.replace("[dataset]", '[dataset]\npath = "../pictures"')
+    )
+    below = project / "notes/old"
+    below.mkdir(parents=True)
+    looked = typed("validate", cwd=below)
+    assert looked.stderr.startswith("project: ../../ (hubtools.toml)\n")
+    (then,) = nexts(looked.stderr)
+    assert then == ["train", "--path", str(tmp_path / "pictures"), "--dry-run"]
+    planned = typed(*then, cwd=below)
+    assert planned.returncode == 0, planned.stderr
+    for words, place in (
+        (["validate"], project),
+        (["validate", "-q"], below),
+        (["validate", "--project", "../.."], below),
+        (["validate", str(project_at(tmp_path / "other"))], below),
+    ):
+        assert "project: " not in typed(*words, cwd=place).stderr, words
+
+
 def test_a_lora_on_a_wrong_base_is_one_sentence(tmp_path: Path, tiny_base: Path) -> None:
     attention = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1"
     wide = {

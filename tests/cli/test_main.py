@@ -85,7 +85,23 @@ def test_the_package_has_the_commands_as_functions() -> None:
         (("upload",), "Did you mean 'push'?"),
         (("help", "new"), "Did you mean 'init'?"),
         (("qqqq",), "see `hubtools --help`"),
-        (("train", "--learning-rat", "1"), "--learning-rate"),
+        (("train", "--learning-rat", "1"), "'--learning-rat'. Did you mean '--learning-rate'?"),
+        (("train", "--base", "x"), "'--base'. Did you mean '--base-model'?"),
+        (("generate", "--base", "x"), "'--base'. Did you mean '--base-model'?"),
+        (("generate", "--model", "x"), "'--model'. Did you mean '--base-model'?"),
+        (("caption", "--model_name", "x"), "'--model-name'. Did you mean '--model'?"),
+        (("generate", "--inference_steps", "9"), "Did you mean '--num-inference-steps'?"),
+        (("generate", "--cfg", "5"), "Did you mean '--guidance-scale'?"),
+        (("generate", "--sampler", "euler"), "Did you mean '--scheduler'?"),
+        (("generate", "--lora_path", "x"), "Did you mean '--lora'?"),
+        (("generate", "--lora_scale", "1"), "Did you mean '--lora-weight'?"),
+        (("generate", "--num_images_per_prompt", "2"), "Did you mean '--num-images'?"),
+        (("generate", "--width", "512"), "Did you mean '--size'?"),
+        (("generate", "--outdir", "x"), "Did you mean '--output'?"),
+        (("train", "--epochs", "3"), "Did you mean '--num-train-epochs'?"),
+        (("validate", "--base", "x"), "others have --base-model;"),
+        (("evaluate", "--lora", "x"), "`hubtools generate`, `hubtools grid` have it"),
+        (("init", "new", "--from", "thre"), "did you mean three?"),
         (("help", "shipp"), "Did you mean 'ship'?"),
         (("explain", "D20Z"), "did you mean D2"),
         (("explain", "c30"), "C301, C302, C303"),
@@ -96,6 +112,7 @@ def test_the_package_has_the_commands_as_functions() -> None:
     ],
 )
 def test_typing_errors_get_a_hand(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    (tmp_path / "three").mkdir()
     done = typed(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert words in done.stderr

@@ -49,6 +49,21 @@ def test_formats(good: Path) -> None:
     assert validate(good, *GOOD, "--select", "D1").returncode == 0
 
 
+def test_what_stops_dreambooth_is_not_first_what_hubtools_keeps(good: Path) -> None:
+    (good / ".hubtools/fixes").mkdir(parents=True)
+
+    def of_dreambooth() -> str:
+        told = json.loads(validate(good, *GOOD, "--format", "json").stdout)
+        assert not [one for one in told["findings"] if one["rule"] == "D219"]
+        reason: str = told["facts"]["loaders"]["dreambooth"]["reason"]
+        return reason
+
+    assert of_dreambooth().startswith("metadata.jsonl: ")
+    (good / "metadata.jsonl").unlink()
+    said = ".hubtools: it is a folder that hubtools keeps and never publishes"
+    assert of_dreambooth() == said
+
+
 def test_what_the_loaders_see(good: Path) -> None:
     agree = validate(good, *GOOD, "--format", "human")
     assert "all loaders agree: 3 rows in train (image, text)" in agree.stderr

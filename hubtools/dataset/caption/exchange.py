@@ -81,6 +81,7 @@ def read_sidecars(
             f"There is no folder {folder}.",
             hint="give the folder of captions",
             code="file-not-found",
+            missing=folder,
         )
     sidecars: dict[str, str] = {}  # name without ending -> file; the first ending counts
     order = {ending: number for number, ending in enumerate(_ENDINGS[trainer])}

@@ -162,7 +162,10 @@ def _located(model: str) -> tuple[Path, str]:
         return folder.absolute(), hashlib.sha256(repr(stats).encode()).hexdigest()
     if model.startswith((".", "/", "~")):
         raise HubtoolsError(
-            f"There is no folder {model}.", hint="give a folder or a Hub id", code="file-not-found"
+            f"There is no folder {model}.",
+            hint="give a folder or a Hub id",
+            code="file-not-found",
+            missing=model,
         )
     found = snapshot(model, _FILES, _whole)
     return found, found.name

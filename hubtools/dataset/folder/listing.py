@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import stat
@@ -237,23 +236,14 @@ def leads_to_folder(link: os.DirEntry[str]) -> bool:
         return False
 
 
-def _likely(missing: Path) -> str:
-    """A question after the name beside `missing` that is most like it; empty if none is."""
-    try:
-        beside = [p.name for p in missing.parent.iterdir() if not p.name.startswith(".")]
-    except OSError:
-        return ""
-    near = difflib.get_close_matches(missing.name, beside, n=1)
-    return f"did you mean {near[0]}? Else " if near else ""
-
-
 def check_folder(root: Path) -> None:
     """Raise `HubtoolsError` if `root` is no folder, of pictures or to become one."""
     if not root.exists():
         raise HubtoolsError(
             f"There is no folder {root}.",
-            hint=f"{_likely(root)}give the folder that holds the pictures",
+            hint="give the folder that holds the pictures",
             code="file-not-found",
+            missing=root,
         )
     if not root.is_dir():
         raise HubtoolsError(

@@ -29,7 +29,7 @@ from hubtools.dataset.loaders.patterns import Names, resolve, translate
 from hubtools.dataset.loaders.shards import ShardTables
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.metadata import MetadataFile
-from hubtools.layout import CARD, METADATA_NAMES
+from hubtools.layout import CARD, METADATA_NAMES, WORK_DIR
 
 Files = dict[str, tuple[str, ...]]
 
@@ -364,8 +364,10 @@ def _dreambooth(source: Source) -> Loaded:
             broken.append(Broken(len(broken), name, reason))
     mode, module = Mode.DREAMBOOTH, None
     if stops:
-        first = min(stops, key=lambda stop: stop.name)
-        reason = f"{first.name}: {first.reason}"
+        # whichever comes first: what people can mend is named before what hubtools keeps here
+        first = min(stops, key=lambda stop: (stop.name == WORK_DIR, stop.name))
+        whose = " that hubtools keeps and never publishes" if first.name == WORK_DIR else ""
+        reason = f"{first.name}: {first.reason}{whose}"
         return Loaded(mode, module, Outcome.RAISES, reason)
     names = tuple(sorted(tops))
     rows = {name: row for row, name in enumerate(names)}

@@ -104,6 +104,7 @@ def _find(shards: Path) -> list[Path]:
             f"There is no file or folder {shards}.",
             hint="give the folder that holds the shards",
             code="file-not-found",
+            missing=shards,
         )
     found = [
         shards / entry.name

@@ -10,7 +10,7 @@ from hubtools.dataset.loaders.kinds import BOOL, FLOAT, INT, TIME, csv_kind, csv
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
-from hubtools.layout import CARD, METADATA_NAMES
+from hubtools.layout import CARD, METADATA_NAMES, WORK_DIR
 
 # The three that read records; DreamBooth scripts read bare folders of pictures.
 _DATASETS = (Mode.AUTO, Mode.IMAGEFOLDER, Mode.DIFFUSERS)
@@ -233,7 +233,9 @@ def not_second(view: Dataset) -> Iterator[Problem]:
 def dreambooth(view: Dataset) -> Iterator[Problem]:
     """The DreamBooth scripts open everything that lies in --instance_data_dir as a picture: a text
     file, a folder, even .DS_Store stops them with UnidentifiedImageError or IsADirectoryError.
-    Only folders without metadata are meant for them, so only those are looked at.
+    Only folders without metadata are meant for them, so only those are looked at. The folder
+    .hubtools, which `fix` and `review` make, stops them too; it is not told, as it is never
+    published: give those scripts a copy without it.
 
     Fix: leave nothing but pictures at the top of the folder.
     """
@@ -242,6 +244,8 @@ def dreambooth(view: Dataset) -> Iterator[Problem]:
         return
     if loaded.outcome is Outcome.RAISES:
         name, _, why = (loaded.reason or "").rpartition(": ")
+        if name == WORK_DIR:
+            return
         yield Problem(
             f"the DreamBooth scripts open everything here as a picture, and stop at it: {why}",
             "leave nothing but pictures at the top of the folder",

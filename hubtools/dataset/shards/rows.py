@@ -113,6 +113,7 @@ def look(root: Path) -> Contents:
             f"There is no folder {root}.",
             hint="give the folder that holds the pictures",
             code="file-not-found",
+            missing=root,
         )
     found = Contents()
     for entry in entries(root):

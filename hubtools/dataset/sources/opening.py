@@ -54,7 +54,10 @@ def _local(path: Path, address: str | None = None) -> Source:
         return _file(store, store.entries()[0])
     if not path.exists():
         raise HubtoolsError(
-            f"There is no file or folder {path}.", hint=f"give {KINDS}", code="file-not-found"
+            f"There is no file or folder {path}.",
+            hint=f"give {KINDS}",
+            code="file-not-found",
+            missing=path,
         )
     listing = walk(path)
     if address is not None:  # the Hub client's copy, which is all links

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools.dataset.folder.listing import check_folder
 from hubtools.dataset.folder.names import fold, named_as, portable, trouble_of
-from hubtools.errors import HubtoolsError
 
 
 @pytest.mark.parametrize("name", ["a.png", "CONTEXT.png", "com10.png", "x y", ".hidden", "é😀.jpg"])
@@ -63,13 +60,3 @@ def test_equal_names() -> None:
 )
 def test_an_ending_is_replaced_or_added(name: str, made: str) -> None:
     assert named_as(name, ".png") == made
-
-
-@pytest.mark.parametrize(("missing", "hint"), [("hund", "did you mean hund2? Else"), ("cat", "")])
-def test_a_folder_spelt_wrong_is_told_what_lies_beside(
-    tmp_path: Path, missing: str, hint: str
-) -> None:
-    (tmp_path / "hund2").mkdir()
-    with pytest.raises(HubtoolsError, match="There is no folder") as raised:
-        check_folder(tmp_path / missing)
-    assert raised.value.hint == f"{hint} give the folder that holds the pictures".strip()

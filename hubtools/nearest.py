@@ -1,0 +1,102 @@
+"""What somebody meant who named what is not there: an option, a setting, a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from itertools import islice
+from pathlib import Path
+
+# What other programs, or people, call options and settings; the first that is known counts.
+_OTHERWISE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("base", "model", "model_name", "model_path", "model_id", "ckpt", "checkpoint", "pipeline"),
+        ("base_model", "model"),
+    ),
+    **dict.fromkeys(
+        ("inference_steps", "sampling_steps", "num_steps", "n_steps", "ddim_steps"),
+        ("num_inference_steps",),
+    ),
+    **dict.fromkeys(("cfg", "cfg_scale", "scale", "true_cfg_scale"), ("guidance_scale",)),
+    **dict.fromkeys(("negative", "neg_prompt", "n_prompt", "uncond"), ("negative_prompt",)),
+    **dict.fromkeys(("width", "height", "image_size", "W", "H"), ("size", "resolution")),
+    **dict.fromkeys(("sampler", "sampler_name", "sampling_method"), ("scheduler",)),
+    **dict.fromkeys(("lora_path", "lora_model", "lora_name", "lora_file", "adapter"), ("lora",)),
+    **dict.fromkeys(
+        ("lora_scale", "lora_strength", "lora_multiplier", "adapter_weights"), ("lora_weight",)
+    ),
+    **dict.fromkeys(
+        ("num_images_per_prompt", "images_per_prompt", "n_iter", "n_samples", "batch_count"),
+        ("num_images",),
+    ),
+    **dict.fromkeys(("out", "outdir", "out_dir", "output_path"), ("output", "output_dir", "to")),
+    **dict.fromkeys(("epochs", "num_epochs", "max_epochs"), ("num_train_epochs",)),
+    **dict.fromkeys(("dim", "lora_rank", "lora_dim", "network_dim", "r"), ("rank",)),
+    **dict.fromkeys(("token", "trigger_word", "trigger_words"), ("trigger",)),
+    **dict.fromkeys(
+        ("data", "data_dir", "dataset", "dataset_dir", "dataset_path", "images", "train_dir"),
+        ("train_data_dir", "from"),
+    ),
+    **dict.fromkeys(("manual_seed", "generator"), ("seed",)),
+    **dict.fromkeys(("precision", "torch_dtype"), ("dtype", "mixed_precision")),
+    **dict.fromkeys(("force", "replace"), ("overwrite",)),
+    **dict.fromkeys(("check", "dry"), ("dry_run",)),
+}
+
+_MOST = 10_000  # names of a folder that are compared
+
+
+def candidates(word: str, known: Collection[str], cutoff: float = 0.6) -> list[tuple[int, str]]:
+    """Names of `known` that `word` may stand for, the likeliest first, each with how that is known:
+    0 other programs call it so, 1 it begins with `word` and goes on, 2 it is spelt nearly so
+    (`cutoff`: how nearly, 0 to 1). Words in names are joined by `_`."""
+    import difflib
+
+    called = [name for name in _OTHERWISE.get(word, ()) if name in known]
+    longer = sorted((one for one in known if one.startswith(f"{word}_")), key=lambda o: (len(o), o))
+    spelt = difflib.get_close_matches(word, sorted(known), n=3, cutoff=cutoff)
+    found: dict[str, int] = {}
+    for how, names in enumerate((called, longer, spelt)):
+        for name in names:
+            found.setdefault(name, how)
+    return [(how, name) for name, how in found.items()]
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The name that `word` most likely stands for; None if none is near."""
+    found = candidates(word, list(known), cutoff)
+    return found[0][1] if found else None
+
+
+def as_path(name: str) -> str | None:
+    """`name` if it reads OWNER/NAME, as a repository's does, and a folder OWNER is here; else
+    None."""
+    owner, slash, rest = name.partition("/")
+    return name if slash and rest and Path(owner).is_dir() else None
+
+
+def beside(missing: str | os.PathLike[str]) -> Path | None:
+    """A path that is there, spelt nearly as one that is not: the first part that is missing is
+    compared with what lies in its place. None if nothing is like it, or it cannot be looked at."""
+    import difflib
+
+    path = Path(missing)
+    rest: list[str] = []
+    try:
+        if os.path.lexists(path):
+            return None
+        while path.name and not path.parent.is_dir():
+            rest.insert(0, path.name)
+            path = path.parent
+        hidden = path.name.startswith(".")
+        with os.scandir(path.parent) as entries:
+            names = [one.name for one in islice(entries, _MOST)]
+    except (OSError, ValueError):
+        return None
+    names = sorted(name for name in names if hidden or not name.startswith("."))
+    near = difflib.get_close_matches(path.name, names, n=1)
+    if not near:
+        return None
+    found = path.parent / near[0]
+    whole = found.joinpath(*rest)
+    return whole if rest and whole.exists() else found
