@@ -25,6 +25,14 @@ _LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last: diff
 _OPTIONAL = ("safety_checker", "feature_extractor", "image_encoder")
 _WORDS = ("tokenizer.json", "vocab.json")
 _TOKENIZER = "tokenizer_config.json"
+_AUDIO = "audio_tokenizer"
+_WORDINGS = (  # what is handed to the classes that read texts and pictures
+    _TOKENIZER, "special_tokens_map.json", "processor_config.json", "preprocessor_config.json",
+    "image_processor_config.json", "video_preprocessor_config.json", f"{_AUDIO}_config.json",
+)  # fmt: skip
+_PLACES = ("vocab", "merges")  # words, or the file that holds them
+_MEANT = ("_file", "_path", "init_inputs")  # where a word without slashes can be a file's name
+_UNREAD = ("name_or_path", "special_tokens_map_file")  # who saved it had it there
 _TEMPLATES = "additional_chat_templates"  # transformers opens all that lies there
 _CLASS = regex(r"[A-Z]\w*")
 _MOST = 10_000_000  # bytes of a configuration file
@@ -159,6 +167,9 @@ def check_model(
         files = read_json(folder / _TOKENIZER).get("fast_tokenizer_files")
         for file in files if isinstance(files, list) else ():
             _check_beside(shown, _TOKENIZER, str(file))
+    for name in _WORDINGS:
+        if name in names:
+            _check_words(folder, shown, name)
     for name in ("config.json", "scheduler_config.json"):
         kind = read_json(folder / name).get("_class_name") if name in names else None
         if kind is not None and not (isinstance(kind, str) and _CLASS.fullmatch(kind)):
@@ -195,6 +206,53 @@ def _check_beside(shown: str, name: str, file: str) -> None:
             hint="fetch the files again, or use a model that keeps its weights together",
             code="link-refused",
         )
+
+
+def _check_words(folder: Path, shown: str, name: str) -> None:
+    """Raise `HubtoolsError` if the settings of a tokenizer or processor name a file of this machine
+    that does not lie in the folder, whose lines would be its words (a model that captions pictures
+    says them), or another model."""
+    content = read_json(folder / name)
+    if name.startswith(_AUDIO) or _AUDIO in content:
+        raise HubtoolsError(
+            f"{shown}/{name} asks for another model, that turns sound into tokens.",
+            hint="use a model that needs none",
+            code="unsafe-file",
+        )
+    named = [(key, content[key]) for key in _PLACES if isinstance(content.get(key), str)]
+    for key, value in _texts(content):
+        path = Path(value)
+        meant = key.endswith(_MEANT) or len(path.parts) > 1
+        if key not in _UNREAD and meant and _is_elsewhere(path, folder):
+            named.append((key, value))
+    for key, value in named:
+        raise HubtoolsError(
+            f"{shown}/{name} names {value[:80]!r} as its {key}; no file but those of a model's"
+            " folder is opened for it.",
+            hint="remove the entry, or use another model",
+            code="link-refused",
+        )
+
+
+def _texts(value: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """The texts in a JSON value that can be names of files, each with the nearest key above it."""
+    if isinstance(value, str) and "\0" not in value:
+        yield key, value
+    elif depth < 8 and isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts(inner, name, depth + 1)
+    elif depth < 8 and isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, key, depth + 1)
+
+
+def _is_elsewhere(path: Path, folder: Path) -> bool:
+    """Whether something other than a folder lies there, and not in `folder`."""
+    try:
+        there = os.path.lexists(path) and not path.is_dir()
+        return there and not path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        return False  # too long for a name, or no text of a file system's
 
 
 def check_links(folder: Path, shown: str, within: Path) -> None:

@@ -35,7 +35,7 @@ def change(base: Path, file: str, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
-def leads(part: str, weights: str, to: str) -> Callable[[Path], None]:
+def leads(part: str, weights: str, to: str) -> Callable[[Path], object]:
     """An index of shards in the place of the weights."""
 
     def make(base: Path) -> None:
@@ -46,7 +46,7 @@ def leads(part: str, weights: str, to: str) -> Callable[[Path], None]:
     return make
 
 
-def linked(name: str) -> Callable[[Path], None]:
+def linked(name: str) -> Callable[[Path], object]:
     """A link to the same name of the folder beside it."""
 
     def make(base: Path) -> None:
@@ -57,7 +57,7 @@ def linked(name: str) -> Callable[[Path], None]:
     return make
 
 
-def has(file: str, **values: Any) -> Callable[[Path], None]:
+def has(file: str, **values: Any) -> Callable[[Path], object]:
     return lambda base: change(base, file, **values)
 
 
@@ -68,7 +68,7 @@ def linked_template(base: Path) -> None:
 
 
 # How, and a word of what is said.
-REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
+REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "shards in another folder": (leads("unet", UNET, f"../../elsewhere/unet/{UNET}"), "beside"),
     "shards of an encoder": (leads("text_encoder", TEXT, f"../../elsewhere/{TEXT}"), "beside"),
     "shards anywhere": (leads("text_encoder", TEXT, f"/etc/{TEXT}"), "beside"),
@@ -83,6 +83,30 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
             fast_tokenizer_files=["../../elsewhere/tokenizer.4.0.0.json"],
         ),
         "beside",
+    ),
+    "a vocabulary anywhere": (
+        has("tokenizer/tokenizer_config.json", vocab="/etc/words"),
+        "names '/etc/words' as its vocab",
+    ),
+    "a vocabulary in the second file of settings": (
+        lambda base: (base / "tokenizer" / "special_tokens_map.json").write_text(
+            json.dumps({"vocab_file": str(base.parent / "elsewhere" / "model_index.json")})
+        ),
+        "as its vocab_file",
+    ),
+    "a vocabulary handed over without a name": (
+        lambda base: change(
+            base,
+            "tokenizer/tokenizer_config.json",
+            init_inputs=[str(base.parent / "elsewhere" / "model_index.json")],
+        ),
+        "as its init_inputs",
+    ),
+    "another model to hear with": (
+        lambda base: (base / "tokenizer" / "processor_config.json").write_text(
+            json.dumps({"audio_tokenizer": {"audio_tokenizer_class": "DacModel"}})
+        ),
+        "another model",
     ),
     "a linked template of chats": (linked_template, "link out"),
     "a builtin as class": (has("unet/config.json", _class_name="eval"), "no class"),
