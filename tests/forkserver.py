@@ -16,7 +16,7 @@ import json
 import logging
 import os
 import pkgutil
-import resource
+import select
 import signal
 import socket
 import subprocess
@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import types
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -234,20 +235,52 @@ def _hush() -> None:
 
 
 def _serve(number: int) -> None:
-    """Fork for each request that comes, until nobody can ask any more."""
+    """Fork for each request that comes, and tell how what was forked ends, until nobody can ask
+    any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep watch
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     ask_again_soon()
+    running: dict[int, int] = {}  # number of a process -> where to tell how it ended
     with socket.socket(fileno=number) as requests:
         while True:
+            ready, _, _ = select.select([requests, woken], [], [])
+            if woken in ready:
+                os.read(woken, 4096)
+                _tell_ended(running)
+            if requests not in ready:
+                continue
             message, files, _, _ = socket.recv_fds(requests, 1, 4)
             if not message:
                 return
-            if os.fork() == 0:
+            asked, out, err, status = files
+            child = os.fork()
+            if not child:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 requests.close()
-                _keep_watch(*files)
-            for file in files:
+                for other in (woken, wake, status, *running.values()):
+                    os.close(other)
+                _begin(asked, out, err)
+            os.write(status, f"{child}\n".encode())
+            running[child] = status
+            for file in (asked, out, err):
                 os.close(file)
+
+
+def _tell_ended(running: dict[int, int]) -> None:
+    """Write the exit status and the seconds of each process that has ended where it was asked for;
+    nobody may read it any more."""
+    while running:
+        child, code, used = os.wait4(-1, os.WNOHANG)
+        if not child:
+            return
+        status = running.pop(child)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(status, f"{code} {used.ru_utime + used.ru_stime}".encode())
+        os.close(status)
 
 
 def import_all() -> None:
@@ -256,6 +289,7 @@ def import_all() -> None:
     import peft.tuners.lora
     import safetensors.torch
     import torch._dynamo
+    import torch.library
     import transformers
     from huggingface_hub import HfApi
 
@@ -272,6 +306,12 @@ def import_all() -> None:
     assert safetensors.torch
     assert hubtools
     _warm_up()
+    # At its end a process would take apart what torch registered, which writes to 28 MB that are
+    # shared with the process that waits: that takes longer than most commands.
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        called = finalizer.peek()
+        if called is not None and called[1].__module__ == torch.library.__name__:
+            finalizer.atexit = False
 
 
 def _warm_up() -> None:
@@ -290,17 +330,7 @@ def _warm_up() -> None:
     assert threading.active_count() == 1  # a fork would lose them
 
 
-def _keep_watch(asked: int, out: int, err: int, status: int) -> NoReturn:
-    """Fork again, tell the number of the process, wait for it and tell how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    child = os.fork()
-    if child:
-        os.write(status, f"{child}\n".encode())
-        _, code = os.waitpid(child, 0)
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        os.write(status, f"{code} {used.ru_utime + used.ru_stime}".encode())
-        os._exit(0)
-    os.close(status)
+def _begin(asked: int, out: int, err: int) -> NoReturn:
     with os.fdopen(asked) as file:
         request = json.load(file)
     os.dup2(out, 1)

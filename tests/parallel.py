@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 import pytest
 from _pytest.config import create_terminal_writer
 
-from tests import forkserver, homes
+from tests import forkserver, homes, largepages
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,6 +66,7 @@ class _Crew:
         self._holders = homes.holders()
         gc.collect()
         gc.freeze()  # of no interest to the collections of garbage in what is forked
+        largepages.gather()
         try:
             for _ in range(count):
                 self._start()
