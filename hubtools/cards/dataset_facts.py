@@ -20,6 +20,7 @@ from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.pictures.embedded.chunks import png_without_pixels
 from hubtools.dataset.pictures.embedded.exif_tags import orientation_of, stored_size
 from hubtools.dataset.pictures.facts import upright
+from hubtools.dataset.pictures.header import kinds
 from hubtools.dataset.rows import role_columns, shots_of
 from hubtools.dataset.text.spoken import NAMES, languages_of
 from hubtools.files import open_regular
@@ -208,7 +209,7 @@ def _card_to_be(folder: Path, data: dict[str, Any]) -> str:
 def _size_of(path: Path) -> str:
     from PIL import Image
 
-    with open_regular(path) as file, Image.open(file) as picture:
+    with open_regular(path) as file, Image.open(file, formats=kinds()) as picture:
         data = b""
         if picture.format == "PNG":  # its tags may lie anywhere
             file.seek(0)

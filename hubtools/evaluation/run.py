@@ -218,7 +218,7 @@ def _pictures(plan: EvaluationPlan, line: Line, blanked: set[int]) -> list[Image
 
     folder = plan.folder / EVALUATION_DIR
     kept = [record for index, record in enumerate(line.records) if index not in blanked]
-    return [Image.open(folder / record.file).convert("RGB") for record in kept]
+    return [Image.open(folder / record.file, formats=("PNG",)).convert("RGB") for record in kept]
 
 
 def _look(
@@ -240,7 +240,9 @@ def _look(
     for some, ours in ((called, True), (plain, False)):
         if not some:
             continue
-        pictures = [Image.open(folder / line.records[i].file).convert("RGB") for i in some]
+        pictures = [
+            Image.open(folder / line.records[i].file, formats=("PNG",)).convert("RGB") for i in some
+        ]
         of_base = [kept.index(i) for i in some] if line.label == BASE else None
         features, real = compare.encode(pictures, of_base), compare.real
         groups = [line.records[i].prompt for i in some]

@@ -16,6 +16,7 @@ from hubtools.rooted.outputs import check_output
 
 TEXT_KEY = "parameters"  # what AUTOMATIC1111's web UI writes and many viewers show
 JSON_KEY = "hubtools"
+SHOWN = ("PNG", "JPEG", "WEBP")  # what a record may lie beside; Pillow would run PostScript, too
 _CHUNK = b"iTXt" + JSON_KEY.encode() + b"\0"
 
 
@@ -96,7 +97,7 @@ def record_inside(folder: Root, file: str) -> SampleRecord | None:
 def read_record(path: Path) -> SampleRecord | None:
     """The record inside a PNG, or beside it as JSON; None if there is none."""
     try:
-        with open_regular(path) as file, Image.open(file) as image:
+        with open_regular(path) as file, Image.open(file, formats=SHOWN) as image:
             text = getattr(image, "text", {}).get(JSON_KEY)
         if text:
             return SampleRecord.model_validate_json(text)

@@ -14,7 +14,7 @@ from hubtools.files import leads_out, sha256_of, written
 from hubtools.inference.controls import found_image, used
 from hubtools.inference.lora import WeightedLora, resolve_lora
 from hubtools.inference.pipeline import versions
-from hubtools.inference.png import read_record
+from hubtools.inference.png import SHOWN, read_record
 from hubtools.inference.project_base import project_base
 from hubtools.inference.shots import Shot, check_size
 from hubtools.layout import RUN_MANIFEST, SNAPSHOTS_DIR
@@ -118,7 +118,7 @@ class Again:
 
 def largest_difference(one: Path, other: Path) -> int | None:
     """Largest difference of two pictures' values, of 255; None if their sizes differ."""
-    with Image.open(one) as first, Image.open(other) as second:
+    with Image.open(one, formats=SHOWN) as first, Image.open(other, formats=SHOWN) as second:
         if first.size != second.size:
             return None
         difference = ImageChops.difference(first.convert("RGB"), second.convert("RGB"))

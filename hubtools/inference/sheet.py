@@ -40,7 +40,7 @@ def contact_sheet(
     for index, (file, lines) in enumerate(pictures):
         left = _GAP + (index % columns) * (cell + _GAP)
         top = _GAP + (index // columns) * (cell + text_height + _GAP)
-        with Image.open(file) as opened:
+        with Image.open(file, formats=("PNG",)) as opened:
             picture = fitted(opened.convert("RGB"), cell)
         offset = ((cell - picture.width) // 2, (cell - picture.height) // 2)
         sheet.paste(picture, (left + offset[0], top + offset[1]))

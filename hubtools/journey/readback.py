@@ -68,7 +68,7 @@ def compare(drawn: Any, local: Path) -> dict[str, Any]:
     import numpy
     from PIL import Image
 
-    with Image.open(local) as picture:
+    with Image.open(local, formats=("PNG",)) as picture:
         expected = numpy.asarray(picture.convert("RGB"), dtype=numpy.int16)
     found = numpy.asarray(drawn.convert("RGB"), dtype=numpy.int16)
     if expected.shape != found.shape:

@@ -105,8 +105,15 @@ def opened(data: bytes) -> ImageFile.ImageFile:
     except UnidentifiedImageError:
         if starts_as_text(data):
             raise  # the other plug-ins take longer to load than a small folder to check
-        Image.init()
-        return Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name != "EPS"])
+        return Image.open(io.BytesIO(data), formats=kinds())
+
+
+def kinds() -> list[str]:
+    """All formats that Pillow reads but PostScript, for which it starts Ghostscript."""
+    from PIL import Image
+
+    Image.init()
+    return [name for name in Image.ID if name != "EPS"]
 
 
 def starts_as_text(data: bytes) -> bool:

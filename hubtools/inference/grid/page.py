@@ -198,7 +198,7 @@ def _cell(plan: GridPlan, cell: Cell, drawn: Drawn | None, embedded: dict[str, s
 def _data(path: Path) -> str:
     """The picture as a data address: the PNG's own pixels if it is small, else WebP of quality 90,
     a tenth of the size."""
-    with Image.open(path) as opened:
+    with Image.open(path, formats=("PNG",)) as opened:
         picture = opened.convert("RGB")
     buffer = io.BytesIO()
     if max(picture.size) <= _SMALL:

@@ -105,7 +105,7 @@ def _paste(
         place = (corner[0] + _GAP, corner[1] + _GAP)
         _text(pen, wrapped(said, font, size - 2 * _GAP), place, font, 19, _FAINT)
         return
-    with Image.open(plan.folder / cell.file) as opened:
+    with Image.open(plan.folder / cell.file, formats=("PNG",)) as opened:
         picture = fitted(opened.convert("RGB"), size)
     offset = ((size - picture.width) // 2, (size - picture.height) // 2)
     sheet.paste(picture, (corner[0] + offset[0], corner[1] + offset[1]))

@@ -155,7 +155,7 @@ def values_of(
                 values |= scalars(event)
                 continue
             for picture in event.pictures:
-                with Image.open(io.BytesIO(picture.png)) as opened:
+                with Image.open(io.BytesIO(picture.png), formats=("PNG",)) as opened:
                     values[picture.tag] = image(opened.convert("RGB"), caption=picture.prompt)
         yield step, values
 
