@@ -259,8 +259,10 @@ def untouched(
     return found
 
 
-def check_access(repo: str, repo_type: str) -> None:
-    """Raise `HubtoolsError` if the token at hand cannot write to `repo`; sends nothing.
+def check_access(repo: str, repo_type: str, *, pr: bool | None = None) -> None:
+    """Raise `HubtoolsError` if the token at hand cannot write to `repo`; sends nothing. `pr`: a pull
+    request is what shall be written, which everybody may open who sees the repository; None where
+    none can be.
 
     Under a trusted publisher (HF_OIDC_RESOURCE) nobody is asked who they are; the resource must be
     the repository.
@@ -276,7 +278,7 @@ def check_access(repo: str, repo_type: str) -> None:
             )
         return
     from huggingface_hub import get_token
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
     if get_token() is None:
         raise HubtoolsError(
@@ -286,15 +288,18 @@ def check_access(repo: str, repo_type: str) -> None:
         )
     hub = api()
     try:
-        hub.auth_check(repo, repo_type=repo_type, write=True)
+        hub.auth_check(repo, repo_type=repo_type, write=not pr)
         return
+    except GatedRepoError:
+        raise
     except RepositoryNotFoundError:
         pass  # it will be created, if the owner is one of ours
     except HfHubHTTPError as error:
         if error.response is not None and error.response.status_code == 403:
             raise HubtoolsError(
                 f"Your token may not write to {repo}.",
-                hint="use a token with write permission for it",
+                hint="use a token with write permission for it"
+                + (", or open a pull request (--pr)" if pr is False else ""),
                 code="hub-refused",
             ) from error
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 
 from hubtools.cards.license import model_license
 from hubtools.cards.merge import NOTHING_SAID, own_words
@@ -53,7 +54,7 @@ def at_once(project: Project, names: Collection[str]) -> Iterator[tuple[str, Che
         ("push", project.model.repo, "model"),
     ):
         if name in chosen and repo:
-            yield name, lambda repo=repo, kind=kind: check_access(repo, kind)  # type: ignore[misc]
+            yield name, partial(check_access, repo, kind, pr=project.push.pr)
 
 
 def _nothing_here(project: Project) -> None:

@@ -179,7 +179,7 @@ def make_plan(
     collection = None
     if remote is None:
         repo = full_repo_id(repository_named(repo, repo_type))
-        check_access(repo, repo_type)
+        check_access(repo, repo_type, pr=options.pr)
         remote = look(repo, repo_type)
         collection = collection_for(options, repo, repo_type, remote)
     release = collect(folder, repo_type, **options.of_release)

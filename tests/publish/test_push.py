@@ -226,6 +226,25 @@ def test_a_pull_request(local_hub: Hub, run_dir: Path) -> None:
     assert "NOTICE" in HfApi().list_repo_files(REPO, revision="refs/pr/1")
 
 
+def test_a_pull_request_to_somebody_else(
+    local_hub: Hub, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody may propose; who may not write is told so."""
+    there = HfApi(token="hf_other").create_repo("other/theirs").repo_id
+    sentence = sentence_of(lambda: plan_push(run_dir, there, "model"))
+    assert "may not write" in sentence.message
+    assert "--pr" in str(sentence.hint)
+    plan = plan_push(run_dir, there, "model", PushOptions(pr=True, private=False))
+    assert str(push(plan).pr_url).endswith("theirs/discussions/1")
+    assert HfApi().list_repo_files(there) == [".gitattributes"]
+    with monkeypatch.context() as patch:
+        patch.setattr("hubtools.publish.push.BATCH", 2)
+        (run_dir / "NOTICE").write_text("by me")
+        plan = plan_push(run_dir, there, "model", PushOptions(pr=True, private=False))
+        assert str(push(plan).pr_url).endswith("theirs/discussions/2")
+    assert "NOTICE" in HfApi().list_repo_files(there, revision="refs/pr/2")
+
+
 def test_errors_of_the_check_stop_it(local_hub: Hub, run_dir: Path) -> None:
     token = "hf_" + "aB3" * 11 + "x"
     (run_dir / "hubtools.toml").write_text(f'token = "{token}"')
