@@ -11,6 +11,7 @@ from hubtools.cli.export import lora_options, tell
 from hubtools.cli.following import BASE
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
+from hubtools.layout import CARD, WORK_DIR
 
 
 @click.command("convert")
@@ -34,11 +35,17 @@ def command(
     """
     from hubtools.commands.weights import convert
 
-    done = convert(lora, to, base_model=base_model, allow_pickle=allow_pickle, overwrite=overwrite)
+    with out.following("converting"):
+        done = convert(
+            lora, to, base_model=base_model, allow_pickle=allow_pickle, overwrite=overwrite
+        )
     tell(out, done)
     if out.human:
         folder = done.path.parent
-        if [one.name for one in folder.iterdir()] == [done.path.name]:
+        if done.stated:
+            said = ", ".join(f"{key}: {value}" for key, value in done.stated)
+            out.note(f"{folder / CARD} takes over from its card: {said}. No other words of it.")
+        if {one.name for one in folder.iterdir()} <= {done.path.name, CARD, WORK_DIR}:
             out.hint(f"next: hubtools card {shlex.quote(str(folder))}")
         else:
             place = shlex.quote(str(done.path))

@@ -73,13 +73,12 @@ def command(
     """
     from hubtools.commands.weights import export
 
-    tell(
-        out,
-        export(
+    with out.following("converting"):
+        done = export(
             lora, style, to, dtype=dtype, rank=rank, base_model=base_model,
             allow_pickle=allow_pickle, overwrite=overwrite,
-        ),
-    )  # fmt: skip
+        )  # fmt: skip
+    tell(out, done)
     return ExitCode.DONE
 
 
@@ -93,7 +92,7 @@ def tell(out: Output, done: Exported) -> None:
     if done.idle:
         out.warn(f"{done.path}: {all_zero(done.layers)} ({LATER}).")
     far = done.difference
-    same = "its changes are those of the LoRA"
+    same = "it changes its base as before"
     if far.whole > 1e-6:
         same = (
             f"its changes differ by {far.whole:.2g} of their size, {far.worst:.2g} at most"
@@ -114,7 +113,7 @@ def tell(out: Output, done: Exported) -> None:
             "difference": {"whole": far.whole, "worst": far.worst, "worst_layer": far.worst_layer},
         }
     out.result(
-        f"{done.path}: a LoRA for {done.whose} as {done.format} reads it, {done.layers} layers,"
+        f"Wrote a LoRA for {done.whose} as {done.format} reads it: {done.layers} layers,"
         f" rank {done.rank}, {done.precision}, {human_bytes(done.bytes)}; {same}",
         essential=str(done.path),
         path=str(done.path),

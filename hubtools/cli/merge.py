@@ -46,10 +46,11 @@ def command(
     from hubtools.commands.weights import merge
     from hubtools.files import human_bytes
 
-    done = merge(
-        lora, to, base_model, base_config=base_config, revision=revision, variant=variant,
-        dtype=dtype, note=out.note,
-    )  # fmt: skip
+    with out.following("merging"):
+        done = merge(
+            lora, to, base_model, base_config=base_config, revision=revision, variant=variant,
+            dtype=dtype, note=out.note,
+        )  # fmt: skip
     out.result(
         f"{done.path}: a pipeline of {human_bytes(done.bytes)}; changed {', '.join(done.changed)},"
         f" in {done.precision}",

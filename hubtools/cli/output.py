@@ -255,7 +255,7 @@ class Output:
         else:
             tick = "✓" if can_print("✓", sys.stdout) else "OK"
             green, plain = ("\x1b[32m", "\x1b[0m") if coloured(sys.stdout) else ("", "")
-            print(f"{green}{tick}{plain} {visible(message)}")
+            say(f"{green}{tick}{plain} {visible(message)}", sys.stdout)
             for key, value in facts.items():
                 if value is not None:
                     name, told = _with_unit(key, value)

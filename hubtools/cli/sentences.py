@@ -1,10 +1,10 @@
-"""What is said on stderr: errors, warnings, hints, notes, as wide as the terminal."""
+"""What is said on stderr (errors, warnings, hints, notes), and results: as wide as the terminal."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from hubtools.printable import visible
 
@@ -44,11 +44,13 @@ def say_warning(message: str) -> None:
     say(f"{yellow}Warning:{plain} {visible(message)}")
 
 
-def say(sentence: str) -> None:
-    """A sentence on stderr, as wide as the terminal; what is to be typed next stays one line."""
+def say(sentence: str, stream: TextIO | None = None) -> None:
+    """A sentence on `stream` (default stderr), as wide as the terminal; what is to be typed next
+    stays one line."""
+    stream = stream or sys.stderr
     lines = [sentence]
-    if sys.stderr.isatty() and not sentence.startswith("Hint: next: "):
+    if stream.isatty() and not sentence.startswith("Hint: next: "):
         from hubtools.cli.tables import prose, width_of
 
-        lines = list(prose(sentence, width_of(sys.stderr)))
-    print("\n".join(lines), file=sys.stderr, flush=True)
+        lines = list(prose(sentence, width_of(stream)))
+    print("\n".join(lines), file=stream, flush=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubtools.commands.asked import Note, quiet
 from hubtools.errors import UsageError
 from hubtools.fences import keep_inside
-from hubtools.files import StrPath
-from hubtools.layout import CONVERTED, LORA_WEIGHTS, USUAL_STEMS
-from hubtools.lorafile.told import base_named, base_told
+from hubtools.files import StrPath, write_bytes
+from hubtools.front_edits import with_key
+from hubtools.layout import CARD, CONVERTED, LORA_WEIGHTS, USUAL_STEMS
+from hubtools.lorafile.told import Beside, Stated, base_named, base_told
 from hubtools.tinypeople import bundled
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def export(
     from hubtools.conversion.export import export as run
     from hubtools.models.targets import target_of
 
-    source, family, named = _file_of(lora)
+    source, family, named, _ = _file_of(lora)
     base = None
     if base_model and not Path(base_model).expanduser().exists():
         named = base_named(base_model) or named
@@ -71,54 +73,70 @@ def convert(
 ) -> Exported:
     """`export` to the names that `load_lora_weights` of diffusers reads: mends files of other
     programs and damaged names. `to`: default the file in a folder `NAME-diffusers`, which
-    can be published, beside a file, and of a run or a Hub id beside you."""
-    file = Path(lora).expanduser()
+    can be published, beside a file, and of a run or a Hub id beside you; where that has no card,
+    it gets one with the licence and the trigger that the card of the LoRA states."""
     if to is None:
-        whose = file.with_suffix("") if file.is_file() else file
-        if whose.name in USUAL_STEMS:  # which says nothing of it
-            whose = file.resolve().parent
-        name = whose.resolve().name + CONVERTED
-        folder = (file.parent if file.is_file() else Path()) / name
-        if os.path.lexists(folder) and not folder.is_dir():
-            raise UsageError(
-                f"{folder} is no folder.", hint="give another place with --to", code="file-exists"
-            )
-        keep_inside(folder)
-        made = not folder.is_dir()
-        folder.mkdir(exist_ok=True)
-        try:
-            return convert(
-                lora, folder / LORA_WEIGHTS, base_model=base_model, allow_pickle=allow_pickle,
-                overwrite=overwrite,
-            )  # fmt: skip
-        except BaseException:
-            if made:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()  # not if something is in it
-            raise
+        return _convert_to_folder(
+            lora, base_model=base_model, allow_pickle=allow_pickle, overwrite=overwrite
+        )
     return export(
         lora, "diffusers", to, base_model=base_model, allow_pickle=allow_pickle,
         overwrite=overwrite,
     )  # fmt: skip
 
 
-def _file_of(lora: StrPath) -> tuple[Path, str | None, str | None]:
+def _convert_to_folder(lora: StrPath, *, overwrite: bool, **options: Any) -> Exported:
+    """`convert` to the folder that it makes."""
+    file = Path(lora).expanduser()
+    whose = file.with_suffix("") if file.is_file() else file
+    if whose.name in USUAL_STEMS:  # which says nothing of it
+        whose = file.resolve().parent
+    name = whose.resolve().name + CONVERTED
+    folder = (file.parent if file.is_file() else Path()) / name
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise UsageError(
+            f"{folder} is no folder.", hint="give another place with --to", code="file-exists"
+        )
+    keep_inside(folder)
+    made = not folder.is_dir()
+    folder.mkdir(exist_ok=True)
+    try:
+        done = export(lora, "diffusers", folder / LORA_WEIGHTS, overwrite=overwrite, **options)
+    except BaseException:
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # not if something is in it
+        raise
+    card = folder / CARD
+    stated = () if os.path.lexists(card) else _file_of(lora)[3]
+    front: bytes | None = None
+    for key, value in stated:
+        front = with_key(front, key, value, last=True)
+    if front:
+        write_bytes(card, front)
+    return replace(done, stated=stated if front else ())
+
+
+def _file_of(lora: StrPath) -> tuple[Path, str | None, str | None, Stated]:
     """Its file, the family of its base as manifests name it, and the base's name, if its run, its
-    card, peft's configuration or its header tells."""
+    card, peft's configuration or its header tells; and what its card states."""
     from hubtools.inference.lora import resolve_lora, run_of
     from hubtools.models.targets import target_of
 
     path = Path(lora).expanduser()
-    base = None
+    base: str | None = None
+    stated: Stated = ()
     if not path.is_file():
         found = resolve_lora(str(lora))
-        path, base = found.path, found.base_model
+        path, base, stated = found.path, found.base_model, found.stated
+    stated = stated or Beside.of(path.parent).stated
     if (run := run_of(path)) is not None:
-        return path, run.base_model.family, base_named(run.base_model.named)
+        return path, run.base_model.family, base_named(run.base_model.named), stated
     if path.is_file() and base is None:
         base = base_told(path)
     target = target_of(bundled(base) or base) if base else None
-    return path, target.support.name if target and target.support else None, base_named(base)
+    family = target.support.name if target and target.support else None
+    return path, family, base_named(base), stated
 
 
 def merge(

@@ -41,7 +41,7 @@ class Exported:
     """A LoRA that was written. `layers` of it, `rank` that of the largest, `bytes` of all its
     files; `mended` is what was wrong with the names, `difference` how far its changes are from
     those of the file that it was made of, `base` the name of the base, where something tells;
-    `idle` where it changes nothing."""
+    `idle` where it changes nothing; `stated`: what a card of it begins with, (key, value)."""
 
     path: Path
     format: Format
@@ -54,6 +54,7 @@ class Exported:
     difference: Difference
     base: str | None = None
     idle: bool = False
+    stated: tuple[tuple[str, str], ...] = ()
 
     @property
     def whose(self) -> str:

@@ -260,9 +260,9 @@ def untouched(
 
 
 def check_access(repo: str, repo_type: str, *, pr: bool | None = None) -> None:
-    """Raise `HubtoolsError` if the token at hand cannot write to `repo`; sends nothing. `pr`: a pull
-    request is what shall be written, which everybody may open who sees the repository; None where
-    none can be.
+    """Raise `HubtoolsError` if the token at hand cannot write to `repo`; sends nothing. `pr`: what
+    is written is a pull request, which everybody may open who sees the repository; None where none
+    can be.
 
     Under a trusted publisher (HF_OIDC_RESOURCE) nobody is asked who they are; the resource must be
     the repository.

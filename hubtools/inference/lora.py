@@ -19,9 +19,11 @@ from hubtools.lorafile.look import look
 from hubtools.lorafile.made_of import MadeOf
 from hubtools.lorafile.told import (
     Beside,
+    Stated,
     base_named,
     base_of_card,
     base_told,
+    stated_in,
     told_by,
     trigger_of_card,
 )
@@ -49,6 +51,7 @@ class LoraFile:
     of_text: bool = False  # it changes a text encoder, too
     of_hub: bool = False  # `name` is the id of its repository
     made_of: str | None = None  # SHA-256 of the file of full precision that it was made of
+    stated: Stated = ()  # by its card on the Hub: `stated_in`
 
     def within(self, base: StrPath) -> float | None:
         """At which weight the weights of a merged base hold it; None if they do not."""
@@ -243,6 +246,7 @@ def run_of(file: Path) -> RunManifest | None:
 
 def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) -> LoraFile:
     base = trigger = None
+    stated: Stated = ()
     has_run = True  # unless the Hub says otherwise
     try:
         info = model_info(repo, revision)
@@ -256,6 +260,7 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
         there = [n for n in info.files if n.endswith(".safetensors") and "/" not in n]
         weight_name = choose_weights(there, weight_name, repo)
         base, trigger = base_of_card(info.card), trigger_of_card(info.card)
+        stated = stated_in(info.card)
         has_run = RUN_MANIFEST in info.files
     try:
         file = fetched(repo, weight_name, revision=revision, local_only=offline)
@@ -272,7 +277,8 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
         base, trigger = _named_by(run), trigger or run.dataset.trigger
     if base is None:
         base = told_by(read_header(file).metadata).base_model
-    return replace(_file(file, source, None, base), trigger=trigger, name=repo, of_hub=True)
+    found = _file(file, source, None, base)
+    return replace(found, trigger=trigger, name=repo, of_hub=True, stated=stated)
 
 
 def _run_there(repo: str, revision: str | None, offline: bool) -> RunManifest | None:

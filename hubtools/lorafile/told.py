@@ -60,7 +60,12 @@ _ABOUT_BUNDLED = re.compile(
     re.MULTILINE,
 )
 _MOST_CARD = 1_000_000  # bytes
+_STATED = ("license", "license_name", "license_link", "instance_prompt")
+_LONGEST_STATED = 500  # letters
 _LONGEST = 20_000_000  # letters of a value that is read as JSON
+
+
+Stated = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -123,11 +128,12 @@ def kept_of(metadata: Mapping[str, str], base: str | None = None) -> dict[str, s
 @dataclass(frozen=True)
 class Beside:
     """What lies beside a LoRA's file says of it. Names of bases: `card`, by README.md; `config`, by
-    peft's adapter_config.json. `trigger`: by the card."""
+    peft's adapter_config.json. `trigger`: by the card. `stated`: as `stated_in`."""
 
     card: str | None = None
     config: str | None = None
     trigger: str | None = None
+    stated: Stated = ()
 
     @classmethod
     def of(cls, folder: Path) -> Beside:
@@ -136,7 +142,7 @@ class Beside:
         if base is None and "base_model" not in data and data:
             with Root(folder) as root:
                 base = bundled_in(root.read(CARD, _MOST_CARD).decode(errors="replace"))
-        return cls(base, base_of_config(folder), trigger_of_card(data))
+        return cls(base, base_of_config(folder), trigger_of_card(data), stated_in(data))
 
 
 def base_told(file: Path) -> str | None:
@@ -157,6 +163,20 @@ def trigger_of_card(data: Mapping[str, Any]) -> str | None:
     """The trigger that a card's front matter names."""
     said = data.get("instance_prompt")
     return said if isinstance(said, str) else None
+
+
+def stated_in(data: Mapping[str, Any]) -> Stated:
+    """(key, value) of a card's front matter that hold of every file which is made of this LoRA;
+    empty where the card names neither a base nor a trigger, so that it may be of something else."""
+    if not {"base_model", "instance_prompt"} & data.keys():
+        return ()
+    return tuple(
+        (key, value)
+        for key in _STATED
+        if isinstance(value := data.get(key), str)
+        and value.strip()
+        and len(value) <= _LONGEST_STATED
+    )
 
 
 def base_of_config(folder: Path) -> str | None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from hubtools.cards.rules import check_card
+from hubtools.commands.weights import convert
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Severity
 from hubtools.frontmatter import parse
@@ -396,6 +397,25 @@ def test_of_widths_that_none_has_no_id_is_proposed(tmp_path: Path) -> None:
     found = {one.rule: one for one in check_card(tmp_path / "other", "model").findings}
     assert str(found["C103"].fix).endswith("has no id")
     assert " --base-model OWNER/NAME --output " in str(found["C213"].fix)
+
+
+def test_what_the_card_states_holds_of_what_is_converted(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    lorafiles.save(theirs / "a.safetensors", lorafiles.kohya(lorafiles.good()))
+    front = f"base_model: {BASE}\nlicense: cc-by-4.0\ninstance_prompt: 'a: zwx'\ntags: [x]\n"
+    (theirs / "README.md").write_text(f"---\n{front}---\nMy words.\n")
+    done = convert(theirs / "a.safetensors")
+    card = theirs / "a-diffusers/README.md"
+    assert parse(card.read_bytes()).data == dict(done.stated)
+    assert dict(done.stated) == {"license": "cc-by-4.0", "instance_prompt": "a: zwx"}
+    card.write_text("mine\n")  # it is not written over
+    assert convert(theirs / "a.safetensors", overwrite=True).stated == ()
+    assert card.read_text() == "mine\n"
+    # a card that names neither base nor trigger is of anything
+    (theirs / "README.md").write_text("---\nlicense: mit\n---\n# A program\n")
+    lorafiles.save(theirs / "b.safetensors", lorafiles.kohya(lorafiles.good()))
+    assert not convert(theirs / "b.safetensors", base_model=BASE).stated
+    assert not (theirs / "b-diffusers/README.md").exists()
 
 
 def test_a_converted_file_knows_that_it_is_for_the_base_that_comes_along(tmp_path: Path) -> None:
