@@ -197,6 +197,8 @@ def _undo(
     if dry_run:
         shown = [(n, a, human_bytes(b) if out.human and b else b or "") for n, a, b in rows]
         out.table(["path", "action", "size"], shown, right=(2,))
+    if plan.sent.undone:
+        out.note("The last thing done from here was an undo: this takes it back.")
     out.note(
         f"{plan.repo} goes back from {plan.pushed[:8]} to what {plan.before[:8]} held:"
         f" {plural(len(plan.restored), 'file')} restored, {len(plan.removed)} removed"
@@ -210,7 +212,7 @@ def _undo(
         return ExitCode.DONE
     done = undo_push(plan=plan)
     out.result(
-        f"Undone; {plan.repo} is at {done.commit[:8]}",
+        f"Undone{' the undo' if plan.sent.undone else ''}; {plan.repo} is at {done.commit[:8]}",
         essential=done.url,
         url=done.url,
         commit=done.commit,

@@ -331,12 +331,18 @@ def _refuse_a_repository(word: str) -> None:
 
 
 def target_of_push(
-    folder: StrPath | None, repo: str | None, project: Project, type: Kind | Literal["space"]
+    folder: StrPath | None,
+    repo: str | None,
+    project: Project,
+    type: Kind | Literal["space"],
+    *,
+    undo: bool = False,
 ) -> tuple[Path, str, RepoType]:
-    """The folder, the repository and its type; of a Space `RUN/space`. Raises `UsageError` if no
-    repository is set."""
+    """The folder, the repository and its type; of a Space `RUN/space`. To `undo` a push the one
+    that the folder was pushed to will do. Raises `UsageError` if no repository is set."""
     from hubtools.cards.space import space_name
     from hubtools.publish.release import kind_of
+    from hubtools.publish.undo import pushed_to
 
     source = Path(folder) if folder is not None else project.run_to_change
     if folder is not None and repo is None and type != "space":
@@ -347,11 +353,13 @@ def target_of_push(
     else:
         repo_type = kind_of(source) if type == "auto" else type
         target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
+    if target is None and undo and source.is_dir():
+        target = pushed_to(source, repo_type)
     if target is None:
         named, key = source, repo_type
         if repo_type == "space":
             named, key = source.parent, "model"
-        flag = " --space" if repo_type == "space" else ""
+        flag = (" --space" if repo_type == "space" else "") + (" --undo" if undo else "")
         known = repository_of(source, "model", project) if repo_type == "model" else None
         raise UsageError(
             f"No repository is set for the {repo_type}.",

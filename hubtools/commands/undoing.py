@@ -27,7 +27,7 @@ def plan_undo_push(
     from hubtools.publish.undo import plan_undo
 
     source, target, repo_type = target_of_push(
-        folder, repo, project_of(undo_push, project, {}), "space" if space else type
+        folder, repo, project_of(undo_push, project, {}), "space" if space else type, undo=True
     )
     return plan_undo(Path(source), target, repo_type, trust_state=trust_state)
 

@@ -32,7 +32,8 @@ class Sent:
     and `earlier` what `files` was then. `pending`: the number of a pull request that was not
     finished; `opened`: its author, title and time, for a repository that is made again counts
     from 1. `collections`: slugs of those that pushes from here put the repository into. `undoing`:
-    that push is being taken back, and `offered` are what its files were before.
+    that push is being taken back, and `offered` are what its files were before. `undone`: that push
+    was itself the undo of one.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class Sent:
     earlier: Mapping[str, str] = field(default_factory=dict)
     collections: tuple[str, ...] = ()
     undoing: bool = False
+    undone: bool = False
 
     def in_collection(self, slug: str) -> Sent:
         """The same, and that a push put the repository into this collection."""
@@ -103,6 +105,7 @@ def _sent(entry: dict[str, Any]) -> Sent:
         _texts(entry.get("earlier")),
         tuple(one for one in _list(entry.get("collections")) if isinstance(one, str)),
         entry.get("undoing") is True,
+        entry.get("undone") is True,
     )
 
 
@@ -134,6 +137,7 @@ def write_ledger(root: Root, key: str, sent: Sent) -> None:
             "before": sent.before,
             "earlier": dict(sent.earlier),
             **({"undoing": True} if sent.undoing else {}),
+            **({"undone": True} if sent.undone else {}),
             "collections": list(sent.collections),
         }
         for key, sent in known.items()

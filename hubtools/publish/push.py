@@ -242,6 +242,7 @@ class _Push:
         sent = Sent(
             files, {}, commit, None, before=before, earlier=earlier,
             collections=self.sent.collections,
+            undone=self.sent.undone and commit == self.sent.commit,
         )  # fmt: skip
         if sent != self.sent:
             self.sent = sent

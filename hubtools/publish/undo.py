@@ -130,6 +130,16 @@ def plan_undo(
     )  # fmt: skip
 
 
+def pushed_to(folder: StrPath, repo_type: RepoType) -> str | None:
+    """The repository that this user has pushed `folder` to; None if there are several or none."""
+    with Root(folder) as root:
+        known, own = read_ledger(root)
+    begin = ledger_key("", repo_type)
+    repos = [key.removeprefix(begin) for key, sent in known.items() if sent.commit]
+    found = [repo for repo in repos if f"{begin}{repo}" in known]
+    return found[0] if own and len(found) == 1 else None
+
+
 def _waiting(repo: str, repo_type: RepoType) -> int | None:
     """The newest pull request that is open."""
     with asking(f"pull requests of {repo}"):
@@ -194,7 +204,7 @@ def undo(
     earlier = plan.sent.earlier
     back = replace(
         plan.sent, files=earlier, offered={}, commit=commit, before=plan.pushed,
-        earlier=plan.sent.files, pending=None, undoing=False,
+        earlier=plan.sent.files, pending=None, undoing=False, undone=not plan.sent.undone,
     )  # fmt: skip
     with Root(plan.root) as root:
         write_ledger(root, key, back)

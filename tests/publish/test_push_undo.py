@@ -195,8 +195,12 @@ def test_typed(local_hub: Hub, run_dir: Path) -> None:
     assert "remove" in shown.stdout
     assert "the tag v1 still names" in shown.stderr
     assert "README.md" in held()
-    done = typed("push", run_dir, REPO, "--undo", "--format", "json")
+    done = typed("push", run_dir, "--undo", "--format", "json")  # where it was pushed to
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["removed"] == 6
     assert set(held()) == {".gitattributes"}
+    again = typed("push", run_dir, "--undo", "--dry-run")
+    assert "The last thing done from here was an undo: this takes it back." in again.stderr
     assert typed("push", run_dir, REPO, "--undo", "--from-plan", "x.json").returncode == 2
+    (run_dir / ".hubtools/pushed.json").unlink()  # what to type undoes, and does not push
+    assert "me/x --undo" in typed("push", run_dir, "--undo").stderr.replace("owner/name", "me/x")
