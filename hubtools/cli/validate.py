@@ -95,11 +95,13 @@ def command(
 
 def _placed(source: str | None, project: Project) -> tuple[str | None, Project]:
     """The source, and the project that counts: that of the folder, if it is one."""
-    from hubtools.layout import PROJECT_FILE
+    from hubtools.layout import PROJECT_FILE, RUN_MANIFEST
 
-    if source is not None and "://" not in source and (Path(source) / PROJECT_FILE).is_file():
-        return None, project_in(Path(source))
-    return source, project
+    if source is None or "://" in source or not (Path(source) / PROJECT_FILE).is_file():
+        return source, project
+    if (Path(source) / RUN_MANIFEST).is_file():
+        return source, project  # a run: its settings are no project
+    return None, project_in(Path(source))
 
 
 def check(

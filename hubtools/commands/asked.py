@@ -163,8 +163,13 @@ def folder_of(
 ) -> tuple[Path, Project]:
     """(folder of pictures, its project) that a PATH means: that folder, or the dataset of the
     project in it or here. A folder that was not named is told if it is changed, or lies outside the
-    project. Raises `UsageError` as `Project.to_change` if it is to `change`."""
+    project. Raises `UsageError` for the folder of a LoRA, and as `Project.to_change` if it is to
+    `change`."""
+    from hubtools.dataset.folder.loras import refuse_lora
+
     named = Path(path or "")
+    if path is not None:
+        refuse_lora(named)
     if path is not None and (named / PROJECT_FILE).is_file():
         project = project.elsewhere(named)
     elif path is not None:

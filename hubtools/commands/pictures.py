@@ -89,10 +89,13 @@ def _report(
     engine: str,
     options: dict[str, Any],
 ) -> Report:
+    from hubtools.dataset.folder.loras import refuse_lora
     from hubtools.dataset.validate import validate as look
     from hubtools.dataset.validate import validate_project
     from hubtools.reporting.baseline import renew_baseline
 
+    if source is not None and "://" not in str(source):
+        refuse_lora(Path(source))
     if source is not None and "://" not in str(source) and (Path(source) / PROJECT_FILE).is_file():
         project, source = project.elsewhere(Path(source)), None
     if not options["resolution"]:

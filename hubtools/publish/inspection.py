@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.folder.loras import holds_lora
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, leads_out, open_regular, written
 from hubtools.inference.lora import resolve_lora, run_of
-from hubtools.layout import LORA_WEIGHTS, PROJECT_FILE, RUN_MANIFEST
+from hubtools.layout import LORA_WEIGHTS
 from hubtools.leaks import hide
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, look
@@ -76,21 +76,11 @@ def is_weights(path: StrPath | None) -> bool:
     if path is None:
         return False
     if (folder := Path(path).expanduser()).is_dir():
-        return _holds_lora(folder)
+        return holds_lora(folder)
     name = str(path)
     if name.endswith(SAFE) or is_pickled(name):
         return True
     return name.count("/") == 1 and not name.startswith((".", "~", "/")) and not Path(name).exists()
-
-
-def _holds_lora(folder: Path) -> bool:
-    """Whether a folder is a run, or has weights beside no pictures to learn."""
-    if (folder / RUN_MANIFEST).is_file():
-        return True
-    if not written(folder, f"*{SAFE}") or (folder / PROJECT_FILE).is_file():
-        return False
-    listing = walk(folder)
-    return not listing.metadata and not any("/" not in one.name for one in listing.pictures)
 
 
 def inspect_weights(source: StrPath) -> WeightInspection:
