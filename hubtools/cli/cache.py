@@ -61,7 +61,7 @@ def ls(out: Output) -> int:
 
 @command.command("prune")
 @click.option(
-    "--older-than", type=click.FloatRange(0), default=30.0, show_default=True, metavar="DAYS",
+    "--older-than", type=click.FloatRange(0), default=30, show_default=True, metavar="DAYS",
     help="Delete what was not used for so many days; 0: all.",
 )  # fmt: skip
 @click.option(

@@ -196,6 +196,6 @@ def without_project(error: HubtoolsError, project: Project) -> HubtoolsError:
     if project.file is None:
         error.hint = (
             "there is no project here (no hubtools.toml): `hubtools init NAME --from PICTURES`"
-            " makes one; or name the folder"
+            " makes one; or name the folder (`.` is this one)"
         )
     return error

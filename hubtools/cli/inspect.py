@@ -180,9 +180,11 @@ def _plain(value: Any) -> Any:
 
 
 def _tables(found: Inspection, out: Output, everything: bool) -> None:
+    from hubtools.dataset.folder.listing import PUT_PICTURES
     from hubtools.files import human_bytes
 
-    if out.human:
+    empty = not found.seen and not found.broken
+    if out.human and not empty:
         facts = found.summary()
         facts["bytes"] = human_bytes(facts["bytes"])
         lines: list[tuple[str, Any]] = [
@@ -209,9 +211,9 @@ def _tables(found: Inspection, out: Output, everything: bool) -> None:
         out.table(columns, rows, right=(3, 4))
     if limit is not None and len(order) > limit:
         out.note(f"... and {len(order) - limit} more; --all lists them")
-    if out.human and not found.seen and not found.broken:
+    if out.human and empty:
         out.warn(f"{found.root} holds no pictures, and no LoRA.")
-        out.hint("`hubtools init NAME --from PICTURES` copies pictures into a project")
+        out.hint(PUT_PICTURES)
     for name, why in found.broken.items():
         out.warn(f"{name} cannot be trained on: {why}.")
 

@@ -241,8 +241,8 @@ class Output:
             say(f"Hint: {visible(message)}")
 
     def result(self, message: str, essential: str | None = None, **facts: Any) -> None:
-        """The outcome of a command. human: `✓ message` and `key: value` lines, bytes and seconds
-        with units; json: the facts as
+        """The outcome of a command. human: `✓ message` and `key: value` lines (but 0 and no),
+        bytes and seconds with units; json: the facts as
         an object; agent: `key=value ...`; quiet: `essential` (default the first fact)."""
         if self.format == "json":
             self.answer.put(facts, indent=None)
@@ -257,7 +257,8 @@ class Output:
             green, plain = ("\x1b[32m", "\x1b[0m") if coloured(sys.stdout) else ("", "")
             say(f"{green}{tick}{plain} {visible(message)}", sys.stdout)
             for key, value in facts.items():
-                if value is not None:
+                # the sentence has said what there is none of
+                if value is not None and not (isinstance(value, int) and value == 0):
                     name, told = _with_unit(key, value)
                     print(f"  {name.replace('_', ' ')}: {_flat(told)}")
 
@@ -329,27 +330,29 @@ class Output:
         self.write_report(report, prefix, typed)
         if self.format == "json":
             return
+        from hubtools.reporting.placing import placed_in, typed_for
+
+        shown = placed_in(report, prefix) if whole else report
         if self.format in ("jsonl", "sarif", "github", "html"):
             from hubtools.reporting.formats import ReportFormat, as_text
 
             if text := as_text(report, cast(ReportFormat, self.format), prefix):
                 print_utf8(tame_json(text) if self.format in ("jsonl", "sarif") else text)
-            print(printable(f"{report.subject}: {report.summary}"), file=sys.stderr)
+            print(printable(f"{shown.subject}: {shown.summary}"), file=sys.stderr)
         elif self.format == "quiet":
-            for finding in report.sorted():
-                print(f"{visible(finding.place or report.subject)}: {finding.rule}")
+            for finding in shown.sorted():
+                print(f"{visible(finding.place or shown.subject)}: {finding.rule}")
         elif self.format == "agent":
             print("severity\trule\tplace\tmessage\tfix")
-            for finding in report.sorted():
+            for finding in shown.sorted():
                 cells = (finding.severity, finding.rule, finding.place, finding.message)
                 print("\t".join(_flat(cell) for cell in (*cells, finding.fix or "")))
         else:
             from hubtools.cli.tables import prose, width_of
             from hubtools.cli.told import told
-            from hubtools.reporting.placing import placed_in, typed_for
 
             width = width_of(sys.stdout)
-            shown = typed_for(placed_in(report, prefix) if whole else report, typed)
+            shown = typed_for(shown, typed)
             for line in told(shown, colours=coloured(sys.stdout), verbose=self.verbose):
                 print("\n".join(prose(line, width)))
 

@@ -94,8 +94,9 @@ def command(
             first_, *more = {error.message: error for error in refusals}.values()
             for error in more:
                 out.note(f"Also: {error.message}")
-                if error.hint:
-                    out.note(f"      {error.hint}")
+                for part in (error.hint or "").split("; "):  # each names a command
+                    if part:
+                        out.note(f"      {part}")
             raise first_
         if any(would == "run" for _, would, _ in told):
             tell_again(out)

@@ -22,7 +22,9 @@ hubtools takes a folder of pictures to a published, licensed, small,
 reproducible LoRA on the Hugging Face Hub, checked at every step.
 
 I have pictures
-  hubtools init people --from PICTURES --trigger "(tok)"  makes a project
+  hubtools init people --from PICTURES --trigger "(tok)"  makes a project;
+                                          (tok) is a word of yours for what is
+                                          learned: captions and prompts have it
   cd people
   hubtools validate                       what is wrong, and how to fix it
   hubtools review                         look at pictures and captions

@@ -201,7 +201,7 @@ def _tell_next(
     found = [finding.rule for finding in report.sorted()]
     trigger = project.dataset.trigger
     like = quote(f"a photo of {trigger}" if trigger else "a photo")
-    if here and _CAPTIONS.intersection(found):
+    if here and report.facts["pictures"] and _CAPTIONS.intersection(found):
         out.hint(
             f"`hubtools review{typed}` is a page to write captions on; `hubtools caption{typed}"
             " --model MODEL` has a model write them,"

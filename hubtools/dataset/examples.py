@@ -11,7 +11,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from shlex import quote
 
-from hubtools.dataset.folder.listing import Listing
+from hubtools.dataset.folder.listing import PUT_PICTURES, Listing
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, Split, simulate_path
 from hubtools.dataset.loaders.kinds import csv_value
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_metadata
@@ -172,8 +172,7 @@ class Reading:
         if not self.metadata and not self.listing.pictures:
             raise HubtoolsError(
                 f"{self.folder} holds no pictures.",
-                hint="put pictures into it first; `hubtools init NAME --from PICTURES` copies them"
-                " into a project",
+                hint=PUT_PICTURES,
                 code="nothing-there",
             )
         if not self.metadata and self.prompt is None:

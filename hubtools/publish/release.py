@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 from hubtools.cardforms import violations_at
 from hubtools.cardschema import Violation
-from hubtools.dataset.folder.listing import Entry, Listing, walk
+from hubtools.dataset.folder.listing import PUT_PICTURES, Entry, Listing, walk
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.errors import HubtoolsError
 from hubtools.files import from_here, written
@@ -349,7 +349,9 @@ def _dataset(
             links.append(follow(folder, name)[0])
             excluded.append((name, "a symbolic link to a folder, which is never entered"))
     if not files and not links:
-        raise HubtoolsError(f"{folder} holds nothing to publish.", code="nothing-there")
+        raise HubtoolsError(
+            f"{folder} holds nothing to publish.", hint=PUT_PICTURES, code="nothing-there"
+        )
     return Release(folder, "dataset", tuple(files), tuple(excluded), tuple(links))
 
 

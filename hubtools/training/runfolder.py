@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
+from hubtools.files import from_here
 from hubtools.findings import plural
 from hubtools.layout import (
     CARD,
@@ -212,15 +213,16 @@ def _refuse_longer(run_dir: Path, old: dict[str, Any], new: dict[str, Any], done
     steps, more = old[_STEPS], new[_STEPS]
     if new["lr_scheduler"] in ENDLESS:
         raise HubtoolsError(
-            f"{run_dir} came to its learning rate in {old[_WARMUP]:,} steps, and a run of {more:,}"
-            f" steps would in {new[_WARMUP]:,}.",
+            f"{from_here(run_dir)} came to its learning rate in {old[_WARMUP]:,} steps, and"
+            f" a run of {more:,} steps would in {new[_WARMUP]:,}.",
             hint=f"--{_WARMUP.replace('_', '-')} {old[_WARMUP]} makes it go on as it was",
             code="file-changed",
         )
-    place = shlex.quote(str(run_dir))
+    shown = from_here(run_dir)
+    place = shlex.quote(shown)
     on = f"`--init-from {place} --output-dir {place}-more --max-train-steps {more - steps}` goes on"
     raise HubtoolsError(
-        f"{run_dir} is a run of {plural(steps, 'step')}, and the learning rate of its schedule"
+        f"{shown} is a run of {plural(steps, 'step')}; the learning rate of its schedule"
         f" ({new['lr_scheduler']}) falls until the last: they are not the first of {more:,}.",
         hint=(
             f"`--max-train-steps {steps}` takes it as it is; {on} from its weights; "
@@ -240,7 +242,8 @@ def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any], d
     if changed:
         shown = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
         raise HubtoolsError(
-            f"{run_dir} holds a run that differs in {shown}; it cannot be continued with that.",
+            f"{from_here(run_dir)} holds a run that differs in {shown}; it cannot be"
+            " continued with that.",
             hint="`hubtools train --no-resume` moves it aside and starts afresh,"
             " --output-dir leaves it alone, or go back to its settings",
             code="file-changed",
@@ -249,9 +252,9 @@ def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any], d
 
 def stateless(run_dir: Path, steps: int) -> HubtoolsError:
     """What to raise about a finished run that is to go on, and has no state left to go on from."""
-    place = shlex.quote(str(run_dir))
+    place = shlex.quote(from_here(run_dir))
     return HubtoolsError(
-        f"{run_dir} is finished and has no state left to go on to {steps:,} steps from.",
+        f"{from_here(run_dir)} is finished and has no state left to go on to {steps:,} steps from.",
         hint=f"`--init-from {place} --output-dir {place}-more` starts a run from its weights;"
         " `hubtools train --no-resume` moves it aside and trains all of them",
         code="nothing-there",

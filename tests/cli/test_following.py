@@ -84,6 +84,12 @@ def test_an_empty_project_asks_for_pictures_first(tmp_path: Path) -> None:
     said = typed("validate", cwd=tmp_path)
     assert said.returncode == 3
     assert "next: put pictures into dataset, and hubtools validate again" in said.stderr
+    assert "to write captions on" not in said.stderr
+    looked = typed("inspect", cwd=tmp_path)
+    assert looked.stdout == ""
+    assert "Hint: put pictures into it, or `hubtools init" in looked.stderr
+    shown = typed("preview", cwd=tmp_path)
+    assert "holds nothing to publish.\nHint: put pictures into it, or" in shown.stderr
     for words in (
         ("train", "--base-model", "tiny-people"),
         ("train", "--base-model", "tiny-people", "--skip-validation"),

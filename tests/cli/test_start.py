@@ -25,6 +25,7 @@ def test_bare_hubtools_says_where_to_start() -> None:
     assert done.returncode == 0
     assert done.stdout.strip() == START.strip()
     assert done.stderr == ""
+    assert "(tok) is a word of yours" in done.stdout
     for who in ("I have pictures", "I have a LoRA", "I have a repository"):
         assert who in done.stdout
     assert max(map(len, START.splitlines())) <= 80

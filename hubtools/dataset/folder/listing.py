@@ -83,6 +83,10 @@ JUNK_FOLDERS = frozenset(
     }
 )
 _LINKABLE = PICTURE_ENDINGS | FOREIGN_ENDINGS | {".parquet", ".tar", ".tgz", ".zip"}
+# what is said of a folder that holds none
+PUT_PICTURES = (
+    "put pictures into it, or `hubtools init NAME --from PICTURES` copies them into a project"
+)
 UNENTERED = frozenset({".git", ".hubtools"})
 
 

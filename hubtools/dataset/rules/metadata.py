@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from hubtools.dataset.folder.listing import PUT_PICTURES
 from hubtools.dataset.loaders import Mode, Outcome
 from hubtools.dataset.metadata import Kind
 from hubtools.dataset.metadata.likely import is_note
@@ -260,8 +261,7 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
         else:
             yield Problem(
                 "the folder holds no pictures",
-                "put pictures into it, or `hubtools init NAME --from PICTURES` copies them into a"
-                " project",
+                PUT_PICTURES,
             )
         return
     stems = {picture.name.rpartition(".")[0] for picture in view.listing.pictures}
