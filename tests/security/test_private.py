@@ -321,6 +321,17 @@ def test_a_text_that_unpacks_to_much_is_left() -> None:
     assert private_of(png_file([chunks[0], bomb, *chunks[1:]])).gps
 
 
+def test_of_a_png_all_is_searched_but_its_pixels() -> None:
+    head, *pixels, end = png_chunks(saved("PNG"))
+    told = b"xmp exif:GPSLatitude"
+    for kind, there in ((b"IDAT", False), (b"caBX", True), (b"iCCP", True)):
+        assert private_of(png_file([head, (kind, told), *pixels, end])).gps is there, kind
+        assert private_of(png_file([head, *pixels, (kind, told), end])).gps is there, kind
+    assert private_of(png_file([head, *pixels, end]) + told).gps
+    assert private_of(png_file([head, *pixels, (b"IDAT", block()), end]) + told).gps
+    assert private_of(png_file([head, *pixels, (b"caBX", told)])[:-1]).gps  # cut off
+
+
 # --- beside the pictures -------------------------------------------------------------------------
 
 TAKEOUT = json.dumps(

@@ -8,6 +8,7 @@ import zlib
 from hubtools.dataset.pictures.private.kinds import Damaged
 
 PNG = b"\x89PNG\r\n\x1a\n"
+_PIXELS = (b"IDAT", b"fdAT")
 _CHUNK_HEAD = struct.Struct(">I4s")
 
 
@@ -30,6 +31,20 @@ def chunk_places(data: bytes) -> list[tuple[bytes, int, int]]:
         if kind == b"IEND":
             break
     return chunks
+
+
+def beside_pixels(data: bytes) -> bytes:
+    """The file without the chunks that hold its pixels; what follows IEND stays. Raises `Damaged`
+    if a chunk is cut off."""
+    view = memoryview(data)
+    parts: list[memoryview] = []
+    place = 0
+    for kind, start, end in chunk_places(data):
+        if kind in _PIXELS:
+            parts.append(view[place : start - 8])
+            place = end + 4
+    parts.append(view[place:])
+    return b"".join(parts)
 
 
 def png_file(chunks: list[tuple[bytes, bytes]]) -> bytes:

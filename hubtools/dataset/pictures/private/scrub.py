@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.kinds import Damaged, Found
-from hubtools.dataset.pictures.private.png_blocks import PNG, chunk_places, png_file
+from hubtools.dataset.pictures.private.png_blocks import PNG, beside_pixels, chunk_places, png_file
 from hubtools.dataset.pictures.private.strays import Work, blank_strays
 from hubtools.dataset.pictures.private.texts import upright_xmp
 
@@ -38,7 +38,8 @@ def look(data: bytes, work: Work) -> None:
     if _is_nothing(data):
         return
     try:
-        _blanked(data, work)
+        # pixels are most of a PNG, and packed: no text is found in them
+        _blanked(beside_pixels(data) if data.startswith(PNG) else data, work)
     except DAMAGES:
         look_for_strays(data, work)
 
