@@ -42,10 +42,11 @@ def role_columns(settings: DatasetSettings) -> RoleColumns:
 def texts_in(value: Any) -> list[str]:
     """The texts of a caption as metadata hold it: one, or a list of them, blank ones left out;
     none of what is neither."""
-    texts = value if isinstance(value, list) else [value]
-    if not all(isinstance(text, str) for text in texts):
+    if isinstance(value, str):
+        return [] if is_blank(value) else [value]
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         return []
-    return [text for text in texts if not is_blank(text)]
+    return [text for text in value if not is_blank(text)]
 
 
 def captions_in(row: Row, settings: DatasetSettings) -> list[str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Any
+
+import orjson
 
 from hubtools.dataset.edits.recover import pairs_of, repair
 from hubtools.dataset.edits.tables import Record
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME, Kind, MetadataFile, known_or_read
 from hubtools.limits import REPAIR
+from hubtools.patterns import regex
 
 
 def read_jsonl(
@@ -22,7 +26,7 @@ def read_jsonl(
     found = known_or_read(name, data, known)
     if found.rows and found.rows[0].line is None:
         return _of_array(json.loads(text.strip()), resolve_doubt)
-    lines = re.split(r"\r\n|\n|\r", text)
+    lines = re.split(r"\r\n|\n|\r", text) if "\r" in text else text.split("\n")
     per_line: dict[int, int] = {}
     for row in found.rows:
         assert row.line is not None
@@ -47,7 +51,7 @@ def read_jsonl(
             placed.append((trouble.line, Record({}, line, raw=True)))
         elif trouble.kind is Kind.JSON:
             chunk = _chunk(lines, trouble.line)
-            records = repair(chunk) if len(chunk) <= REPAIR else None
+            records = repair(chunk, trouble.sure) if len(chunk) <= REPAIR else None
             if records is not None:
                 placed += [(trouble.line, r) for value in records for r in _expanded(value)]
             elif not resolve_doubt:
@@ -66,7 +70,14 @@ def _chunk(lines: list[str], number: int) -> str:
     return "\n".join(lines[number - 1 : end])
 
 
+# Beyond so many digits the readers round each in its way.
+_LONG_NUMBER = regex(r"\d{16}")
+
+
 def _is(line: str, values: dict[str, Any]) -> bool:
+    if _LONG_NUMBER.search(line) is None:
+        with contextlib.suppress(orjson.JSONDecodeError):
+            return bool(orjson.loads(line) == values) or "NaN" in line
     try:
         return bool(json.loads(line) == values) or "NaN" in line
     except ValueError:

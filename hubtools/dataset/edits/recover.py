@@ -20,15 +20,19 @@ _PYTHON = 100_000  # characters that are read as Python, which takes a thousand 
 # --- JSON ----------------------------------------------------------------------------------------
 
 
-def repair(chunk: str) -> list[dict[str, Any]] | None:
+def repair(chunk: str, sure: int = 0) -> list[dict[str, Any]] | None:
     """Records of a piece of text that is no JSON; [] if it holds only comments, None if nothing
-    certain can be made of it."""
-    lines = [line for line in chunk.splitlines() if not line.lstrip().startswith(("//", "#"))]
+    certain can be made of it. `sure`: as `Trouble` has it."""
+    lines = chunk.splitlines()
+    if "#" in chunk or "//" in chunk:
+        lines = [line for line in lines if not line.lstrip().startswith(("//", "#"))]
     text = "\n".join(lines).strip().rstrip(",").strip()
     if not text or text in ("[", "]"):
         return []
     tried: list[str] = []
-    failed = ""  # no record begins like this
+    failed = chunk[:sure].lstrip()  # no record begins like this
+    if _may_be_python(text) or not text.startswith(failed):
+        failed = ""
     for candidate in _candidates(text):
         if candidate in tried or (failed and candidate.startswith(failed)):
             continue
@@ -41,8 +45,12 @@ def repair(chunk: str) -> list[dict[str, Any]] | None:
     return None
 
 
-_LOOSE = json.JSONDecoder(strict=False)
+_scan = json.JSONDecoder(strict=False).scan_once
 _PYTHON_BEGINS = regex(r"[{\[]\s*[{']")
+
+
+def _may_be_python(text: str) -> bool:
+    return len(text) <= _PYTHON and _PYTHON_BEGINS.match(text) is not None
 
 
 def _parse(text: str) -> tuple[Any, int]:
@@ -50,13 +58,15 @@ def _parse(text: str) -> tuple[Any, int]:
     texts that begin with them, 0 if that is not known)."""
     enough = 0
     try:
-        value = _LOOSE.decode(text)
-    except (ValueError, RecursionError) as error:
+        value, end = _scan(text, 0)
+    except (ValueError, RecursionError, StopIteration) as error:
         value, enough = None, enough_of(text, error)
     else:
-        if "\\u" not in text and text.isascii():
+        if end < len(text):
+            value = None
+        elif "\\u" not in text and text.isascii():
             return value, 0  # all of its letters can be written
-    if value is None and len(text) <= _PYTHON and _PYTHON_BEGINS.match(text):
+    if value is None and _may_be_python(text):
         enough = 0
         try:
             value = ast.literal_eval(text)  # single quotes: a Python dictionary
@@ -82,19 +92,24 @@ def _without_halves(value: Any) -> Any:
 
 def _candidates(text: str) -> Iterator[str]:
     """The text, and what may be meant by it, the likeliest first; some more than once."""
-    yield text
     bare = without_trailing_commas(text)
-    if bare != text:
-        yield bare
+    yield from _with(text, bare)
     if (changed := _plain_quotes(text)) != text:
-        yield changed
-        yield without_trailing_commas(changed)
-    yield _closed(text)
-    yield _closed(bare)
+        yield from _with(changed, without_trailing_commas(changed))
+    for one in (text, bare):
+        if (closed := _closed(one)) != one:
+            yield closed
     for step in (_commas_between, _escape_inner):
         if (changed := step(text)) != text:
-            yield changed
-            yield without_trailing_commas(changed)
+            yield from _with(changed, without_trailing_commas(changed))
+
+
+def _with(text: str, bare: str) -> Iterator[str]:
+    """A text, and the same without its trailing commas; with them it is no JSON."""
+    if bare.count(",") == text.count(",") or _may_be_python(text):
+        yield text
+    if bare != text:
+        yield bare
 
 
 # Nothing is possessive that looks ahead: Python before 3.11.5 matches it wrongly. These never go
@@ -108,7 +123,23 @@ _KEPT = regex(
 
 def without_trailing_commas(text: str) -> str:
     """`{"a": 1,}` -> `{"a": 1}`; commas inside texts stay."""
-    return "".join(_KEPT.findall(text)) if _LOOSE_END.search(text) else text
+    if not _LOOSE_END.search(text):
+        return text
+    if "\\" in text:
+        return "".join(_KEPT.findall(text))
+    pieces: list[str] = []
+    place = counted = quotes = 0
+    for match in _LOOSE_END.finditer(text):
+        start = end = match.end() - 1
+        quotes += text.count('"', counted, end)
+        counted = end
+        if quotes % 2:
+            continue  # within a text
+        while start > place and (text[start - 1] == "," or text[start - 1].isspace()):
+            start -= 1
+        pieces.append(text[place:start])
+        place = end
+    return "".join(pieces) + text[place:]
 
 
 _QUOTE_AFTER = regex(r"([{\[,:]\s*)[“”„‘’]")
@@ -150,7 +181,10 @@ def _escape_inner(text: str) -> str:
     for place in range(1, len(pieces), 2):
         inner = pieces[place][1:-1]
         if '"' in inner:
-            inner = _INNER_QUOTE.sub(lambda mark: mark[1] or r"\"", inner)
+            if "\\" in inner:
+                inner = _INNER_QUOTE.sub(lambda mark: mark[1] or r"\"", inner)
+            else:
+                inner = inner.replace('"', r"\"")
             pieces[place] = f"{pieces[place][0]}{inner}{pieces[place][-1]}"
     return "".join(pieces)
 

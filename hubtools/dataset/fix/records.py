@@ -67,6 +67,8 @@ class _Finder:
 
     def near(self, name: str) -> str | None:
         """The one free picture whose name differs in case, accents, spaces, folder or ending."""
+        if not self.exact:
+            return None
         base = name.rpartition("/")[2]
         stem = name.rpartition(".")[0] if is_picture_name(name) else name
         for known, key in ((self._folded, name), (self._bases, base), (self._stems, stem)):

@@ -198,14 +198,15 @@ def _read_broken(
                 )
             )
             return number
-    if bare.startswith("{") and not enough_of(line, broken.error):
+    sure = enough_of(line, broken.error)
+    if bare.startswith("{") and not sure:
         end = _closing(lines, number - 1)
         value = _loads("\n".join(lines[number - 1 : end]).strip().rstrip(",")) if end else None
         if isinstance(value, dict) and not _deep(line, value):
             found.rows.append(Row(found.name, number, value))
             multi_line.append(number)
             return end
-    found.troubles.append(_diagnose(line, number, broken.error))
+    found.troubles.append(_diagnose(line, number, broken.error, sure))
     # do not complain once more about each further line of the same broken record
     while number < len(lines) and not lines[number].lstrip().startswith("{"):
         number += 1
@@ -278,9 +279,11 @@ _SMART = "“”„‘’"
 _BEFORE_BRACKET = regex(r",\s*[}\]]")
 
 
-def _diagnose(line: str, number: int, error: ValueError | RecursionError | None) -> Trouble:
+def _diagnose(
+    line: str, number: int, error: ValueError | RecursionError | None, sure: int
+) -> Trouble:
     """Say what is wrong with a line that is not JSON, as precisely as can be; `error` as in
-    `_Broken`."""
+    `_Broken`, `sure` as in `Trouble`."""
     if error is None:
         message, column = "half of a character pair", line.lower().find("\\ud") + 1
     elif isinstance(error, RecursionError):
@@ -307,7 +310,7 @@ def _diagnose(line: str, number: int, error: ValueError | RecursionError | None)
     elif "Expecting ',' delimiter" in message:
         fix = 'put a comma between fields; a quote inside a text is written \\"'
     fix = fix or 'write {"file_name": "...", ...} on one line'
-    return Trouble(Kind.JSON, f"{message.lower()} at {near!r}", number, column, fix)
+    return Trouble(Kind.JSON, f"{message.lower()} at {near!r}", number, column, fix, sure)
 
 
 _TWICE = 20  # keys of one record that are told

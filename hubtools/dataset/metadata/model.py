@@ -38,13 +38,15 @@ LIMITS = frozenset({Kind.TOO_LARGE, Kind.LIMIT, Kind.COLUMNS})
 
 @dataclass(frozen=True)
 class Trouble:
-    """A mistake; `line` and `column` count from 1."""
+    """A mistake; `line` and `column` count from 1. `sure`: with so many characters of its line no
+    record begins, whatever follows; 0 if that is not known."""
 
     kind: Kind
     message: str
     line: int | None = None
     column: int | None = None
     fix: str | None = None
+    sure: int = 0
 
 
 class Row(NamedTuple):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
+
+from hubtools.patterns import regex
 
 FILE_NAME = "file_name"  # the key that loaders look for
 
 # What only a name may hold that does not mean what it says; line ends stand around each name.
 _ODD = ("\\", "//", "/.", ":", "\n.", "\n/", "/\n")
+_ANY_ODD = regex("|".join(map(re.escape, _ODD)))
 BLOCK = 4096  # names looked at together
 
 
@@ -19,7 +23,7 @@ def resolved(folder: str, value: Any) -> str | None:
     dataset folder, with `/`. None if it names none."""
     if not isinstance(value, str) or not value.strip():
         return None
-    if not any(odd in f"\n{value}\n" for odd in _ODD):
+    if _ANY_ODD.search(f"\n{value}\n") is None:
         return f"{folder}/{value}" if folder else value
     joined = os.path.normpath(os.path.join(folder, value.replace("\\", "/")))
     return joined.replace(os.sep, "/")

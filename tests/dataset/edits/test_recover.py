@@ -33,6 +33,24 @@ def test_a_record_that_is_nearly_json(line: str, record: dict[str, object]) -> N
     assert repair(line) == [record]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ' {"a": "he said "hi"",}',
+        '{"a": "so "now"", "b": [1,]},',
+        '{"a": "x" "b": 2}  # why',
+        '{"a": 1, "b" 2}',
+        '[{"a": 1} {"b": 2}]',
+        "{'a': 1 'b': 2,}",
+    ],
+)
+def test_what_the_reader_is_sure_of_changes_no_repair(line: str) -> None:
+    found = parse_metadata(Entry("metadata.jsonl", len(line), 0), line.encode())
+    (trouble,) = found.troubles
+    assert trouble.sure == 0 or '"' in line[: trouble.sure]
+    assert repair(line, trouble.sure) == repair(line)
+
+
 @pytest.mark.parametrize("rest", ["", "}", '"}', ", 1]}", "\n", ' "b": 2}'])
 @pytest.mark.parametrize(
     "text", ['{"a": 1 2', '{"a" 1', '["a" b', '[{"a": [1]} {', '{"a": "x "y', "{'a' 'b'"]
@@ -53,6 +71,7 @@ def test_what_is_certain_of_a_beginning_is_true_of_all_that_begins_so(text: str,
         ('{"a": [1, 2 , ,], }', '{"a": [1, 2]}'),
         ('{"a": ", ]", "b": 1,\n}', '{"a": ", ]", "b": 1}'),
         ('{"a": "b\\", ]",}', '{"a": "b\\", ]"}'),
+        ('{"a": "x", "b": ", }", "c": [1, ], }', '{"a": "x", "b": ", }", "c": [1]}'),
         ('{"a": "open, ]', '{"a": "open, ]'),
         ('{"a": "open, ]\\', '{"a": "open, ]\\'),
         (",]", "]"),
