@@ -45,7 +45,8 @@ def repair(chunk: str, sure: int = 0) -> list[dict[str, Any]] | None:
     return None
 
 
-_scan = json.JSONDecoder(strict=False).scan_once
+_loose: Any = json.JSONDecoder(strict=False)
+_scan = _loose.scan_once
 _PYTHON_BEGINS = regex(r"[{\[]\s*[{']")
 
 
