@@ -134,16 +134,17 @@ def write_held_out(folder: Path) -> list[Path]:
     return _write(folder, HELD_OUT)
 
 
-def write_example(folder: Path) -> list[Path]:
+def write_example(folder: Path, trigger: str = TRIGGER) -> list[Path]:
     """Draw the example data set into `folder`: 21 PNG files of 512 px and metadata.jsonl with the
-    columns file_name and prompt. Gives the pictures' paths. Pictures that exist are drawn anew."""
-    return _write(folder, SHOTS)
+    columns file_name and prompt, which calls the character `trigger`. Gives the pictures' paths.
+    Pictures that exist are drawn anew."""
+    return _write(folder, SHOTS, trigger)
 
 
-def example_files() -> dict[str, Callable[[], bytes]]:
+def example_files(trigger: str = TRIGGER) -> dict[str, Callable[[], bytes]]:
     """What `write_example` writes, by name: a function that makes its bytes."""
     made: dict[str, Callable[[], bytes]] = {shot.file: partial(_png, shot) for shot in SHOTS}
-    return made | {"metadata.jsonl": lambda: _metadata(SHOTS)}
+    return made | {"metadata.jsonl": lambda: _metadata(SHOTS, trigger)}
 
 
 @cache  # drawn once in a process
@@ -153,15 +154,18 @@ def _png(shot: Shot) -> bytes:
     return buffer.getvalue()
 
 
-def _metadata(shots: Sequence[Shot]) -> bytes:
-    rows = ({"file_name": shot.file, CAPTION_COLUMN: shot.caption} for shot in shots)
+def _metadata(shots: Sequence[Shot], trigger: str) -> bytes:
+    rows = (
+        {"file_name": shot.file, CAPTION_COLUMN: shot.caption.replace(TRIGGER, trigger)}
+        for shot in shots
+    )
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def _write(folder: Path, shots: Sequence[Shot]) -> list[Path]:
+def _write(folder: Path, shots: Sequence[Shot], trigger: str = TRIGGER) -> list[Path]:
     folder = folder.absolute()
     with Root(folder.parent, create=True) as above, above.inside(folder.name, create=True) as root:
         for shot in shots:
             root.write(shot.file, _png(shot))
-        root.write("metadata.jsonl", _metadata(shots))
+        root.write("metadata.jsonl", _metadata(shots, trigger))
     return [folder / shot.file for shot in shots]

@@ -148,13 +148,16 @@ def init(
         count, kind = 0, "empty"
         values["dataset"]["path"] = DATASET
     else:
-        from hubtools.journey.example import example_files, write_example
+        from hubtools.journey.example import TRIGGER, example_files, write_example
 
+        trigger = str((settings or {}).get("dataset", {}).get("trigger") or TRIGGER)
         if not force:
-            refuse_to_mix(folder / DATASET, {}, example_files())
-        count = len(write_example(folder / DATASET))
+            refuse_to_mix(folder / DATASET, {}, example_files(trigger))
+        count = len(write_example(folder / DATASET, trigger))
         for section, content in _EXAMPLE.items():
             values[section] |= content
+        prompts = [one.replace(TRIGGER, trigger) for one in _EXAMPLE["samples"]["prompts"]]
+        values["samples"]["prompts"] = prompts
         kind = "example"
     # no loader reads what begins with a dot: a run's samples are no pictures of the dataset
     runs = f"{WORK_DIR}/runs" if values["dataset"]["path"] == "." else "runs"

@@ -45,3 +45,11 @@ def test_it_is_drawn_the_same_every_time(example: Path, tmp_path: Path) -> None:
     for path in write_example(tmp_path):
         with Image.open(path) as again, Image.open(example / "dataset" / path.name) as first:
             assert again.tobytes() == first.tobytes()
+
+
+def test_the_example_calls_its_character_as_asked(tmp_path: Path) -> None:
+    init(tmp_path / "p", example=True, settings={"dataset": {"trigger": "(tok)"}})
+    project = load_project(tmp_path / "p")
+    prompts = [*project.samples.prompts, *(tmp_path / "p/dataset/metadata.jsonl").open()]
+    assert len(prompts) == 2 + 21
+    assert all("(tok)" in one and "misato" not in one for one in prompts)
