@@ -105,7 +105,7 @@ class Foreign:
                     raise HubtoolsError(
                         f"{self.weights}: {fault.text} ({found.id or found.place}, as"
                         f" {found.source} says).",
-                        hint="name the base that it was trained on: --base-model owner/name",
+                        hint="name the base that it was trained on: --base-model OWNER/NAME",
                         code="wrong-kind",
                     )
         return found

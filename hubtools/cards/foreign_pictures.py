@@ -19,6 +19,8 @@ _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 # NAME_e000010_00_..., NAME_000500_00_... (sd-scripts), TIME__000000500_0 (ai-toolkit),
 # step_500_... (SimpleTuner)
 _STEP = regex(r"(?:.*_)?(?:e(\d{6})_\d\d_.*|(\d{6})_\d\d_.*|_(\d{9})_\d+|step_(\d{1,9})_.*)")
+# What names a LoRA to A1111 and its kin, and is a word to all others.
+_NETWORK = regex(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>\s*,?")
 _MOST = 100_000  # bytes of a prompt
 _LONGEST = 1_000  # letters of one that is shown
 
@@ -68,7 +70,7 @@ def _prompt(root: Root, name: str) -> str | None:
         text = root.read(beside, _MOST).decode("utf-8", "replace")
     else:
         text = _parameters(root, name)
-    line = " ".join(text.split())
+    line = " ".join(_NETWORK.sub(" ", text).split()).removesuffix(",").rstrip()
     return line if 0 < len(line) <= _LONGEST else None
 
 

@@ -85,7 +85,7 @@ def base_model(view: CardView) -> Iterator[Problem]:
     means nothing to anybody else. A value that is no Hub id is an error, as the Hub refuses it.
     Of a LoRA for the base that comes with hubtools, which has no id, it is a note.
 
-    Fix: `hubtools card FOLDER --base-model owner/name`; `--base-model-repo` (the setting
+    Fix: `hubtools card FOLDER --base-model OWNER/NAME`; `--base-model-repo` (the setting
     train.base_model_repo) if hubtools trained it from a local folder.
     """
     if view.kind != "model":
@@ -122,9 +122,9 @@ def base_model(view: CardView) -> Iterator[Problem]:
 
 def _base_advice(view: CardView) -> str:
     if RUN_MANIFEST not in view.names:
-        return card_command(view.root, "--base-model", "owner/name") + _like(view)
+        return card_command(view.root, "--base-model", "OWNER/NAME") + _like(view)
     return (
-        f"{card_command(view.root, '--base-model-repo', 'owner/name')}, the base's id on the Hub;"
+        f"{card_command(view.root, '--base-model-repo', 'OWNER/NAME')}, the base's id on the Hub;"
         " or train.base_model_repo in hubtools.toml"
     )
 

@@ -363,7 +363,7 @@ def target_of_push(
         known = repository_of(source, "model", project) if repo_type == "model" else None
         raise UsageError(
             f"No repository is set for the {repo_type}.",
-            hint=f"hubtools push {quote(str(named))} {known or 'owner/name'}{flag}, or set"
+            hint=f"hubtools push {quote(str(named))} {known or 'OWNER/NAME'}{flag}, or set"
             f" {key}.repo in hubtools.toml",
             code="bad-setting",
         )

@@ -11,7 +11,7 @@ _KINDS: tuple[tuple[frozenset[int], str, str, str], ...] = (
         frozenset({402, 403}),
         r"quota|storage|exceeds? (?:the|your).{0,30}limit|upgrade (?:your|to)",
         "there is no room left for this account",
-        "free some: `hubtools prune --remote owner/name` shows what a repository holds for nothing",
+        "free some: `hubtools prune --remote OWNER/NAME` shows what a repository holds for nothing",
     ),
     (
         frozenset({403}),

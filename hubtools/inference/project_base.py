@@ -29,7 +29,7 @@ def no_base_named(lora: bool = True) -> UsageError:
     """What is said where neither the settings nor a LoRA, if there is one, name a base."""
     return UsageError(
         f"No base model is set{', and the LoRA names none' if lora else ''}.",
-        hint=f"give --base-model owner/name, a folder or a file; {TRY_OFFLINE}",
+        hint=f"give --base-model OWNER/NAME, a folder or a file; {TRY_OFFLINE}",
         code="bad-setting",
     )
 

@@ -37,6 +37,7 @@ _FOLDERS = frozenset([
     "root", "runs", "sd", "stable-diffusion", "tmp", "train", "training", "weights",
     "workspace",
 ])  # fmt: skip
+_EXAMPLE = "owner/name"  # as hints write ids
 _FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
 _SIDES = re.compile(r"\(?\s*(\d{2,5})\s*(?:,\s*|x\s*)(\d{2,5})\s*\)?|(\d{2,5})")
 _OPTIMIZER = re.compile(r"(?:[\w.]{1,100}\.)?([A-Za-z]\w{1,39})(?:\(.{0,1000})?", re.DOTALL)
@@ -208,7 +209,7 @@ def hub_id(value: object) -> str | None:
         return None
     name = value.strip()
     is_path = name.partition("/")[0].lower() in _FOLDERS or name.lower().endswith(_FILES)
-    return None if is_path else name
+    return None if is_path or name.lower() == _EXAMPLE else name
 
 
 def _trainer(metadata: Mapping[str, str]) -> str | None:

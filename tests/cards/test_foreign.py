@@ -105,7 +105,7 @@ def test_of_a_bare_file_what_is_unknown_is_asked_for(bare: Path, tmp_path: Path)
     fixes = {f.rule: str(f.fix) for f in check_card(bare, "model").findings}
     assert set(fixes) == {"C103", "C133", "C213", "C301"}
     assert f"`, for example {BASE}" in fixes["C103"]
-    answers = {"owner/name": BASE, "ID": "creativeml-openrail-m"}
+    answers = {"OWNER/NAME": BASE, "ID": "creativeml-openrail-m"}
     for rule in ("C103", "C133", "C301"):  # each as it is typed
         command = re.search(r"`hubtools ([^`]+)`", fixes[rule])
         assert command is not None
@@ -117,11 +117,12 @@ def test_of_a_bare_file_what_is_unknown_is_asked_for(bare: Path, tmp_path: Path)
     (found,) = check_card(bare, "model").findings  # nobody said what the picture was drawn with
     assert found.rule == "C109"
     assert ".txt of the same name" in str(found.fix)
-    (bare / "samples/one.txt").write_text("a zwx dog")
+    (bare / "samples/one.txt").write_text("a <lora:style:0.8>, zwx  dog, <lora:other:1>\n")
     typed("card", bare)
     assert rules_of(bare) == set()
     front = front_of(bare)
     assert (front["base_model"], front["instance_prompt"]) == (BASE, "zwx dog")
+    assert front["widget"][0]["text"] == "a zwx dog"
     assert "'a zwx dog'" not in text_of(bare)
     assert "    'zwx dog'," in text_of(bare)
 
@@ -393,7 +394,7 @@ def test_of_widths_that_none_has_no_id_is_proposed(tmp_path: Path) -> None:
     lorafiles.save(tmp_path / "other" / "a.safetensors", tensors)
     said = typed("card", tmp_path / "other").stderr
     # names no licence, but the base comes first
-    assert re.search(r"next: hubtools card \S*other --base-model owner/name\n", said)
+    assert re.search(r"next: hubtools card \S*other --base-model OWNER/NAME\n", said)
     found = {one.rule: one for one in check_card(tmp_path / "other", "model").findings}
     assert str(found["C103"].fix).endswith("has no id")
     assert " --base-model OWNER/NAME --output " in str(found["C213"].fix)

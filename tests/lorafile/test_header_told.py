@@ -96,7 +96,7 @@ def test_what_is_not_of_its_form_is_passed_by(header: dict[str, str]) -> None:
     [
         ("me/base", True), (" me/base ", True), ("models/base", False), ("/home/me/base", False),
         ("me/base.safetensors", False), ("me/base/unet", False), ("base", False), (None, False),
-        ("C:\\me/base", False), ("../base", False), ("me/b<script>", False),
+        ("Owner/Name", False), ("C:\\me/base", False), ("../base", False), ("me/b<script>", False),
     ],
 )  # fmt: skip
 def test_a_path_is_no_id(text: object, is_id: bool) -> None:

@@ -203,4 +203,4 @@ def test_typed(local_hub: Hub, run_dir: Path) -> None:
     assert "The last thing done from here was an undo: this takes it back." in again.stderr
     assert typed("push", run_dir, REPO, "--undo", "--from-plan", "x.json").returncode == 2
     (run_dir / ".hubtools/pushed.json").unlink()  # what to type undoes, and does not push
-    assert "me/x --undo" in typed("push", run_dir, "--undo").stderr.replace("owner/name", "me/x")
+    assert "me/x --undo" in typed("push", run_dir, "--undo").stderr.replace("OWNER/NAME", "me/x")
