@@ -155,9 +155,10 @@ class HubApp:
                 raise Problem(fault.outcome, fault.message, headers=dict(fault.headers))
             call = self._call(request, raw_path)
             if self.door is not None:
-                turned = pages.at_door(self.door, request, call)
+                turned = pages.at_door(self.door, call)
                 if turned is not None:
                     return turned
+                raw_path = call.raw_path
             segments = _segments(raw_path)
             if segments[0] == lfs.UPLOAD and request.method == "PUT":
                 return await self._receive_object(request, segments)
@@ -172,7 +173,7 @@ class HubApp:
             return problem_answer(problem)
         except Moved as moved:
             await _drain(request)
-            return _redirect(request, raw_path, moved)
+            return _redirect(request, raw_path, moved, self.door.prefix if self.door else "")
         except ClientDisconnect:
             raise
         except Exception as error:
@@ -310,8 +311,8 @@ def _segments(raw_path: str) -> list[str]:
         raise Problem(400, "The address is not valid UTF-8.") from None
 
 
-def _redirect(request: Request, raw_path: str, moved: Moved) -> Response:
-    """307 to the same address under the repository's new name."""
+def _redirect(request: Request, raw_path: str, moved: Moved, prefix: str) -> Response:
+    """307 to the same address, behind `prefix`, under the repository's new name."""
     segments = raw_path.split("/")
     for index in range(len(segments) - 1):
         before = segments[index]
@@ -323,7 +324,7 @@ def _redirect(request: Request, raw_path: str, moved: Moved) -> Response:
         git = ".git" if segments[start + 1].endswith(".git") else ""
         segments[start : start + 2] = [moved.repo.namespace, moved.repo.name + git]
     target = "/".join(segments) + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(target, 307)
+    return RedirectResponse(prefix + target, 307)
 
 
 async def _drain(request: Request) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -53,7 +54,8 @@ def test_the_pages_of_a_folder(pictures: Path) -> None:
         assert browser.get(f"{origin[0]}/-/in/{'x' * 32}/").status_code == 403
         card = browser.get(served.url)
         assert card.status_code == 200
-        assert str(card.url) == page  # the key is out of the address
+        page = str(card.url)
+        assert page == served.url
         assert "C205" in card.text
         assert "photo of a tok, number 1" in card.text
         files = browser.get(f"{page}/tree/main/").text
@@ -63,9 +65,37 @@ def test_the_pages_of_a_folder(pictures: Path) -> None:
         assert "Viewer" in files
         assert browser.get(f"{page}/viewer").text.count('class="zoom"') == 2
         # nothing can be written
-        made = browser.post(f"{origin[0]}/api/repos/create", json={"name": "x"})
-        assert made.status_code in (401, 403)
+        for where in (origin[0], page.removesuffix("/datasets/me/people")):
+            made = browser.post(f"{where}/api/repos/create", json={"name": "x"})
+            assert made.status_code in (401, 403)
+        # the key stays in the addresses: a cookie would go to other ports, too
+        assert not browser.cookies
     assert listed(pictures) == before
+
+
+def test_every_link_has_the_key(pictures: Path) -> None:
+    """From page to page; each of this server is there, and none of elsewhere has it."""
+    card = "---\nlicense: mit\n---\n# People\n\n![a](picture0.png) [b](picture1.png) [c](https://x.invalid/)\n"
+    (pictures / "README.md").write_text(card)
+    with hubtools.preview(pictures) as served, httpx2.Client() as browser:
+        origin, way, key = re.match(r"(http://[^/]+)(/-/in/([^/]+))", served.url).groups()  # type: ignore[union-attr]
+        left, seen = [served.url.removeprefix(origin)], set[str]()
+        while left:
+            if (address := left.pop()) in seen:
+                continue
+            seen.add(address)
+            answer = browser.get(origin + address, headers={"accept": "text/html"})
+            assert answer.status_code == 200, address
+            assert answer.headers["referrer-policy"] == "no-referrer"
+            if not answer.headers["content-type"].startswith("text/html"):
+                continue
+            for found in re.findall(r' (?:href|src|action)="([^"]*)"', answer.text):
+                if found.startswith("http"):
+                    assert key not in found
+                elif not found.startswith("#"):
+                    assert found.startswith(f"{way}/"), found
+                    left.append(html.unescape(found).partition("#")[0])
+        assert len(seen) > 12
 
 
 def test_the_pages_follow_the_folder(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +126,6 @@ def test_the_command(pictures: Path) -> None:
         assert process.stdout is not None
         answer = json.loads(process.stdout.readline())
         assert answer["repos"] == ["me/people"]
-        assert httpx2.get(answer["url"]).status_code == 303
+        assert httpx2.get(answer["url"]).status_code == 200
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0

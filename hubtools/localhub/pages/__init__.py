@@ -7,7 +7,6 @@ a private repository carry a key. Without it private repositories have no page.
 
 from __future__ import annotations
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from hubtools.localhub.door import Door
@@ -44,15 +43,19 @@ def add_routes(router: Router) -> None:
     router.add("GET", "{ns}", page(home.owner))
 
 
-def at_door(door: Door, request: Request, call: Call) -> Response | None:
-    """The answer to who must not pass, or brings the key; None for one who passes."""
+def at_door(door: Door, call: Call) -> Response | None:
+    """The answer to who must not pass. None for one who passes: the call goes on behind the key,
+    which the links of its page have, too."""
     try:
-        return door.check(request)
+        call.raw_path = door.within(call.raw_path)
     except Problem as problem:
         if not wants_html(call):
             raise
         said = html.tag("div", html.tag("p", problem.message), class_="sheet")
         return html.document("403", html.tag("h1", "Sorry"), said, status=403)
+    call.base += door.prefix
+    html.PREFIX.set(door.prefix)
+    return None
 
 
 def nothing(call: Call) -> Response:

@@ -18,7 +18,7 @@ from markdown_it.utils import EnvType, OptionsDict
 from hubtools.findings import Finding
 from hubtools.localhub import cardyaml
 from hubtools.localhub.pages.findings import finding
-from hubtools.localhub.pages.html import Html, cut, join, link, tag, text
+from hubtools.localhub.pages.html import Html, at, cut, join, link, tag, text
 from hubtools.localhub.pages.place import Place, parts_of
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -271,14 +271,14 @@ def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
             address = str(token.attrGet("href") or "")
             name = place.own(address)
             if name is not None:
-                token.attrSet("href", place.page(name))
+                token.attrSet("href", at(place.page(name)))
             elif parts_of(address).scheme not in ("http", "https", "mailto", ""):
                 token.attrSet("href", "#")
             elif (there := place.repository(address)) is not None:
                 if not there.here:
                     self.closing.append("</span>")
                     return tag("span", title="this Hub does not have it")[: -len("</span>")]
-                token.attrSet("href", there.href)
+                token.attrSet("href", at(there.href))
             self.closing.append("</a>")
             token.attrSet("rel", "noreferrer")
             return self.renderToken(tokens, idx, options, env)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from html import escape
 from importlib import resources
 from urllib.parse import quote
@@ -18,6 +19,9 @@ CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
+PREFIX: ContextVar[str] = ContextVar("PREFIX", default="")
+"""How the addresses of this Hub begin, in the request that is answered."""
+_ADDRESSES = ("href", "src", "action")
 _VOID = ("img", "link", "meta", "br", "input")
 
 
@@ -42,15 +46,20 @@ def text(value: object) -> Html:
 
 def tag(element: str, /, *children: object, **attributes: str | None) -> Html:
     """`<element key="value">children</element>`; `class_` is written `class`, `aria_label`
-    `aria-label`; None is left out."""
+    `aria-label`; None is left out. An address that begins with a slash is one of this Hub."""
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{text(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{text(at(value) if key in _ADDRESSES else value)}"'
         for key, value in attributes.items()
         if value is not None
     )
     if element in _VOID:
         return Html(f"<{element}{written}>")
     return Html(f"<{element}{written}>{join(*children)}</{element}>")
+
+
+def at(address: str) -> str:
+    """An address of this Hub (`/a/b`) as a page has it; others stay as they are."""
+    return PREFIX.get() + address if address[:1] == "/" != address[1:2] else address
 
 
 def join(*parts: object) -> Html:
