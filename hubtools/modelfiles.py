@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,6 +36,10 @@ _MEANT = ("_file", "_path", "init_inputs")  # where a word without slashes can b
 _UNREAD = ("name_or_path", "special_tokens_map_file")  # who saved it had it there
 _TEMPLATES = "additional_chat_templates"  # transformers opens all that lies there
 _CLASS = regex(r"[A-Z]\w*")
+_OWN_CODE = {
+    "attn": ("eager", "sdpa", "flex_attention"),
+    "experts": ("eager", "batched_mm", "grouped_mm"),
+}
 _MOST = 10_000_000  # bytes of a configuration file
 _HINT = "convert it to safetensors; --allow-pickle opens pickled weights (.bin): they can run code"
 
@@ -138,6 +143,7 @@ def check_model(
 ) -> None:
     """The same of a folder with one model (or a tokenizer, which has no weights), that may be part
     of the one of a pipeline (`within`)."""
+    keep_kernels_out()
     if not folder.is_dir():
         return  # the library says what is missing
     check_links(folder, shown, within or folder)
@@ -188,14 +194,37 @@ def check_model(
 
 def check_attention(config: dict[str, Any], shown: str) -> None:
     """Raise `HubtoolsError` if the configuration of the model in the folder `shown` names code for
-    its attention: transformers fetches and runs it wherever a model is made, without weights
-    too."""
-    for value in _fetched_kernels(config):
+    its attention or its experts that is not PyTorch's own: transformers fetches and runs it
+    wherever a model is made, without weights too. That of its fixed publisher may be named where
+    `USE_HUB_KERNELS` lets it in."""
+    keep_kernels_out()
+    for key, value in _named_kernels(config):
         raise HubtoolsError(
-            f"{shown}/config.json asks for the attention code {value!r} of the Hub.",
-            hint="code that comes with a model is not run; remove the entry",
+            f"{shown}/config.json asks for the {key} code {str(value)[:80]!r} of the Hub.",
+            hint="code that a model asks for is not fetched; remove the entry",
             code="unsafe-file",
         )
+
+
+def keep_kernels_out() -> None:
+    """Models find the package `kernels` missing from now on, with which transformers and diffusers
+    fetch code for some classes and run it. The environment may let it in (`USE_HUB_KERNELS=1`, as
+    transformers calls it); what the program itself has imported stays."""
+    if _lets_kernels_in():
+        return
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("kernels", None)
+    loaded = modules.get("transformers.integrations.hub_kernels")
+    if loaded is not None:  # it may have looked for the package before
+        loaded.get_kernel_hub = _no_kernel
+
+
+def _no_kernel(name: str, *args: object, **more: object) -> None:
+    raise ImportError(f"{name} is code of the Hub, which USE_HUB_KERNELS does not let in")
+
+
+def _lets_kernels_in() -> bool:
+    return os.environ.get("USE_HUB_KERNELS", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def _check_beside(shown: str, name: str, file: str) -> None:
@@ -272,14 +301,23 @@ def check_links(folder: Path, shown: str, within: Path) -> None:
             )
 
 
-def _fetched_kernels(value: Any, depth: int = 0) -> Iterator[Any]:
-    """Values of `attn_implementation` that name a repository."""
+def _named_kernels(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """(attention or experts, the value of a setting that names code which is not PyTorch's own)."""
     if depth > 8 or not isinstance(value, dict):
         return
     for key, inner in value.items():
-        if "attn_implementation" in key and "/" in json.dumps(inner):
-            yield inner
-        yield from _fetched_kernels(inner, depth + 1)
+        for what, own in _OWN_CODE.items():
+            if f"{what}_implementation" in key and not _is_own(inner, own):
+                yield {"attn": "attention"}.get(what, what), inner
+        yield from _named_kernels(inner, depth + 1)
+
+
+def _is_own(value: Any, own: tuple[str, ...]) -> bool:
+    if isinstance(value, dict):  # by parts of the model
+        return all(_is_own(inner, own) for inner in value.values())
+    if value is None or isinstance(value, bool):  # whether the library chose it
+        return True
+    return value in own or (_lets_kernels_in() and "/" not in json.dumps(value))
 
 
 def peft_config(folder: Path) -> dict[str, Any] | None:

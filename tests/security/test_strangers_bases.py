@@ -3,9 +3,11 @@ them is loaded, and what they ask for in vain stays undone."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -218,6 +220,10 @@ def test_pipes_are_not_waited_for(base: Path, name: str) -> None:
 @pytest.mark.parametrize(("name", "values", "said"), [
     ("text_encoder", {"_attn_implementation": "evil/kernel"}, "attention code 'evil/kernel'"),
     ("text_encoder", {"text_config": {"attn_implementation": {"": "evil/kernel"}}}, "evil/kernel"),
+    ("text_encoder", {"_attn_implementation": "flash_attention_2"}, "code 'flash_attention_2' of"),
+    ("text_encoder", {"a": {"attn_implementation": "paged|flash_attention_3"}}, "attention code"),
+    ("text_encoder", {"attn_implementation": ["sdpa"]}, "attention code"),
+    ("text_encoder", {"_experts_implementation": "sonicmoe"}, "the experts code 'sonicmoe'"),
     ("text_encoder", {"hidden_act": "__import__"}, "cannot be made"),
     ("unet", {"act_fn": "__import__"}, "cannot be made"),
     ("unet", {"norm_num_groups": 0}, "cannot be made"),
@@ -231,3 +237,32 @@ def test_what_is_refused_where_a_plan_makes_it_without_weights(
     make = family_of(base, "base").blank_denoiser if name == "unet" else None
     with pytest.raises(HubtoolsError, match=said):
         make(base) if make is not None else blank_component(base, name)
+
+
+@pytest.mark.parametrize("asked", ["", "1"])
+def test_no_library_finds_what_fetches_code(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """Some classes of transformers and diffusers fetch code wherever the package `kernels` is, and
+    run it; the base names the class. Only the environment lets them."""
+    hub_kernels: Any = importlib.import_module("transformers.integrations.hub_kernels")
+    fetched: list[str] = []
+    monkeypatch.setattr(hub_kernels, "get_kernel_hub", fetched.append, raising=False)
+    monkeypatch.delitem(sys.modules, "kernels", raising=False)
+    (tmp_path / "installed/kernels").mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    monkeypatch.setenv("USE_HUB_KERNELS", asked)
+    change(base, "text_encoder/config.json", _attn_implementation_autoset=True)
+    for look in (lambda: blank_component(base, "text_encoder"), lambda: check_model(base, "base")):
+        sys.modules.pop("kernels", None)
+        look()
+        assert (importlib.util.find_spec("kernels") is not None) == bool(asked)
+    if asked:
+        hub_kernels.get_kernel_hub("kernels-community/rwkv")
+        change(base, "text_encoder/config.json", _attn_implementation="flash_attention_2")
+        check_model(base / "text_encoder", "named by its publisher")
+    else:
+        with pytest.raises(ImportError, match="code of the Hub"):
+            hub_kernels.get_kernel_hub("kernels-community/rwkv")
+    assert fetched == (["kernels-community/rwkv"] if asked else [])
+    sys.modules.pop("kernels", None)
