@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from hubtools.hub.patience import api
+from hubtools.hub.errors import is_unreachable, status_of
+from hubtools.hub.patience import WAITS, api
 
 
 def addition(name: str, payload: bytes | str | io.BufferedReader) -> tuple[Any, str]:
@@ -65,11 +67,30 @@ class Repository:
         self._where: dict[str, Any] = {"repo_type": repo_type}
 
     def create(self, *, private: bool) -> None:
-        """Make it (a Space with gradio). What is there already raises an error of status 409."""
+        """Make it (a Space with gradio). Where the answer is lost it is asked for again, a few
+        times. What is there already raises an error of status 409."""
         sdk = "gradio" if self._where["repo_type"] == "space" else None
-        self._api.create_repo(
-            self._repo, private=private, exist_ok=False, space_sdk=sdk, **self._where
-        )
+        waits = list(WAITS)
+        while True:
+            try:
+                self._api.create_repo(
+                    self._repo, private=private, exist_ok=False, space_sdk=sdk, **self._where
+                )
+            except Exception as error:
+                if status_of(error) == 409 and len(waits) < len(WAITS) and self._is_new(private):
+                    return
+                if not is_unreachable(error) or not waits:
+                    raise
+                time.sleep(waits.pop(0))
+            else:
+                return
+
+    def _is_new(self, private: bool) -> bool:
+        """True for a repository as one is made: with the first commit alone, and as private."""
+        if bool(self._api.repo_info(self._repo, **self._where).private) != private:
+            return False
+        commits = self._api.list_repo_commits(self._repo, **self._where)
+        return len(commits) == 1
 
     def upload(self, changes: Sequence[Any], **where: Any) -> None:
         """Send the large files of a commit ahead of it: until then nobody can read them. `where`:

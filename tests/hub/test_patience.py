@@ -11,8 +11,10 @@ import pytest
 from huggingface_hub import HfApi
 
 from hubtools.hub import patience
-from hubtools.hub.client import remote_head
-from hubtools.hub.errors import as_sentence
+from hubtools.hub.client import head_and_privacy, remote_head
+from hubtools.hub.commit import Repository
+from hubtools.hub.errors import as_sentence, is_unreachable
+from hubtools.hub.patience import WAITS
 from hubtools.localhub.server import Hub
 from hubtools.publish.push import plan_push, push
 from tests.security.secrets_corpus import picture
@@ -90,6 +92,51 @@ def test_a_commit_whose_answer_is_lost(local_hub: Hub, dataset: Path, outcome: o
     assert done.commit == remote_head("me/people", "dataset")
     again = plan_push(dataset, "me/people", "dataset")
     assert not again.changes
+
+
+@pytest.mark.parametrize("outcome", ["drop", "drop-after", 504])
+@pytest.mark.parametrize("repo_type", ["dataset", "space"])
+def test_making_a_repository_whose_answer_is_lost(
+    local_hub: Hub, monkeypatch: pytest.MonkeyPatch, outcome: object, repo_type: str
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    lost = local_hub.fail_next("POST", "/repos/create", outcome, 2)  # type: ignore[arg-type]
+    Repository("me/people", repo_type).create(private=True)
+    assert (lost.hits, slept) == (2, list(WAITS))
+    assert head_and_privacy("me/people", repo_type)[1] is True
+
+
+def test_making_a_repository_that_never_comes(
+    local_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    lost = local_hub.fail_next("POST", "/repos/create", "drop", 99)
+    with pytest.raises(Exception, match="disconnected") as caught:
+        Repository("me/people", "dataset").create(private=True)
+    assert is_unreachable(caught.value)
+    assert lost.hits == len(WAITS) + 1
+
+
+@pytest.mark.parametrize("other", ["a file", "public", "before"])
+def test_a_repository_of_somebody_else(
+    local_hub: Hub, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """It is there when the request is made again, and is not what was to be made."""
+    hub = HfApi()
+    made = lambda seconds=0.0: (  # noqa: E731
+        hub.create_repo("me/people", repo_type="dataset", private=other != "public", exist_ok=True),
+        other == "a file" and hub.upload_file(
+            path_or_fileobj=b"x", path_in_repo="a", repo_id="me/people", repo_type="dataset"
+        ),
+    )  # fmt: skip
+    if other == "before":
+        made()
+    else:
+        monkeypatch.setattr(time, "sleep", made)
+        local_hub.fail_next("POST", "/repos/create", "drop", 1)
+    with pytest.raises(Exception, match="409"):
+        Repository("me/people", "dataset").create(private=True)
 
 
 @pytest.mark.parametrize(

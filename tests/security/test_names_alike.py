@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from hubtools.dataset.edits.closed import Action, check_operations
+from hubtools.dataset.fix.run import fix
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.packing.unpack import _Unpacker
 from hubtools.errors import HubtoolsError
@@ -167,3 +168,31 @@ def test_what_is_called_after_a_time_is_found_in_small_letters(tmp_path: Path) -
         assert root.list_made("fixes") == ["20260102T030405Z", "20260102T030405Z-2", "others"]
     with Root(tmp_path) as root:
         assert root.list_made("fixes") == root.list("fixes")
+
+
+@pytest.mark.parametrize("options", [
+    {"unsafe": ["drop-rows"]}, {"select": ["D303"]}, {"unsafe": ["drop-rows"], "ignore": ["D303"]},
+])  # fmt: skip
+@pytest.mark.parametrize("beside", ["a.png", "b.png"])
+def test_a_record_in_other_letters_goes_along(
+    tmp_path: Path, options: dict[str, list[str]], beside: str
+) -> None:
+    """Where the disk knows no case it named the file until that was renamed; a record of nothing
+    would be dropped then."""
+    folder = tmp_path / "set"
+    drawn = {draw(folder / "a.jpg", 10): "a hat, A.jpg", draw(folder / beside, 200): beside}
+    records(folder, "A.jpg", beside)
+    fix(folder, resolution=64, **options)  # type: ignore[arg-type]
+    rows = [json.loads(row) for row in (folder / "metadata.jsonl").read_text().splitlines()]
+    told = {(folder / row["file_name"]).read_bytes(): row["text"] for row in rows}
+    assert {data: text[-len(drawn[data]) :] for data, text in told.items()} == drawn
+
+
+def test_a_record_of_another_s_picture_stays(tmp_path: Path) -> None:
+    """What a record names in its very letters is not what another one means."""
+    folder = tmp_path / "set"
+    draw(folder / "a.jpg", 10)
+    records(folder, "A.jpg", "a.jpg")
+    fix(folder, resolution=64, select=["D303"])
+    assert '"file_name": "A.jpg"' in (folder / "metadata.jsonl").read_text()
+    assert '"file_name": "a.png"' in (folder / "metadata.jsonl").read_text()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from hubtools.dataset.edits.tables import Record, Table, is_file_column
+from hubtools.dataset.folder.names import fold
 from hubtools.dataset.metadata.named import FILE_NAME, resolved
 from hubtools.dataset.metadata.roles import RoleColumns, Roles, names_files, roles_of
 
@@ -21,8 +22,11 @@ class Reference:
     index: int | None  # in a list
 
 
-def references_in(tables: Iterable[Table]) -> dict[str, list[Reference]]:
-    """Where each file is named, by its name."""
+def references_in(
+    tables: Iterable[Table], there: Collection[str] = ()
+) -> dict[str, list[Reference]]:
+    """Where each file is named, by its name. A name that none of `there` has counts for the one of
+    them that it may mean (some disks know no case), where nothing else names that."""
     found: dict[str, list[Reference]] = {}
     for table in tables:
         for record in table.records:
@@ -35,6 +39,16 @@ def references_in(tables: Iterable[Table]) -> dict[str, list[Reference]]:
                     if name is not None:
                         place = Reference(table, record, column, index)
                         found.setdefault(name, []).append(place)
+    lost = [name for name in found if name not in there] if there else []
+    if lost:
+        meant: dict[str, list[str]] = {}
+        for name in there:
+            meant.setdefault(fold(name), []).append(name)
+        exact = found.keys() - lost
+        for name in lost:
+            near = meant.get(fold(name), ())
+            if len(near) == 1 and near[0] not in exact:
+                found.setdefault(near[0], []).extend(found.pop(name))
     return found
 
 

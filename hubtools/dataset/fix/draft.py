@@ -176,7 +176,7 @@ class Draft:
 
     def references(self) -> dict[str, list[Reference]]:
         """Where each file is named."""
-        return references_in(self.tables.values())
+        return references_in(self.tables.values(), self.files)
 
     # --- changing ----------------------------------------------------------------------------
 

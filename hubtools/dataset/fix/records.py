@@ -35,9 +35,9 @@ def names(draft: Draft) -> None:
     """D116, D201, D204: records name the pictures that are there, where only one can be meant."""
     if not draft.finds("D116", "D201", "D204"):
         return
-    there = [name for name in sorted(draft.files) if is_picture_name(name)]
+    there = {name: draft.files[name].origin for name in sorted(draft.files)}
     claimed = {name for _, _, name in draft.rows()}
-    finder = _Finder(there, claimed)
+    finder = _Finder({n: origin for n, origin in there.items() if is_picture_name(n)}, claimed)
     for table in draft.tables.values():
         for record in list(table.editable):
             value = record.values.get(FILE_NAME)
@@ -52,18 +52,20 @@ def names(draft: Draft) -> None:
 
 
 class _Finder:
-    """Pictures that no record names yet, by what may be left of their names."""
+    """Pictures that no record names yet, by what may be left of their names, or of those (`there`
+    has them) that they had before they were renamed."""
 
-    def __init__(self, there: list[str], claimed: set[str]) -> None:
+    def __init__(self, there: dict[str, str], claimed: set[str]) -> None:
         self.claimed = claimed
         self.exact = set(there)
         self._folded: dict[str, list[str]] = defaultdict(list)
         self._bases: dict[str, list[str]] = defaultdict(list)
         self._stems: dict[str, list[str]] = defaultdict(list)
-        for name in there:
-            self._folded[_fold(name)].append(name)
-            self._bases[_fold(name.rpartition("/")[2])].append(name)
-            self._stems[_fold(name.rpartition(".")[0])].append(name)
+        for name, origin in there.items():
+            for one in dict.fromkeys((name, origin)):
+                self._folded[_fold(one)].append(name)
+                self._bases[_fold(one.rpartition("/")[2])].append(name)
+                self._stems[_fold(one.rpartition(".")[0])].append(name)
 
     def near(self, name: str) -> str | None:
         """The one free picture whose name differs in case, accents, spaces, folder or ending."""
@@ -72,9 +74,9 @@ class _Finder:
         base = name.rpartition("/")[2]
         stem = name.rpartition(".")[0] if is_picture_name(name) else name
         for known, key in ((self._folded, name), (self._bases, base), (self._stems, stem)):
-            free = [found for found in known.get(_fold(key), ()) if found not in self.claimed]
+            free = {found for found in known.get(_fold(key), ()) if found not in self.claimed}
             if free:
-                return free[0] if len(free) == 1 else None
+                return free.pop() if len(free) == 1 else None
         return None
 
 
