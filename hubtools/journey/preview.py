@@ -12,6 +12,7 @@ from time import monotonic
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.journey.outlook import Judgement
 from hubtools.layout import CARD
+from hubtools.localhub.door import Door
 from hubtools.project import Project
 from hubtools.publish.options import PushOptions
 from hubtools.publish.release import RepoType, collect
@@ -79,7 +80,6 @@ def preview(
     checks find. They follow the folders. Nothing is written into these, no Hub is asked. Raises
     `HubtoolsError` if a folder holds nothing to publish."""
     require_extra("hub", "The embedded Hub")
-    from hubtools.localhub.door import Door
     from hubtools.localhub.serve import Running
     from hubtools.localhub.server import Hub
 
