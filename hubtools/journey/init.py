@@ -15,7 +15,13 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, from_here, write_text
 from hubtools.journey.copying import class_folder, copy_files, lay_out, refuse_to_mix, repeats_of
 from hubtools.journey.kohya import read_kohya
-from hubtools.journey.rolls import check_pictures, foreign_pictures, is_packed, left_sentences
+from hubtools.journey.rolls import (
+    check_pictures,
+    foreign_pictures,
+    is_packed,
+    left_sentences,
+    unentered,
+)
 from hubtools.journey.said import caption_column
 from hubtools.journey.taking import haul_of
 from hubtools.journey.trainers import everydream
@@ -132,7 +138,9 @@ def init(
             values["dataset"] |= {"path": DATASET, "caption_column": column}
             kind = "folder"
         elif config is None:
+            listing = listing or walk(home)
             count, column = _copy_as_it_is(home, listing, folder / DATASET, force)
+            left = tuple(unentered(listing))
             values["dataset"] |= {"path": DATASET, "caption_column": column}
             kind = "folder"
         else:
@@ -273,11 +281,8 @@ def _pictures_here(folder: Path) -> tuple[str, int, str] | None:
     return None
 
 
-def _copy_as_it_is(
-    source: Path, listing: Listing | None, target: Path, force: bool
-) -> tuple[int, str]:
+def _copy_as_it_is(source: Path, listing: Listing, target: Path, force: bool) -> tuple[int, str]:
     """Copy pictures and their metadata; give (pictures, caption column)."""
-    listing = listing or walk(source)
     check_pictures(source, listing)
     taken = [*(one.name for one in listing.pictures), *foreign_pictures(listing)]
     names = [*taken, *(one.name for one in listing.metadata)]

@@ -10,6 +10,7 @@ from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, En
 from hubtools.dataset.pictures.formats import format_behind
 from hubtools.dataset.pictures.reading import head_of
 from hubtools.errors import HubtoolsError
+from hubtools.findings import shortened
 
 _PACKED = (".parquet", ".tar", ".tgz", ".tar.gz")
 _NEEDS = {".heic": "pillow_heif", ".heif": "pillow_heif", ".jxl": "pillow_jxl"}
@@ -60,6 +61,19 @@ def _misnamed(listing: Listing, entry: Entry) -> bool:
     if listing.opener is not None:  # it would have to be fetched
         return False
     return format_behind(entry.ending, head_of(listing.place(entry.name), 16)) is not None
+
+
+def unentered(listing: Listing) -> list[str]:
+    """A sentence on folders whose pictures nobody sees here, if there are any."""
+    told = []
+    for names, why in (
+        (listing.unreadable, "cannot be read"),
+        (listing.linked_folders, "is a link to a folder"),
+    ):
+        if names:
+            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+            told.append(f"{shortened(names[0], 200)}{more} {why}: what lies there is left.")
+    return told
 
 
 def left_sentences(source: Path, listing: Listing) -> list[str]:

@@ -11,7 +11,7 @@ from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.errors import HubtoolsError
 from hubtools.journey.kohya import read_kohya
-from hubtools.journey.rolls import foreign_pictures
+from hubtools.journey.rolls import foreign_pictures, unentered
 from hubtools.journey.said import Said, Texts
 from hubtools.journey.trainers.config import Captions, Config, PictureSet
 from hubtools.journey.trainers.places import place_of
@@ -71,7 +71,7 @@ def haul_of(home: Path, config: Config) -> Haul:
             taken = [replace(two, captions=_filled(two.captions, config)) for two in taken]
         found.pictures += [two for two in taken if not two.of_class]
         found.classes += [two for two in taken if two.of_class]
-        found.left += one.left
+        found.left += [*one.left, *unentered(one.listing)]
         found.settings = one.settings | found.settings
         if wanted.weight != 1 and taken and not wanted.of_class:
             found.weights[f"{prefix}*"] = wanted.weight

@@ -19,13 +19,16 @@ from PIL import Image
 
 from hubtools import kept
 from hubtools.causes import cannot_be, is_absent, naming, of_system, says_nothing_of_file
+from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.folder.appearing import copy_own
 from hubtools.dataset.pictures.scan_cache import ScanCache
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.files import write_bytes, write_json
 from hubtools.hub.errors import as_sentence
+from hubtools.journey.init import init
 from hubtools.models.targets import target_of
 from hubtools.rooted import Root
+from hubtools.settings import DatasetSettings
 from tests.disks import fill, limited, read_only, small_disk, without_privilege
 from tests.drawing import write_pictures
 from tests.typed import typed
@@ -272,6 +275,28 @@ def test_files_without_permission(tmp_path: Path, words: list[str], locked: str)
     assert locked in done.stdout + done.stderr
     assert "is not a report" not in done.stderr
     assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("told", ["a captioned folder", "sidecars"])
+def test_a_folder_without_permission_is_not_empty(tmp_path: Path, told: str) -> None:
+    """Its pictures are neither left in silence nor gone for those who name them."""
+    ds = tmp_path / "ds"
+    write_pictures(ds, 2)
+    (ds / "locked").mkdir()
+    record = '{"file_name": "locked/a.png", "text": "a dog"}\n'
+    with (ds / "metadata.jsonl").open("a") as file:
+        file.write(record)
+    if told == "sidecars":
+        (ds / "metadata.jsonl").unlink()
+    (ds / "locked").chmod(0)
+    try:
+        with without_privilege():
+            made = init(tmp_path / "project", source=ds)
+            plan = plan_fix(ds, DatasetSettings(), unsafe=("drop-rows",))
+    finally:
+        (ds / "locked").chmod(0o755)
+    assert "locked cannot be read: what lies there is left." in made.left
+    assert not any("locked" in line and line.startswith("-") for line in plan.diff())
 
 
 def test_a_base_without_permission_is_no_other_model(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def _meant(
             if tail in finder.exact and tail not in finder.claimed:
                 return "D204", tail
         return "D204", finder.near(resolved(table.folder, parts[-1]) or "") if parts else None
-    if name in draft.files or name in draft.tables:
+    if name in draft.files or name in draft.tables or draft.looked.listing.hides(name):
         return None, None
     return "D201", finder.near(name)
 
@@ -188,4 +188,5 @@ def _homeless(value: Any, table: Table, draft: Draft) -> str | None:
     drive = len(value) > 2 and value[1] == ":" and value[2] in "\\/"
     if escapes(name) or escapes(value) or drive:
         return "D204"
-    return None if name in draft.files or name in draft.tables else "D201"
+    there = name in draft.files or name in draft.tables or draft.looked.listing.hides(name)
+    return None if there else "D201"

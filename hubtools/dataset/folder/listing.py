@@ -175,6 +175,10 @@ class Listing:
     # of a draft: files that are not yet what, or where, they would be
     moved: Mapping[str, Path] = field(default_factory=dict)
 
+    def hides(self, name: str) -> bool:
+        """Whether a file of that name may lie in a folder that could not be read."""
+        return any(one == "." or f"{name}/".startswith(f"{one}/") for one in self.unreadable)
+
     def place(self, name: str) -> Path:
         """Where the bytes of the file `name` lie."""
         moved = self.moved.get(name)

@@ -39,8 +39,10 @@ def missing_picture(view: Dataset) -> Iterator[Problem]:
         for one in view.partners
         if one.name is not None and one.name not in names and not escapes(one.name)
     ]
-    # D228 speaks of those in archives
-    missing = [one for one in missing if one[1] not in view.packed] if missing else []
+    # D228 speaks of those in archives, D705 of folders that cannot be read
+    missing = [
+        one for one in missing if one[1] not in view.packed and not view.listing.hides(one[1])
+    ]
     if not missing:
         return
     folded = {_fold(name): name for name in names}
