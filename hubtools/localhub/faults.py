@@ -34,7 +34,8 @@ class Fault:
 @dataclass
 class Weather:
     """Failures by chance: each request that fits `method` and `path` fails with `outcome`, with
-    the probability `chance`, or the first `times` of them if that is given."""
+    the probability `chance`, or the first `times` of them if that is given; but for 429 none fails
+    more than twice in a row."""
 
     outcome: Outcome
     chance: float = 0.0
@@ -44,6 +45,7 @@ class Weather:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+_IN_A_ROW = 2  # chance failures of one request; more would be an outage, which no client survives
 # A commit alone can come too late; whoever asks too often is told when to come back.
 _WHERE = {412: ("POST", r"/commit/"), 429: ("*", r"^/"), 504: ("POST", r"/commit/")}
 _EXAMPLE = "for example --chaos 429:0.1,drop:0.05,412:1"
@@ -87,6 +89,7 @@ class Faults:
         self._waiting: list[Fault] = []
         self._weather = weather or []
         self._chance = random.Random(seed)
+        self._failed: dict[tuple[str, str], int] = {}  # in a row, by method and path
         self.struck = 0  # requests that have failed so far
         self._lock = threading.Lock()
 
@@ -113,6 +116,10 @@ class Faults:
                     if fault.hits >= fault.times:
                         self._waiting.remove(fault)
                     return fault
+            address = method, path
+            if self._failed.get(address, 0) == _IN_A_ROW:
+                del self._failed[address]
+                return None
             for one in self._weather:
                 if one.method not in ("*", method) or not re.search(one.path, path):
                     continue
@@ -121,6 +128,9 @@ class Faults:
                 elif one.chance <= self._chance.random():
                     continue
                 self.struck += 1
+                if one.outcome != 429:  # it says when to come back, as often as it likes
+                    self._failed[address] = self._failed.get(address, 0) + 1
                 said = "The embedded Hub fails by chance, as --chaos asks."
                 return Fault(method, path, one.outcome, 1, said, one.headers, 1)
+            self._failed.pop(address, None)
         return None

@@ -60,6 +60,16 @@ def test_a_push_comes_through_bad_weather(pictures: Path, tmp_path: Path) -> Non
         assert len(files) == 12 + 3
 
 
+def test_no_request_fails_for_ever() -> None:
+    """Whoever asks three times is answered, whatever the seed."""
+    faults = Faults(parse_chaos("drop:0.9,503:0.9,429:0.1"), seed=1)
+    for path in ("/api/a", "/api/b"):
+        told = [faults.strike("GET", path) for _ in range(300)]
+        row = [one is not None and one.outcome != 429 for one in told]
+        assert sum(row) > 150
+        assert not any(all(row[i : i + 3]) for i in range(298))
+
+
 def test_chaos_that_is_none_is_told() -> None:
     assert [one.outcome for one in parse_chaos("429:0.1, drop:2,drop-after:0.5")] == [
         429, "drop", "drop-after",
