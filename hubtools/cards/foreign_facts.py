@@ -55,8 +55,8 @@ _TRIGGERS = ("dataset.trigger", "dataset.instance_prompt")
 _LOADED = re.compile(r"load_lora_weights\('([\w.-]+/[\w.-]+)'")
 _FETCHED = re.compile(r"https://huggingface\.co/([\w.-]+/[\w.-]+)/resolve/main/")
 _UNSTATED = (
-    "The licence is {}, which its base model asks for. Who made this LoRA has stated none: ask,"
-    " before you publish it."
+    "The licence is {}, which its base model asks for. Who made this LoRA has stated none that"
+    " the Hub knows: ask, before you publish it."
 )
 
 
@@ -277,11 +277,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
                 if ours and not base.id
                 else ()
             ),
-            *(
-                (_UNSTATED.format(license.id),)
-                if license and "license" not in found.own.keys and project.model.license is None
-                else ()
-            ),
+            *((_UNSTATED.format(license.id),) if license and license.is_base_s else ()),
             *(f"{found.weights}: {fault.text}." for fault in faults),
             *shows.notes,
         ),

@@ -55,7 +55,8 @@ def of_foreign(
     theirs_counts = not typed and ("license" in own.keys or settings.license is None)
     if theirs_counts and isinstance(theirs, str) and is_license(theirs):
         # C304 tells whether the base allows it
-        return License(theirs, *(one if isinstance(one, str) else None for one in (name, link)))
+        name, link = (one if isinstance(one, str) else None for one in (name, link))
+        return License(theirs, name, link)
     if settings.license is None:
         base = base_license(None, base_model, folder)
         if base is None or base.id is None or not is_license(base.id):

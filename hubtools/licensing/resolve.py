@@ -33,6 +33,7 @@ class License:
     name: str | None = None
     link: str | None = None
     reason: str | None = None  # why it is another one than the base asks for
+    is_base_s: bool = False  # nobody has chosen it: the base asks for it
 
     @property
     def title(self) -> str:
@@ -73,7 +74,7 @@ def license_of_lora(
                 " another, say how in model.license_reason",
                 code="license-unclear",
             )
-        return License(base.id, base.name, base.link)
+        return License(base.id, base.name, base.link, is_base_s=True)
     if not is_license(chosen):
         near = suggest(chosen)
         raise HubtoolsError(

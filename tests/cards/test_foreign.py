@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from hubtools.cards.license import of_foreign
+from hubtools.cards.merge import Own
 from hubtools.cards.rules import check_card
 from hubtools.commands.weights import convert
 from hubtools.errors import HubtoolsError
@@ -18,7 +20,9 @@ from hubtools.findings import Severity
 from hubtools.frontmatter import parse
 from hubtools.inference.lora import resolve_lora
 from hubtools.layout import LORA_WEIGHTS
+from hubtools.licensing.resolve import License
 from hubtools.localhub.server import Hub
+from hubtools.project import load_project
 from tests import lorafiles
 from tests.lorafiles import BASE
 from tests.typed import typed
@@ -473,3 +477,17 @@ def test_nobody_is_told_to_draw_with_what_hubtools_draws_not_with(tmp_path: Path
     typed("card", tmp_path / "loha")
     fixes = {f.rule: str(f.fix) for f in check_card(tmp_path / "loha", "model").findings}
     assert fixes["C213"].startswith("put those that you have into")
+
+
+def test_a_licence_says_where_it_is_from(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Base\n")
+    (tmp_path / "hubtools.toml").write_text("")
+    project = load_project(tmp_path)
+    of_author = {None: "apache-2.0", "none of the list": "apache-2.0", "mit": "mit"}
+    for theirs, shown in of_author.items():
+        own = Own({"license": theirs} if theirs else {}, frozenset(), "")
+        found = of_foreign(project, None, str(tmp_path), own)
+        assert found is not None
+        assert (found.id, found.is_base_s) == (shown, theirs != "mit")
+    typed_one = load_project(tmp_path, {("model", "license"): "apache-2.0"})
+    assert of_foreign(typed_one, None, str(tmp_path), own) == License("apache-2.0")
