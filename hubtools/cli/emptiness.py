@@ -1,21 +1,36 @@
 """Paths as they are typed. An empty text where a file, a folder or a repository is to be named is
 taken for the current folder by the system, and nobody means that; one that is not there is told the
-name beside it that is most like it."""
+name beside it that is most like it; an address is told how to fetch what it names."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hubtools.errors import UsageError
+from hubtools.patterns import regex
 
 _TEXTS = {"texts", "prompt"}  # arguments that may be empty: a prompt of no words
 _PLACES = {
     "path", "output_dir", "baseline", "class_data_dir", "held_out", "base_config", "init_from",
     "pretrained_model_name_or_path",
 }  # fmt: skip
+# A page of the Hub, or of one on this machine, and what the Hub's clients write for it.
+_REPOSITORY = regex(
+    r"(?:hf://|https?://(?:huggingface\.co|hf\.co|127\.0\.0\.1:\d+|localhost:\d+)/)"
+    r"(?P<kind>datasets/|models/)?(?P<repo>[\w.-]+/(?P<name>[\w.-]+))"
+)
+
+
+class PathOrModel(click.Path):
+    """A path of this machine, or the address of a model's repository, which stays as it is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A `Path`, or the text of the address."""
+        return value if _is_address(value) else super().convert(value, param, ctx)
 
 
 def refuse_empty(command: click.Command) -> click.Command:
@@ -51,6 +66,8 @@ def _guard(parameter: click.Parameter) -> None:
     def convert(value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             raise click.BadParameter("it is empty.", ctx, param)
+        if _is_address(value):
+            _refuse_address(value, models=isinstance(parameter.type, PathOrModel))
         if must and isinstance(value, str) and not Path(value).exists():
             said = click.BadParameter(f"path {value!r} does not exist.", ctx, param)
             raise UsageError(said.format_message(), missing=value)
@@ -58,3 +75,22 @@ def _guard(parameter: click.Parameter) -> None:
 
     convert.guarded = True  # type: ignore[attr-defined]
     parameter.type.convert = convert  # type: ignore[method-assign]
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and "://" in value and not os.path.lexists(value)
+
+
+def _refuse_address(address: str, *, models: bool) -> None:
+    """Raise `UsageError` for one, but for a model's where `models` are taken."""
+    named = _REPOSITORY.match(address)
+    of_data = named is not None and named["kind"] == "datasets/"
+    if models and not of_data:
+        return
+    hint = "fetch what is there first"
+    if named is not None:
+        kind = " --repo-type dataset" if of_data else ""
+        hint = f"`hf download {named['repo']}{kind} --local-dir {named['name']}` fetches it"
+    raise UsageError(
+        f"{address} is an address, and what is asked for is a place on this machine.", hint=hint
+    )

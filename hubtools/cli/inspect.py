@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubtools.cli.emptiness import PathOrModel
 from hubtools.cli.following import BASE
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
+from hubtools.files import written
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.modelfiles import SAFE
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -29,7 +33,7 @@ _ROWS = 30
 
 
 @click.command("inspect", cls=SettingsCommand)
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=PathOrModel(path_type=Path))
 @click.option(
     "--resolution", type=click.IntRange(32, 4096), help="Training resolution to show the crop for."
 )
@@ -125,11 +129,12 @@ def _weights(found: WeightInspection, out: Output) -> int:
                 f"{s:g}" for s in sorted({*took["strengths"][:1], *took["strengths"][-1:]})
             )
             much = f"{took['tensors']} of {facts['tensors']} tensors"
-            facts[reader] = f"{much}, strength {strengths}" if strengths else much
+            facts[reader] = f"{much}, times alpha / rank = {strengths}" if strengths else much
     if out.human:
         from hubtools.files import human_bytes
 
         facts["bytes"] = human_bytes(facts["bytes"])
+        facts["file"] = found.repository or facts["file"]
     wrong, tells = facts.pop("wrong"), facts.pop("tells")
     if strange := facts.pop("strange_widths", None):
         facts["families"] = (
@@ -169,6 +174,10 @@ def _tell_next(found: WeightInspection, out: Output) -> None:
     else:
         like = "" if found.base_model else f" --base-model {BASE}"
         lora = quote(found.repository or str(place))
+        if found.repository is None:
+            card = place.parent if place.name == LORA_WEIGHTS else None
+            publish = f"card {quote(str(card))}" if card else f"convert {quote(str(place))}{like}"
+            out.hint(f"to publish it, begin with `hubtools {publish}`")
         out.hint(f'next: hubtools generate "a photo of ..." --lora {lora}{like}')
 
 
@@ -216,6 +225,9 @@ def _tables(found: Inspection, out: Output, everything: bool) -> None:
         out.hint(PUT_PICTURES)
     for name, why in found.broken.items():
         out.warn(f"{name} cannot be trained on: {why}.")
+    if out.human and (files := written(Path(found.root), f"*{SAFE}")):
+        first = quote(str(files[0]))
+        out.hint(f"weight files lie there, too; of one tells `hubtools inspect {first}`")
 
 
 def _said(value: Any) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from shlex import quote
 
 import click
 
 from hubtools.errors import UsageError
+from hubtools.layout import PROJECT_FILE
 from hubtools.nearest import candidates
 
 _SHOWN = 4  # commands that have an option
@@ -64,6 +67,9 @@ def _hint_of(error: click.UsageError, commands: Collection[str], typed: Sequence
     see = f"see `{where} --help`"
     if "unexpected extra argument" in error.format_message():
         takes = " ".join(error.ctx.command.collect_usage_pieces(error.ctx))
+        place = typed[-1] if typed else ""
+        if "--project" in _options(error.ctx.command) and (Path(place) / PROJECT_FILE).is_file():
+            return f"of a project that lies elsewhere: `{where} --project {quote(place)}`; {see}"
         return f"it takes `{where} {takes}`; {see}"
     if isinstance(error, click.MissingParameter) and (
         example := EXAMPLES.get(error.ctx.command.name or "")

@@ -91,7 +91,10 @@ def _convert_to_folder(lora: StrPath, *, overwrite: bool, **options: Any) -> Exp
     whose = file.with_suffix("") if file.is_file() else file
     if whose.name in USUAL_STEMS:  # which says nothing of it
         whose = file.resolve().parent
-    name = whose.resolve().name + CONVERTED
+    name = whose.resolve().name
+    if not file.exists():  # a repository, and maybe one of its revisions
+        name = name.partition("@")[0]
+    name += CONVERTED
     folder = (file.parent if file.is_file() else Path()) / name
     if os.path.lexists(folder) and not folder.is_dir():
         raise UsageError(

@@ -25,6 +25,7 @@ from hubtools.lorafile.look import Weights, family_words, look, same_names
 from hubtools.modelfiles import is_pickled
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target
+from hubtools.models.singles import usual_ids
 from hubtools.quiet import hush
 from hubtools.tensornames import Part, part_of
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Tensors = dict[str, Tensor]
-
 
 _COMFYUI = "diffusion_model."
 MAGNITUDE = ".lora_magnitude_vector"  # as peft calls it
@@ -208,7 +208,7 @@ def _target(path: Path, weights: Weights, base: Target | None, family: str | Non
         title = family_words(weights.families)
         raise HubtoolsError(
             f"{path} does not tell what model it is for{f': it may be {title}' if title else ''}.",
-            hint="name the base with --base-model",
+            hint=f"name the base: --base-model {' or '.join(usual_ids(weights.families)[:3])}",
             code="not-supported",
         )
     return fits[0]

@@ -8,14 +8,16 @@ from hubtools.errors import UsageError
 from hubtools.hub.client import check_repo_id, endpoint
 
 _KINDS = {"datasets": "dataset", "spaces": "space", "models": "model"}
-_HOSTS = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/+", re.IGNORECASE)
+_HOSTS = re.compile(
+    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/+|hf://)", re.IGNORECASE
+)
 # what may stand behind a repository in an address
 _PAGES = ("tree", "blob", "resolve", "raw", "settings", "discussions", "commits", "commit")
 
 
-def repository_named(text: str, repo_type: str) -> str:
-    """`owner/name`, or `name` alone, of what was given. Raises `UsageError` for what is no
-    repository, or one of another type."""
+def repository_named(text: str, repo_type: str, *, read: bool = False) -> str:
+    """`owner/name`, or `name` alone, of what was given, to be `read` or sent to. Raises
+    `UsageError` for what is no repository, or one of another type."""
     before, _, behind = text.rpartition("@")
     # a password without a scheme; with one, no error shows it
     shown = f"***@{behind}" if ":" in before and "://" not in before else text
@@ -51,8 +53,8 @@ def repository_named(text: str, repo_type: str) -> str:
         )
     if kind is not None and kind != repo_type:
         raise UsageError(
-            f"{shown} is a {kind}, and a {repo_type} is to be sent.",
-            hint=f"give a {repo_type}'s repository, or --type {kind}",
+            f"{shown} is a {kind}, and a {repo_type} is to be {'read' if read else 'sent'}.",
+            hint=f"give a {repo_type}'s repository" + ("" if read else f", or --type {kind}"),
         )
     try:
         check_repo_id(name)

@@ -13,6 +13,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, leads_out, open_regular, sha256_of, written
 from hubtools.hub.download import fetched, model_info
 from hubtools.hub.errors import is_not_cached, is_unreachable
+from hubtools.hub.names import repository_named
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
@@ -125,7 +126,7 @@ def resolve_lora(
     step: int | None = None,
 ) -> LoraFile:
     """Find the LoRA `source`: a run folder (`step` chooses a snapshot), a .safetensors file, or a
-    Hub repository `owner/name` (`owner/name@revision`).
+    Hub repository `owner/name` (`owner/name@revision`; also as `hf://` or the address of its page).
 
     Raises `HubtoolsError` if there is none, if there are several and none is the obvious one, or
     if the file holds no LoRA.
@@ -142,6 +143,9 @@ def resolve_lora(
             code="file-not-found",
             missing=source,
         )
+    if "://" in source:
+        address, _, at = source.partition("@")
+        source = repository_named(address, "model", read=True) + (f"@{at}" if at else "")
     if path.is_absolute() or source.startswith((".", "~")) or source.count("/") != 1:
         raise UsageError(
             f"The LoRA {source!r} is neither a file, nor a run folder, nor a Hub id.",

@@ -78,6 +78,8 @@ def is_weights(path: StrPath | None) -> bool:
     if (folder := Path(path).expanduser()).is_dir():
         return holds_lora(folder)
     name = str(path)
+    if "://" in name:
+        return True
     if name.endswith(SAFE) or is_pickled(name):
         return True
     return name.count("/") == 1 and not name.startswith((".", "~", "/")) and not Path(name).exists()
@@ -100,7 +102,7 @@ def inspect_weights(source: StrPath) -> WeightInspection:
     if not str(path).endswith(SAFE) and not is_pickled(str(path)):
         found = resolve_lora(str(source))
         path, base = found.path, found.base_model
-        repository = str(source) if found.of_hub else None
+        repository = found.name if found.of_hub else None
     if is_pickled(path.name):
         raise HubtoolsError(
             f"{path} is a pickle, which can run code; hubtools opens .safetensors only.",

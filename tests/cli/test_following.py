@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+from PIL import Image
 
 from hubtools.cli import output
 from hubtools.cli.following import tell_private
@@ -255,6 +256,13 @@ def test_a_lora_from_elsewhere_becomes_a_folder_to_publish(tmp_path: Path) -> No
     missing = typed("convert", "download/none.safetensors", cwd=tmp_path)
     assert "There is no file download/none.safetensors" in missing.stderr
     save(tmp_path / "download" / "other.safetensors", good())
+    Image.new("RGB", (16, 16)).save(tmp_path / "download/preview.png")  # it counts as a dataset
+    mixed = typed("inspect", "download", cwd=tmp_path)
+    assert "weight files lie there, too" in mixed.stderr
+    (tmp_path / "download/preview.png").unlink()
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/hubtools.toml").touch()
+    assert "`hubtools train --project p`" in typed("train", "p", cwd=tmp_path).stderr
     several = typed("inspect", "download", cwd=tmp_path)
     assert several.returncode == 2
     assert "holds 2 weight files" in several.stderr
@@ -279,6 +287,11 @@ def test_a_lora_from_elsewhere_becomes_a_folder_to_publish(tmp_path: Path) -> No
         (("push", "lora", "/srv/x", "--dry-run"), "/srv/x is a path"),
         (("push", "lora", "./x", "--dry-run"), "./x is a path"),
         (("init", "new", "--model-repo", "./x"), "model.repo must look like owner/name"),
+        (("fix", "hf://datasets/me/x"), "`hf download me/x --repo-type dataset --local-dir x`"),
+        (("inspect", "hf://datasets/me/x"), "hf://datasets/me/x is an address"),
+        (("card", "--check", "https://huggingface.co/me/x/tree/main"), "`hf download me/x --local"),
+        (("push", "s3://bucket/x", "me/x"), "fetch what is there first"),
+        (("init", "new", "--from", "hf://me/x"), "hf://me/x is an address"),
     ],
 )
 def test_senseless_arguments_are_one_sentence(

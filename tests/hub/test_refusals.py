@@ -60,6 +60,8 @@ def test_others_are_no_refusals() -> None:
         ("https://huggingface.co/me/x/blob/main/README.md?download=true", "me/x"),
         ("https://huggingface.co/me/x.git", "me/x"),
         ("models/me/x", "me/x"),
+        ("hf://me/x", "me/x"),
+        ("hf://models/me/x/", "me/x"),
     ],
 )
 def test_names_of_models(given: str, found: str) -> None:

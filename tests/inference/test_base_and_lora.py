@@ -188,7 +188,10 @@ def test_a_file_a_folder_and_a_repository(
     )
     hub = resolve_lora("me/people")
     assert (hub.rank, hub.path.name, hub.base_model) == (3, odd.name, "someone/base")
-    assert resolve_lora(f"me/people@{commit.oid}").sha256 == hub.sha256
+    for address in (f"me/people@{commit.oid}", f"hf://me/people@{commit.oid}", "hf://me/people"):
+        assert resolve_lora(address).sha256 == hub.sha256
+    with pytest.raises(UsageError, match="is a dataset, and a model is to be read"):
+        resolve_lora("hf://datasets/me/people")
 
 
 @pytest.mark.parametrize(
