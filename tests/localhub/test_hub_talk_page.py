@@ -71,6 +71,8 @@ def test_a_pull_request_shows_pictures_and_what_keeps_it_from_being_merged(api: 
     commit(api, "theirs", pull=True, **changed)
     shown = ask(api, f"{REPO}/discussions/1")
     assert "Conflicts with main" not in shown
+    merging = "hf discussions merge me/one 1 --type model</pre>"
+    assert f"HF_ENDPOINT={api.endpoint} {merging}" in shown
     assert "a.png: replaced" in shown
     assert "new.png: added" in shown
     assert "b.png" not in shown
@@ -78,7 +80,9 @@ def test_a_pull_request_shows_pictures_and_what_keeps_it_from_being_merged(api: 
     # a picture stands there as such, not with the lines of its pointer as well
     assert re.findall(r"diff --git a/(\S+)", shown) == ["a.txt"]
     commit(api, "ours", **{"a.txt": b"3"})
-    assert "a.txt" in ask(api, f"{REPO}/discussions/1").partition("Conflicts with main")[2][:200]
+    shown = ask(api, f"{REPO}/discussions/1")
+    assert "a.txt" in shown.partition("Conflicts with main")[2][:200]
+    assert merging not in shown
     api.change_discussion_status(REPO, 1, "closed")
     assert "Conflicts with main" not in ask(api, f"{REPO}/discussions/1")
 

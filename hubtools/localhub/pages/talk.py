@@ -78,6 +78,9 @@ def show(call: Call) -> Response:
         tag("p", _about(row), class_="soft"),
         *(_event(view, event) for event in events),
         _conflicts(clash),
+        _merging(view, row["num"])
+        if row["status"] == "open" and _waits(row) and not clash
+        else None,
         diff,
     )
 
@@ -95,6 +98,16 @@ def _conflicts(paths: Sequence[str]) -> Html | None:
     more = f" and {len(paths) - _MOST_CONFLICTS} more" if len(paths) > _MOST_CONFLICTS else ""
     said = f"main has changed them too since: {names}{more}. It cannot be merged like this."
     return tag("div", tag("strong", "Conflicts with main. "), said, class_="sheet wrong")
+
+
+def _merging(view: View, number: int) -> Html:
+    """How a pull request is merged: pages change nothing, as they know nobody's token."""
+    repo = view.repo
+    typed = (
+        f"HF_ENDPOINT={view.call.base} hf discussions merge {repo.full_name} {number}"
+        f" --type {repo.kind}"
+    )
+    return tag("div", tag("p", "To merge it, type"), tag("pre", typed), class_="sheet")
 
 
 def _event(view: View, event: sqlite3.Row) -> Html:
