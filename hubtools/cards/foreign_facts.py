@@ -38,6 +38,7 @@ from hubtools.layout import CONVERTED, LORA_WEIGHTS, PEFT_CONFIG, USUAL_STEMS
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, family_words, look, words_for
 from hubtools.lorafile.told import Beside, Told, base_of_config, hub_id, told_by
+from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target
 from hubtools.models.singles import ids_meant
@@ -117,6 +118,7 @@ class Foreign:
         set_ = self._set("the command line" if typed else "hubtools.toml") if named else None
         card = _base_called(Beside.of(self.folder).card, "its README.md")
         config = base_of_config(self.weights.parent)
+        other = trainer_file(self.weights.parent)
         header = self.told.base_model
         return [
             set_ if typed else None,
@@ -124,6 +126,7 @@ class Foreign:
             set_,
             card,
             Base(config, None, PEFT_CONFIG) if config else None,
+            _base_called(hub_id(other.base), other.file) if other is not None else None,
             _base_called(header, "the header of its file"),
         ]
 

@@ -21,7 +21,8 @@ from hubtools.findings import Problem, RuleBook
 from hubtools.frontmatter import Card, FrontMatter, parse
 from hubtools.layout import CARD, RUN_MANIFEST, SAMPLES_DIR
 from hubtools.lorafile.look import ADAPTERS
-from hubtools.lorafile.told import base_of_card, base_of_config, bundled_in, told_by
+from hubtools.lorafile.told import base_of_card, base_of_config, bundled_in, hub_id, told_by
+from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.manifest import RunManifest
 from hubtools.rooted import LeadsOut, Root
 from hubtools.weights import Header, read_header
@@ -94,7 +95,13 @@ class CardView:
         if "base_model" in self.data:
             return None
         told = (told_by(one.metadata).base_model for one in self.adapters)
-        return bundled_in(self.text) or base_of_config(self.root) or next(filter(None, told), None)
+        other = trainer_file(self.root)
+        return (
+            bundled_in(self.text)
+            or base_of_config(self.root)
+            or (hub_id(other.base) if other is not None else None)
+            or next(filter(None, told), None)
+        )
 
     @cached_property
     def matter(self) -> FrontMatter:

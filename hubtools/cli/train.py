@@ -17,6 +17,8 @@ from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.other_trainers import translated
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.trust import trust_option, with_trust
+from hubtools.files import from_here
+from hubtools.progress import duration
 
 if TYPE_CHECKING:
     from hubtools.findings import Report
@@ -69,6 +71,9 @@ def _watched(project: Project, out: Output) -> Iterator[None]:
             yield
         finally:
             page.leave()
+
+
+_TRIED = 5  # steps that tell how long one takes
 
 
 class TrainCommand(SettingsCommand):
@@ -168,10 +173,18 @@ def command(
         return  # one of several processes; the first one speaks
     if dry_run:
         out.result("The plan stands", steps=manifest.steps, run=str(project.run_dir))
+        if manifest.steps > _TRIED:
+            place = quote(from_here(project.run_dir.parent / "try"))
+            some = f"--max-train-steps {_TRIED} --validation-steps 0 --output-dir {place}"
+            out.hint(f"how long a step takes here is known after a few: the same with {some}")
         tell_again(out)
         return
+    each = ""
+    if manifest.seconds and manifest.steps_done:
+        step = manifest.seconds / manifest.steps_done
+        each = f", {f'{step:.2g} s' if step < 10 else duration(step)} each"
     out.result(
-        f"{manifest.name}: {manifest.steps_done:,} steps",
+        f"{manifest.name}: {manifest.steps_done:,} steps{each}",
         essential=str(project.run_dir),
         run=str(project.run_dir),
         lora=manifest.lora.file if manifest.lora else None,

@@ -59,6 +59,7 @@ def export(
     return run(
         source, place, format=format, precision=dtype, rank=rank,
         base=base, family=family, named=named,
+        base_place=base_model,
         allow_pickle=allow_pickle, overwrite=overwrite,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,16 @@ from hubtools.errors import HubtoolsError
 from hubtools.layout import PEFT_WEIGHTS
 from hubtools.lorafile.look import Said, Weights, words_for
 from hubtools.modelfiles import peft_config, unread
+from hubtools.models.layers import widths_beside
+from hubtools.models.rows import Target
+from hubtools.models.targets import widths_of
+from hubtools.tinypeople import bundled
 from hubtools.weights import Holds
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from hubtools.conversion.adapter import Layer
 
 
 def check_kind(path: Path, weights: Weights) -> None:
@@ -64,6 +71,31 @@ def check_shapes(path: Path, place: str, down: Tensor, up: Tensor) -> None:
             hint="fetch it again, or write it again from the training's state",
             code="file-damaged",
         )
+
+
+def check_widths(path: Path, layers: Mapping[str, Layer], target: Target, base: str | None) -> None:
+    """Raise `HubtoolsError` if the layers (by their names in a file of diffusers) of the LoRA at
+    `path` are of other widths than those of the `base` of the kind `target`."""
+    if base is None:
+        return
+    captions, blocks = widths_of(bundled(base) or base, target)
+    start = f"{target.denoiser}."
+    inside = (
+        (name.removeprefix(start), layer.down.shape[1])
+        for name, layer in layers.items()
+        if name.startswith(start)
+    )
+    if wrong := widths_beside(inside, captions, blocks):
+        raise HubtoolsError(
+            f"The layers of {path} are {_these(wrong)} wide, and those of {base}"
+            f" {_these(captions or blocks)}: it is a LoRA for another model.",
+            hint="name the base that it was trained on; one of your own by its folder",
+            code="not-supported",
+        )
+
+
+def _these(widths: Iterable[int]) -> str:
+    return " and ".join(map(str, widths))
 
 
 def check_magnitude(path: Path, place: str, up: Tensor, magnitude: Tensor) -> None:

@@ -10,6 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, BinaryIO
 
 from hubtools.conversion.adapter import Adapter, read_adapter, whole_name
+from hubtools.conversion.checks import check_widths
 from hubtools.conversion.formats import Format, peft_parts, tensors_for
 from hubtools.conversion.reduction import (
     DTYPES,
@@ -72,13 +73,15 @@ def export(
     base: Target | None = None,
     family: str | None = None,
     named: str | None = None,
+    base_place: str | None = None,
     allow_pickle: bool = False,
     overwrite: bool = False,
 ) -> Exported:
     """Write the LoRA in the file `source` as the file `to` (of `peft`: as a folder), with alphas in
     the weights, and read it back. `precision`: of its numbers, default what they are in; `rank`: at
     most so many a layer; `base`, `family`: as in `read_adapter`;
-    `named`: name of the base, for the header.
+    `named`: name of the base, for the header; `base_place`: its folder or name, to compare
+    widths with.
 
     Raises `UsageError` if something else lies at `to`, and what `read_adapter` and `tensors_for`
     raise."""
@@ -87,6 +90,7 @@ def export(
     before = _with_texts(
         read_adapter(source, base, family=family, allow_pickle=allow_pickle), source
     )
+    check_widths(source, before.layers, before.target, base_place)
     now: Adapter = replace(folded(before), base=named)
     check_finite(source, _numbers(now), "fp32", _FOLDED)
     if rank is not None:

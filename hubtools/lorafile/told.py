@@ -21,6 +21,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
+from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.modelfiles import peft_config
 from hubtools.models.registry import DENOISERS
 from hubtools.patterns import regex
@@ -129,10 +130,12 @@ def kept_of(metadata: Mapping[str, str], base: str | None = None) -> dict[str, s
 @dataclass(frozen=True)
 class Beside:
     """What lies beside a LoRA's file says of it. Names of bases: `card`, by README.md; `config`, by
-    peft's adapter_config.json. `trigger`: by the card. `stated`: as `stated_in`."""
+    peft's adapter_config.json; `settings`, by those of another trainer. `trigger`: by the card,
+    else by those settings. `stated`: as `stated_in`."""
 
     card: str | None = None
     config: str | None = None
+    settings: str | None = None
     trigger: str | None = None
     stated: Stated = ()
 
@@ -143,13 +146,16 @@ class Beside:
         if base is None and "base_model" not in data and data:
             with Root(folder) as root:
                 base = bundled_in(root.read(CARD, _MOST_CARD).decode(errors="replace"))
-        return cls(base, base_of_config(folder), trigger_of_card(data), stated_in(data))
+        other = trainer_file(folder)
+        trigger = trigger_of_card(data) or (other.trigger if other is not None else None)
+        settings = hub_id(other.base) if other is not None else None
+        return cls(base, base_of_config(folder), settings, trigger, stated_in(data))
 
 
 def base_told(file: Path) -> str | None:
     """The name of the base of a LoRA: by what lies beside it, else by its header."""
     beside = Beside.of(file.parent)
-    if base := beside.card or beside.config:
+    if base := beside.card or beside.config or beside.settings:
         return base
     return told_by(read_header(file).metadata).base_model if file.suffix == ".safetensors" else None
 

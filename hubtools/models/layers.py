@@ -5,7 +5,7 @@ its names only."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 from hubtools.models.registry import TARGETS
@@ -72,6 +72,25 @@ def widths_of_none(
         if width in table:
             return ()
     return tuple(sorted(found)) if rows else ()
+
+
+def widths_beside(
+    layers: Iterable[tuple[str, int]], captions: Collection[int], blocks: Collection[int]
+) -> tuple[int, ...]:
+    """Widths of what goes into layers (path within the denoiser, width) of a LoRA, where none is
+    among those of its base: `captions` what goes into the cross-attention of a UNet, `blocks` what
+    goes into a block; empty where those are not known."""
+    found: dict[bool, set[int]] = {True: set(), False: set()}
+    for layer, width in layers:
+        if _BLOCK.match(layer):
+            found[False].add(width)
+        elif _CAPTIONS.search(layer) and not layer.startswith("transformer_blocks"):
+            found[True].add(width)
+    wrong = set[int]()
+    for of_captions, known in ((True, captions), (False, blocks)):
+        if known and found[of_captions].isdisjoint(known):
+            wrong |= found[of_captions]
+    return tuple(sorted(wrong))
 
 
 def _all_of(said: set[Names]) -> Names:

@@ -38,6 +38,23 @@ def target_of(base: StrPath) -> Target | None:
     return None
 
 
+def widths_of(base: StrPath, row: Target) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What goes into the cross-attention of the UNet, and into a block of the transformer, of a
+    base of the kind `row`: by its folder; by its name where that is no folder here, unless it calls
+    itself tiny. Empty where nothing tells."""
+    folder = folder_of(base)
+    if folder is None:
+        tiny = "tiny" in str(base).lower() or Path(base).expanduser().is_file()
+        return ((), ()) if tiny else (row.layers.captions, row.layers.widths)
+    config = _json(folder / row.denoiser / "config.json")
+    if row.layers.captions:
+        width = config.get("cross_attention_dim")
+        return ((width,) if isinstance(width, int) else ()), ()
+    heads, each = config.get("num_attention_heads"), config.get("attention_head_dim")
+    known = isinstance(heads, int) and isinstance(each, int) and heads * each in row.layers.widths
+    return (), row.layers.widths if known else ()
+
+
 def chosen_target(name: TargetName | None, base: StrPath | None) -> Target | None:
     """The target that a setting names, else that of `base`; None if nothing tells."""
     if name is not None:

@@ -140,6 +140,11 @@ def test_a_plan_says_how_to_carry_it_out(tmp_path: Path) -> None:
     done = typed(*words, cwd=project)
     assert done.returncode == 0, done.stderr
     assert nexts(done.stderr) == [[word for word in words if word != "--dry-run"]]
+    assert "how long a step takes" not in done.stderr
+    done = typed(*words[:-2], cwd=project)
+    assert "the same with --max-train-steps 5 --validation-steps 0 --output-dir runs/try" in (
+        done.stderr
+    )
     done = typed("ship", "--dry-run", "--until", "dataset-card", cwd=project)
     assert nexts(done.stderr) == [["ship", "--until", "dataset-card"]]
 

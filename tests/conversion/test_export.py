@@ -33,9 +33,9 @@ from tests.watched import manifest
 ALPHA = 2.0  # of rank 4: half the strength of alpha 4
 Changes = dict[str, torch.Tensor]
 IDS = {
-    "sd15": "stable-diffusion-v1-5/stable-diffusion-v1-5",
-    "sdxl": "stabilityai/stable-diffusion-xl-base-1.0",
-    "flux": "black-forest-labs/FLUX.1-dev",
+    "sd15": "me/tiny-stable-diffusion-v1-5",  # tiny: its name tells no widths
+    "sdxl": "me/tiny-stable-diffusion-xl-base-1.0",
+    "flux": "me/tiny-FLUX.1-dev",
 }
 
 
@@ -477,3 +477,19 @@ def test_the_command_line(pipelines: dict[str, Any], tmp_path: Path) -> None:
     assert (told["style"], told["rank"]) == ("diffusers", 4)
     looked = typed("inspect", "mine-kohya.safetensors", "--format=json", cwd=tmp_path)
     assert json.loads(looked.stdout)["comfyui"]["strengths"] == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("width", "base", "theirs"),
+    [(128, "stable-diffusion-v1-5/stable-diffusion-v1-5", 768), (768, "tiny-people", 128)],
+)
+def test_a_lora_of_other_widths_is_refused(
+    tmp_path: Path, width: int, base: str, theirs: int
+) -> None:
+    layer = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
+    halves = {"A": torch.ones(4, width), "B": torch.ones(64, 4)}
+    file = tmp_path / "one.safetensors"
+    save_file({f"{layer}.lora_{half}.weight": one for half, one in halves.items()}, file)
+    with pytest.raises(HubtoolsError, match=f"are {width} wide, and those of {base} {theirs}"):
+        convert(file, base_model=base)
+    assert [one.name for one in tmp_path.iterdir()] == ["one.safetensors"]
