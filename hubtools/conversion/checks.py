@@ -20,8 +20,6 @@ from hubtools.weights import Holds
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hubtools.conversion.adapter import Layer
-
 
 def check_kind(path: Path, weights: Weights) -> None:
     """Raise `HubtoolsError` for what is no LoRA, or is damaged."""
@@ -73,16 +71,16 @@ def check_shapes(path: Path, place: str, down: Tensor, up: Tensor) -> None:
         )
 
 
-def check_widths(path: Path, layers: Mapping[str, Layer], target: Target, base: str | None) -> None:
-    """Raise `HubtoolsError` if the layers (by their names in a file of diffusers) of the LoRA at
-    `path` are of other widths than those of the `base` of the kind `target`."""
+def check_widths(path: Path, downs: Mapping[str, Tensor], target: Target, base: str | None) -> None:
+    """Raise `HubtoolsError` if the layers of the LoRA at `path` (their halves A by their names in
+    a file of diffusers) are of other widths than those of the `base` of the kind `target`."""
     if base is None:
         return
     captions, blocks = widths_of(bundled(base) or base, target)
     start = f"{target.denoiser}."
     inside = (
-        (name.removeprefix(start), layer.down.shape[1])
-        for name, layer in layers.items()
+        (name.removeprefix(start), down.shape[1])
+        for name, down in downs.items()
         if name.startswith(start)
     )
     if wrong := widths_beside(inside, captions, blocks):

@@ -90,7 +90,8 @@ def export(
     before = _with_texts(
         read_adapter(source, base, family=family, allow_pickle=allow_pickle), source
     )
-    check_widths(source, before.layers, before.target, base_place)
+    downs = {name: layer.down for name, layer in before.layers.items()}
+    check_widths(source, downs, before.target, base_place)
     now: Adapter = replace(folded(before), base=named)
     check_finite(source, _numbers(now), "fp32", _FOLDED)
     if rank is not None:
