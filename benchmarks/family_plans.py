@@ -333,9 +333,14 @@ def plan_of(folder: Path, size: int, **settings: Any) -> TrainPlan:
     )  # fmt: skip
 
 
-def rows(folder: Path, size: int) -> list[str]:
+def gb(count: float) -> str:
+    """A number of bytes as the page tells it."""
+    return f"{count / 1e9:.1f} GB"
+
+
+def rows(folder: Path, size: int, tried: list[dict[str, Any]] = TRIED) -> list[str]:
     """A line of the table for each card."""
-    plans = [(settings, plan_of(folder, size, **settings)) for settings in TRIED]
+    plans = [(settings, plan_of(folder, size, **settings)) for settings in tried]
     lines = []
     for card in CARDS:
         best = next((pair for pair in plans if fits(pair[1], card)), None)
@@ -345,12 +350,12 @@ def rows(folder: Path, size: int) -> list[str]:
         settings, plan = best
         assert plan.memory is not None
         samples = held(plan.memory.samples)
-        drawn = human_bytes(samples) if samples <= card * 10**9 else f"no ({human_bytes(samples)})"
+        drawn = gb(samples) if samples <= card * 10**9 else f"no ({gb(samples)})"
         batch = settings.get("train_batch_size", 1)
-        saved = ", checkpointing" if settings.get("gradient_checkpointing") else ""
+        saved = ", `--gradient-checkpointing`" if settings.get("gradient_checkpointing") else ""
         saved += f", {settings['quantize']}" if "quantize" in settings else ""
         lines.append(
-            f"| {card} GB | batch {batch}{saved} | {human_bytes(held(plan.memory.steps))}"
+            f"| {card} GB | batch {batch}{saved} | {gb(held(plan.memory.steps))}"
             f" | {drawn} | {plan.memory.flops / 1e12 / batch:.1f} |"
         )
     return lines

@@ -1,7 +1,8 @@
-"""The three tables of docs/families.md that tell what flow bases take, from the plans of
-`family_plans`.
+"""What docs/families.md tells of memory, work and disk, from the plans of `family_plans`: three
+tables of flow bases, one of SDXL, and sentences on it and on Stable Diffusion.
 
-    python benchmarks/family_tables.py    writes them, in some minutes
+    python benchmarks/family_tables.py    writes the tables and says which sentences to change, in
+                                          some minutes
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from family_plans import BASES, CARDS, STEPS, TRIED, fits, plan_of
+from family_plans import BASES, CARDS, STEPS, TRIED, fits, gb, plan_of, rows
 
 from hubtools.models import outlines
 from hubtools.models.families.noise import FLOW
@@ -35,24 +36,34 @@ ALIKE = ("FLUX.1 schnell",)  # the page says as whom
 Settings = dict[str, Any]
 
 
+SDXL = "| card | settings | steps | a sample | TFLOP a picture |"
+
+
+def _folder(work: Path, name: str) -> Path:
+    """The configuration files of a base."""
+    folder = work / name
+    for file, content in BASES[name].items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
 def folders(work: Path) -> Iterator[tuple[str, Path, int]]:
     """(name, folder of configuration files, native size in pixels) of each flow base."""
-    for name, files in BASES.items():
-        folder = work / name
-        for file, content in files.items():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            (folder / file).write_text(json.dumps(content), encoding="utf-8")
+    for name in BASES:
+        folder = _folder(work, name)
         info = family_of(folder, name).info(folder, None)
         if info.prediction_type == FLOW and name not in ALIKE:
             yield name, folder, info.native_size
 
 
-def _gb(count: float) -> str:
-    return f"{count / 1e9:.1f} GB"
-
-
 def _mb(count: float) -> str:
     return f"{count / 1e6:.0f} MB"
+
+
+def _cached(plan: TrainPlan) -> int:
+    """Bytes of a picture in the cache."""
+    return (SIDE // plan.base.latent_factor) ** 2 * plan.base.cell_bytes
 
 
 def sizes(folder: Path, plan: TrainPlan) -> str:
@@ -61,11 +72,10 @@ def sizes(folder: Path, plan: TrainPlan) -> str:
     absent = left_out(folder, support)
     names = [n for n in texts_of(support) if "encoder" in n and n not in absent]
     text = sum(outlines.numbers_of(folder, name) or 0 for name in names) * 2
-    picture = (SIDE // info.latent_factor) ** 2 * info.cell_bytes
     assert plan.memory is not None
     return (
-        f"{_gb(plan.memory.base)} | {_gb(text)} | {_mb(plan.lora_bytes)} | {_mb(plan.state_bytes)}"
-        f" | {info.caption_bytes / 1e6:.1f} MB | {picture / 1e6:.1f} MB"
+        f"{gb(plan.memory.base)} | {gb(text)} | {_mb(plan.lora_bytes)} | {_mb(plan.state_bytes)}"
+        f" | {info.caption_bytes / 1e6:.1f} MB | {_cached(plan) / 1e6:.1f} MB"
     )
 
 
@@ -77,8 +87,8 @@ def costs(plan: TrainPlan) -> str:
     time = f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
     told = f"{work:.0f}" if work >= 100 else f"{work:.1f}"
     return (
-        f"{_gb(held(found.captions))} | {_gb(held(found.samples))} | {told} | {time}"
-        f" | {_gb(plan.bytes_needed)}"
+        f"{gb(held(found.captions))} | {gb(held(found.samples))} | {told} | {time}"
+        f" | {gb(plan.bytes_needed)}"
     )
 
 
@@ -115,6 +125,49 @@ def tables(work: Path, tried: list[Settings]) -> dict[str, dict[str, str]]:
     return found
 
 
+def sdxl(work: Path, tried: list[Settings]) -> dict[str, str]:
+    """The rows of the table of SDXL, by card."""
+    lines = rows(_folder(work, "SDXL"), SIDE, tried)
+    return dict(line.strip("| ").split(" | ", 1) for line in lines)
+
+
+def sentences(work: Path) -> list[str]:
+    """What the page says of Stable Diffusion and SDXL beside its tables."""
+    plan = plan_of(_folder(work, "Stable Diffusion 1.5"), 512, train_batch_size=4)
+    found = plan.memory
+    large = plan_of(_folder(work, "SDXL"), SIDE)
+    more = large.memory
+    assert found is not None
+    assert more is not None
+    seconds = more.flops / SPEED
+    caption = large.base.caption_bytes / 1e6
+    picture = _cached(large) / 1e6
+    batch_of_four = (
+        f"a batch of four holds {gb(held(found.steps))} and does {found.flops / 4e12:.1f} TFLOP a"
+        f" picture, a sample {gb(held(found.samples))}, captions {gb(held(found.captions))},"
+        f" pictures {gb(held(found.pictures))}; the LoRA takes {_mb(plan.lora_bytes)}, a state"
+        f" {_mb(plan.state_bytes)}."
+    )
+    places = (
+        f"Encoding captions takes {gb(held(more.captions))} and pictures {gb(held(more.pictures))},"
+        f" before the UNet ({gb(more.base)} in bf16) is loaded. On disk: the LoRA"
+        f" {_mb(large.lora_bytes)}, a state {_mb(large.state_bytes)} (two are kept),"
+        f" {gb(large.bytes_needed)} for the whole run with snapshots and samples; in the cache"
+        f" {picture:.1f} MB a picture and {caption:.2f} MB a caption."
+    )
+    time = (
+        f"would take {seconds:.2f} s a picture, {seconds * STEPS / 60:.1f} minutes for {STEPS:,}"
+        " steps of one picture"
+    )
+    return [batch_of_four, places, time]
+
+
+def missing(page: str, work: Path) -> list[str]:
+    """The sentences that the page does not say."""
+    said = " ".join(page.split())
+    return [sentence for sentence in sentences(work) if sentence not in said]
+
+
 def rows_of(text: str, header: str) -> dict[str, str]:
     """The rows below `header` in a page, by the first cell."""
     below = text[text.index(header) :].splitlines()[2:]
@@ -132,11 +185,14 @@ def main() -> None:
     hush()
     text = PAGE.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as work:
-        for header, rows in tables(Path(work), TRIED).items():
+        found = tables(Path(work), TRIED) | {SDXL: sdxl(Path(work), TRIED)}
+        for header, told in found.items():
             old = "".join(f"| {n} | {cells} |\n" for n, cells in rows_of(text, header).items())
-            new = "".join(f"| {n} | {cells} |\n" for n, cells in rows.items())
+            new = "".join(f"| {n} | {cells} |\n" for n, cells in told.items())
             assert old in text
             text = text.replace(old, new)
+        for sentence in missing(text, Path(work)):
+            print("write:", sentence)
     PAGE.write_text(text, encoding="utf-8")
 
 
