@@ -1,8 +1,9 @@
 """The server of a page: this machine only, one person, one token.
 
 Every address begins with a token that only the command prints. What comes under another name of
-this machine (a page of elsewhere whose name was made to point here), from another origin, or
-without the token gets nothing. Nothing is loaded from elsewhere: the page's policy forbids it.
+this machine (a page of elsewhere whose name was made to point here), from another origin, from
+another user, or without the token gets nothing. Nothing is loaded from elsewhere: the page's policy
+forbids it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from urllib.parse import unquote
 from hubtools.causes import of_system
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
+from hubtools.peers import is_of_another
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -157,7 +159,7 @@ class _Listening(ThreadingHTTPServer):
         super().__init__(*args)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        return not self.leave.is_set()
+        return not self.leave.is_set() and not is_of_another(client_address[1], self.owner.port)
 
     def known(self, request: Any) -> None:
         """This connection has shown the token."""

@@ -155,6 +155,7 @@ class HubApp:
                 raise Problem(fault.outcome, fault.message, headers=dict(fault.headers))
             call = self._call(request, raw_path)
             if self.door is not None:
+                self.door.keep_out(request.client, request.scope["server"])
                 turned = pages.at_door(self.door, call)
                 if turned is not None:
                     return turned

@@ -8,6 +8,7 @@ import hmac
 import secrets
 
 from hubtools.localhub.problems import Problem
+from hubtools.peers import is_of_another
 
 _WAY = "/-/in/"
 
@@ -22,6 +23,12 @@ class Door:
     def address(self, url: str, page: str = "") -> str:
         """That of a page of the Hub at `url`, with the key."""
         return f"{url}{self.prefix}/{page}"
+
+    def keep_out(self, client: tuple[str, int] | None, server: tuple[str, int]) -> None:
+        """Raises `Problem` 403 for another user of this machine, who may have the key from the
+        words of the browser's process."""
+        if client is not None and is_of_another(client[1], server[1]):
+            raise Problem(403, "These pages are for the user who has started them.")
 
     def within(self, raw_path: str) -> str:
         """The path behind the key. Raises `Problem` 403 for one without it."""

@@ -1,0 +1,85 @@
+"""Other users of this machine, who see with which words a browser was started."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from http.client import HTTPConnection, RemoteDisconnected
+from pathlib import Path
+
+import pytest
+
+from hubtools import peers
+from hubtools.localhub.door import Door
+from hubtools.localhub.problems import Problem
+from hubtools.loopback import Answer, Server
+
+OTHER = 65534
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no table of users")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs another user")
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_whose_a_connection_is(
+    family: socket.AddressFamily, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of one who connects by the address of the other protocol."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        child = os.fork()
+        if not child:
+            os.setuid(OTHER)
+            place = "127.0.0.1" if family == socket.AF_INET else "::ffff:127.0.0.1"
+            with socket.socket(family) as caller:
+                caller.connect((place, port))
+                caller.recv(1)
+            os._exit(0)
+        connection, place = server.accept()
+        with connection:
+            assert not peers.is_of_another(place[1], port)  # to root everybody is welcome
+            monkeypatch.setattr(os, "geteuid", lambda: OTHER)
+            assert not peers.is_of_another(place[1], port)
+            monkeypatch.setattr(os, "geteuid", lambda: OTHER - 1)
+            assert peers.is_of_another(place[1], port)
+        os.waitpid(child, 0)
+
+
+def table_of(folder: Path, theirs: int, ours: int, user: int) -> Path:
+    line = f" 0: 0100007F:{theirs:04X} 0100007F:{ours:04X} 01 0:0 00:0 0 {user} 0 1 1"
+    table = folder / "tcp"
+    table.write_text(f"  sl  local_address rem_address   st\n{line}\n")
+    return table
+
+
+def test_who_has_the_address_from_another_s_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server("review")
+    server.start(lambda parts: Answer.json({"pictures": 1}), lambda parts, sent: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    try:
+        for user in (1000, OTHER, 0):
+            caller = HTTPConnection("127.0.0.1", server.port, timeout=10)
+            monkeypatch.setattr(peers, "_users", lambda theirs, ours, user=user: {user})
+            caller.request("GET", f"/{server.token}/set")
+            if user == OTHER:
+                with pytest.raises((RemoteDisconnected, ConnectionError)):
+                    caller.getresponse()
+            else:
+                assert caller.getresponse().status == 200
+            caller.close()
+    finally:
+        server.stop()
+
+
+def test_the_door_of_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(peers, "_TABLES", (table_of(tmp_path, 40000, 50000, OTHER),))
+    door = Door()
+    with pytest.raises(Problem, match="for the user who has started them"):
+        door.keep_out(("127.0.0.1", 40000), ("127.0.0.1", 50000))
+    door.keep_out(("127.0.0.1", 40001), ("127.0.0.1", 50000))
+    door.keep_out(None, ("127.0.0.1", 50000))
+    monkeypatch.setattr(peers, "_TABLES", (table_of(tmp_path, 40000, 50000, 1000),))
+    door.keep_out(("127.0.0.1", 40000), ("127.0.0.1", 50000))
