@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +29,16 @@ _CONTRAST, _FAINT, _ONE_COLOUR = 8.0, 12.0, 3.0
 _DARK, _LIGHT = 50, 212
 # Pixels; smaller pictures have no small copy in which fine and coarse can be told apart.
 _ENOUGH = 128
+
+# How systems call a screenshot in the languages that are spoken most; a number, mostly the date,
+# or nothing follows.
+_SCREENSHOT = re.compile(
+    r"(screen ?shot|screen ?capture|screen ?grab|bildschirmfoto|bildschirmabbildung"
+    r"|capture d['’]écran|captura de (pantalla|tela|ecrã)|schermata|schermafbeelding|zrzut ekranu"
+    r"|снимок экрана|skärmavbild|skærmbillede|skjermbilde|näyttökuva|ekran görüntüsü"
+    r"|スクリーンショット|屏幕截图|屏幕快照|截屏|截图|螢幕截圖|스크린샷)"
+    r"([ _-]*(from|vom|du|de|del|da|van|od|от|z))?[ _(-]*(\d.*)?",
+)
 
 
 def _whole(
@@ -327,3 +339,24 @@ def profile(view: Dataset) -> Iterator[Problem]:
             "convert it to sRGB",
             facts.name,
         )
+
+
+@DATASET_RULES.rule("D317", "A picture is called a screenshot", Severity.INFO)
+def screenshot(view: Dataset) -> Iterator[Problem]:
+    """Systems call a screenshot so, in their language and with a date. It shows bars, icons and
+    buttons beside what is meant, and they are learnt with it; a picture on a page is smaller
+    there than it was made. Names are all that this goes by: wallpapers, renderings and frames of
+    films have the sizes of screens, too.
+
+    Example: Screenshot_20240131-101500.png
+    Fix: crop it (`hubtools review`), use the picture that it shows, or leave it out. If screens are
+    what is to be learnt, ignore this rule.
+    """
+    for entry in view.listing.pictures:
+        stem = unicodedata.normalize("NFC", entry.base.rpartition(".")[0]).casefold()
+        if _SCREENSHOT.fullmatch(stem):
+            yield Problem(
+                "it is called as screenshots are: bars and buttons in it would be learnt",
+                "crop it (`hubtools review`), or use the picture that it shows",
+                entry.name,
+            )

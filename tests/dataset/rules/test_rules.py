@@ -52,6 +52,9 @@ def rows(change: Callable[[int, dict[str, Any]], dict[str, Any]]) -> Spoil:
     return spoil
 
 
+SCREENSHOT = "Bildschirmfoto 2024-01-31 um 10.15.00.png"
+
+
 def put(name: str, data: str | bytes = "") -> Spoil:
     def spoil(root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -545,6 +548,7 @@ BAD: list[Row] = [
         {},
     ),
     ("D316", image(lambda opened: opened, icc_profile=profile(P3_RED)), "2.png", set(), {}),
+    ("D317", renamed("2.png", SCREENSHOT), SCREENSHOT, set(), {}),
     ("D402", copied(lambda original: original, compress_level=1), "2.png", set(), {}),
     ("D403", copied(lambda original: original.resize((128, 96))), "1.png", set(), {}),
     ("D404", leak, "train/1.png", {"D216", "D403"}, {}),
@@ -816,3 +820,25 @@ def test_severities_that_depend(good: Path, settings: DatasetSettings) -> None:
     picture(good / "2.png", 2, (20, 20))
     (small,) = (f for f in found(good, settings) if f.rule == "D304")
     assert small.severity is Severity.ERROR
+
+
+@pytest.mark.parametrize(
+    ("stem", "is_one"),
+    [
+        ("Screenshot_20240131-101500_Chrome", True),
+        ("Screen Shot 2019-01-31 at 10.15.00 AM", True),
+        ("Screenshot from 2024-01-31 10-15-00", True),
+        ("Screenshot (12)", True),
+        ("Capture d\u2019e\u0301cran 2024-01-31", True),  # letters as a Mac writes them
+        ("Снимок экрана от 2024-01-31", True),
+        ("スクリーンショット 2024-01-31 10.15.00", True),
+        ("screenshot-of-a-cat", False),
+        ("cat screenshot 2", False),
+        ("screenshots", False),
+        ("IMG_20240131_101500", False),
+    ],
+)
+def test_what_is_called_a_screenshot(tmp_path: Path, stem: str, is_one: bool) -> None:
+    (tmp_path / f"{stem}.png").touch()
+    found = validate(tmp_path, select=("D317",)).findings
+    assert [one.path for one in found] == [f"{stem}.png"] * is_one
