@@ -77,11 +77,12 @@ def step_name(step: int) -> str:
 
 def home_dir() -> Path | None:
     """The user's home folder; None for one who has none, as users of containers that no list
-    names."""
+    names, and for a relative one: what lies in the working directory may be somebody else's."""
     try:
-        return Path.home()
+        home = Path.home()
     except RuntimeError:
         return None
+    return home if home.is_absolute() else None
 
 
 def cache_dir() -> Path:
@@ -93,8 +94,8 @@ def cache_dir() -> Path:
     explicit = os.environ.get("HUBTOOLS_CACHE")
     if explicit:
         return Path(explicit)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else _home_for("cache", "HUBTOOLS_CACHE") / ".cache") / "hubtools"
+    base = _absolute("XDG_CACHE_HOME") or _home_for("cache", "HUBTOOLS_CACHE") / ".cache"
+    return base / "hubtools"
 
 
 def config_dir() -> Path:
@@ -106,8 +107,14 @@ def config_dir() -> Path:
     explicit = os.environ.get("HUBTOOLS_CONFIG")
     if explicit:
         return Path(explicit)
-    base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else _home_for("key", "HUBTOOLS_CONFIG") / ".config") / "hubtools"
+    base = _absolute("XDG_CONFIG_HOME") or _home_for("key", "HUBTOOLS_CONFIG") / ".config"
+    return base / "hubtools"
+
+
+def _absolute(variable: str) -> Path | None:
+    """The folder that a variable names; a relative one is invalid (XDG Base Directory)."""
+    path = Path(os.environ.get(variable, ""))
+    return path if path.is_absolute() else None
 
 
 def _home_for(what: str, variable: str) -> Path:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hubtools import trust
 from hubtools.errors import HubtoolsError
+from hubtools.layout import config_dir
 from hubtools.trust import is_sealed, seal
 
 NAME = ".hubtools/state.json"
@@ -94,3 +95,22 @@ def test_any_content(tmp_path_factory: pytest.TempPathFactory, content: Any, mar
     assert is_sealed(root, NAME, _through_json(seal(root, NAME, content)))
     assert not is_sealed(root, NAME, content | {trust.SEAL: mark})
     assert not is_sealed(root, NAME, mark)
+
+
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CONFIG_HOME"])
+def test_no_key_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """A folder of somebody else's may hold one, for a home that is relative."""
+    for name in ("HUBTOOLS_CONFIG", "XDG_CONFIG_HOME", trust.KEY_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    assert config_dir() == tmp_path / "home" / ".config" / "hubtools"
+    monkeypatch.setenv(variable, ".")
+    if variable == "HOME":
+        monkeypatch.setenv("USERPROFILE", ".")
+        with pytest.raises(HubtoolsError, match="no home folder"):
+            config_dir()
+    else:
+        assert config_dir() == tmp_path / "home" / ".config" / "hubtools"
