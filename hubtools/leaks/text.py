@@ -32,6 +32,8 @@ _NEXT = regex(
     r"[ \t\"',+>#|\\]{0,40}+(\r?\n[\s\"',+>#|\\]{0,40}+|\"[ \t]{0,9}[,+]?[ \t]{0,9}\"|[ \t]{1,40}+)"
     r"([A-Za-z0-9+/_-]+={0,2})"
 )
+_BESIDE = regex(r"([ \t]{1,4}+)([A-Za-z0-9+/_-]+={0,2})")
+_LINES = (64, 76)  # characters of base64 (RFC 7468, RFC 2045)
 _BASE32 = regex(r"[A-Z2-7]{26,}\Z")
 _HEX = regex(r"[0-9a-fA-F]+\Z")
 _SHORT = 4096  # up to so many characters every alignment is tried
@@ -145,8 +147,13 @@ def _runs(text: str) -> Iterator[tuple[int, str]]:
     while (match := _PACKED.search(text, end)) is not None:
         start, end = match.span()
         parts = [match[0]]
-        while not parts[-1].endswith("=") and (more := _NEXT.match(text, end)) is not None:
-            line = "\n" in more[1] or '"' in more[1]
+        while not parts[-1].endswith("="):
+            # in a view an escaped end of a line is a blank; MIME's lines and PEM's have a length
+            full = len(parts[-1]) in _LINES
+            more = _NEXT.match(text, end) or (_BESIDE.match(text, end) if full else None)
+            if more is None:
+                break
+            line = full or "\n" in more[1] or '"' in more[1]
             if not line and len(parts[-1]) < 32:
                 break
             parts.append(more[2])

@@ -31,11 +31,13 @@ class View(NamedTuple):
 
 # JSON, Python, C, shell: \u0068 \x68 \150 \_; RTF: \'68 \u104?; addresses: %68; HTML: &#104; &lowbar;
 _ESCAPE = regex(
-    r"(?<!\\)\\{1,64}(?:(?:0000(?=[2-7])|u(?:00|\{0{0,4})|U000000|x\{?0{0,4}|')([0-7][0-9a-fA-F])\}?"
+    r"(?<!\\)\\{1,512}(?:(?:0000(?=[2-7])|u(?:00|\{0{0,4})|U000000|x\{?0{0,4}|')([0-7][0-9a-fA-F])\}?"
     r"|u(\d{2,3}) ?\?|0?([01]?[0-7]{2})|([/\"'_-])|([nrt]))"
     r"|(?:%(?:u00)?|&\#[xX]0{0,6})([2-7][0-9a-fA-F]|0?[9aAdD](?=;|(?<=%0.)));?|&\#0{0,6}(\d{1,3});?|&([A-Za-z]{2,12});"
 )
 _HINTS = ("\\", "%", "&")
+# A blank in a form's address (`%3A+%22`), where only escapes tell that it is one.
+_PLUS = regex(r"\+(?=%[2-7][0-9A-Fa-f])|(?<=%[2-7][0-9A-Fa-f])\+")
 # What colours a terminal, or moves in it, as it is and as programs and JSON write it; a title.
 _COLOURS = regex(
     r"(?:\x1b|\x9b|\\{1,4}(?:u00|x)1[bB]|\\{1,4}(?:033|e))(?:\[?[0-9;:?]{0,40}[A-Za-z]|\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\))"
@@ -71,8 +73,8 @@ _QUOTED = (b"\1\0\1", b"\1\1\1")
 _CODE = regex(r"(0x)?([0-9a-fA-F]{2,3})")
 # Lines of a notebook's cell are texts of a list.
 _CELL = regex(r"\\n\"\s{0,80},\s{0,80}\"")
-# Quoted-printable (RFC 2045, 6.7): =5F, and an equals sign where a line goes on.
-_PRINTED = regex(r"=(?:([2-7][0-9A-F]|0[9AD])|\r?\n)")
+# Quoted-printable (RFC 2045, 6.7): =5F, and an equals sign where a line goes on; a mail in JSON.
+_PRINTED = regex(r"=(?:([2-7][0-9A-F]|0[9AD])|\r?\n|(?:\\{1,8}r)?\\{1,8}n)")
 
 # A quote in a quoted cell of a table is doubled (RFC 4180, 2.7); an empty text is none.
 _DOUBLED = regex(r"\"\"(?=[^\s\",;:|\]})<>/])|(?<=[^\s\",;:|(\[{=][^\s\"])\"\"(?=[\s,;:|\]}\"]|\Z)")
@@ -130,8 +132,11 @@ def views(text: str) -> Iterator[View]:
     if plain != text:
         yield View(plain)
     if '""' in plain:
-        single = _DOUBLED.sub('"', plain)
-        if single != plain:
+        single = plain
+        for _ in range(_DEEP):  # a table in a cell of a table
+            before, single = single, _DOUBLED.sub('"', single)
+            if single == before:
+                break
             yield View(single)
     if any(hint in plain for hint in _PLAINER_HINTS):
         yield View(_PLAINER.sub(lambda match: match[1] or "", plain))
@@ -144,6 +149,8 @@ def views(text: str) -> Iterator[View]:
         printed = _PRINTED.sub(_printed, text)
         if printed != text:
             yield View(printed)
+            if (said := unescaped(printed)) != printed:  # HTML in a mail
+                yield View(said)
     if "{\\" in text:
         yield View(unescaped(_RTF.sub("", _RTF_LETTER.sub(_unescaped, text))))
 
@@ -158,7 +165,10 @@ def unescaped(text: str) -> str:
         return text
     text = _UNSEEN.sub("", _CELL.sub(" ", text))
     for _ in range(_DEEP):
-        before, text = text, _ESCAPE.sub(_unescaped, text)
+        before = text
+        if "+" in text and "%" in text:
+            text = _PLUS.sub(" ", text)
+        text = _ESCAPE.sub(_unescaped, text)
         if text == before:
             break
     return text
