@@ -91,11 +91,7 @@ def cache_dir() -> Path:
     `HUBTOOLS_CACHE`, else `$XDG_CACHE_HOME/hubtools`, else `~/.cache/hubtools`. Raises
     `HubtoolsError` where there is no home folder either.
     """
-    explicit = os.environ.get("HUBTOOLS_CACHE")
-    if explicit:
-        return Path(explicit)
-    base = _absolute("XDG_CACHE_HOME") or _home_for("cache", "HUBTOOLS_CACHE") / ".cache"
-    return base / "hubtools"
+    return _own_place("HUBTOOLS_CACHE", "XDG_CACHE_HOME", ".cache", "cache")
 
 
 def config_dir() -> Path:
@@ -104,11 +100,15 @@ def config_dir() -> Path:
     `HUBTOOLS_CONFIG`, else `$XDG_CONFIG_HOME/hubtools`, else `~/.config/hubtools`. Raises
     `HubtoolsError` where there is no home folder either.
     """
-    explicit = os.environ.get("HUBTOOLS_CONFIG")
+    return _own_place("HUBTOOLS_CONFIG", "XDG_CONFIG_HOME", ".config", "key")
+
+
+def _own_place(variable: str, freedesktop: str, folder: str, what: str) -> Path:
+    """The folder that `variable` names, else hubtools' own in the user's."""
+    explicit = os.environ.get(variable)
     if explicit:
         return Path(explicit)
-    base = _absolute("XDG_CONFIG_HOME") or _home_for("key", "HUBTOOLS_CONFIG") / ".config"
-    return base / "hubtools"
+    return (_absolute(freedesktop) or _home_for(what, variable) / folder) / "hubtools"
 
 
 def _absolute(variable: str) -> Path | None:

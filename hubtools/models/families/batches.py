@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubtools.models.families.noise import Noised
 
@@ -101,3 +101,17 @@ def doubled(noised: Noised, pictures: Tensors) -> tuple[Noised, dict[str, Tensor
         timesteps=torch.cat([noised.timesteps, noised.timesteps]),
     )
     return twice, {key: torch.cat([value, value]) for key, value in pictures.items()}
+
+
+def pass_vae(vae: Any, factor: int, size: tuple[int, int], *, decode: bool) -> None:
+    """Let a VAE encode a picture of `size` (width, height in pixels), or decode its latents, which
+    have a cell for each `factor` pixels of a side. What is in them means nothing: it is counted."""
+    import torch
+
+    width, height = size
+    if decode:
+        channels = vae.config.latent_channels
+        cells = (1, channels, height // factor, width // factor)
+        vae.decode(torch.empty(cells, device=vae.device))
+    else:
+        vae.encode(torch.empty(1, 3, height, width, device=vae.device))

@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.models.blank import making
-from hubtools.models.families.batches import MASK, Conditions, Tensors, padded, stacked
-from hubtools.models.families.configs import config, reading_sizes
+from hubtools.models.families.batches import (
+    MASK,
+    Conditions,
+    Tensors,
+    padded,
+    pass_vae,
+    stacked,
+)
+from hubtools.models.families.configs import config, reading_sizes, vae_factor
 from hubtools.models.families.noise import Flow, Noised, NoiseOptions, Shift
 from hubtools.models.families.protocol import (
     Asked,
@@ -284,15 +291,7 @@ class FlowFamily:
         self, vae: Any, info: BaseInfo, size: tuple[int, int], *, decode: bool
     ) -> None:
         """The VAE's pass."""
-        import torch
-
-        factor = 2 ** (len(vae.config.block_out_channels) - 1)
-        width, height = (side // factor for side in size)
-        if decode:
-            channels = vae.config.latent_channels
-            vae.decode(torch.empty(1, channels, height, width, device=vae.device))
-        else:
-            vae.encode(torch.empty(1, 3, *reversed(size), device=vae.device))
+        pass_vae(vae, vae_factor(vae.config), size, decode=decode)
 
     def load(
         self,

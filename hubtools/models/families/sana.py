@@ -76,19 +76,6 @@ class Sana(FlowFamily):
         """States of the language model."""
         return {"embeds": (_TOKENS, told.caption_channels)}
 
-    def rehearse_vae(
-        self, vae: Any, info: BaseInfo, size: tuple[int, int], *, decode: bool
-    ) -> None:
-        """The VAE's pass."""
-        import torch
-
-        width, height = (side // info.latent_factor for side in size)
-        if decode:
-            channels = vae.config.latent_channels
-            vae.decode(torch.empty(1, channels, height, width, device=vae.device))
-        else:
-            vae.encode(torch.empty(1, 3, *reversed(size), device=vae.device))
-
     def sampling(self, folder: Path) -> Sampling:
         """As the pipeline does."""
         return Sampling(20, 4.5)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.models.blank import making
-from hubtools.models.families.batches import Conditions, Tensors, stacked
+from hubtools.models.families.batches import Conditions, Tensors, pass_vae, stacked
 from hubtools.models.families.clip import TOKENS, clip_row, clip_tokens, padded_tokens
 from hubtools.models.families.configs import config, reading_sizes, vae_factor
 from hubtools.models.families.noise import (
@@ -191,13 +191,7 @@ class StableDiffusion:
         self, vae: Any, info: BaseInfo, size: tuple[int, int], *, decode: bool
     ) -> None:
         """The VAE's pass."""
-        import torch
-
-        sides = [side // info.latent_factor for side in reversed(size)]
-        if decode:
-            vae.decode(torch.empty(1, vae.config.latent_channels, *sides, device=vae.device))
-        else:
-            vae.encode(torch.empty(1, 3, *reversed(size), device=vae.device))
+        pass_vae(vae, info.latent_factor, size, decode=decode)
 
     def load(
         self,
