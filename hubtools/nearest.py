@@ -37,6 +37,7 @@ _OTHERWISE: dict[str, tuple[str, ...]] = {
         ("data", "data_dir", "dataset", "dataset_dir", "dataset_path", "images", "train_dir"),
         ("train_data_dir", "from"),
     ),
+    **dict.fromkeys(("flavor", "job", "jobs", "hardware", "gpu", "cloud"), ("remote",)),
     **dict.fromkeys(("manual_seed", "generator"), ("seed",)),
     **dict.fromkeys(("precision", "torch_dtype"), ("dtype", "mixed_precision")),
     **dict.fromkeys(("force", "replace"), ("overwrite",)),

@@ -18,7 +18,13 @@ _OTHERWISE = {
     "upload": "push", "publish": "push", "share": "push", "public": "push", "sync": "push",
     "new": "init", "create": "init", "start": "init", "sample": "generate", "draw": "generate",
     "infer": "generate", "check": "validate", "lint": "validate", "finetune": "train",
-    "tag": "caption", "edit": "review", "readme": "card", "run": "ship",
+    "tag": "caption", "edit": "review", "readme": "card", "run": "ship", "ui": "review",
+    "gui": "review", "crop": "review", "repair": "fix", "resize": "fix", "show": "inspect",
+    "info": "inspect", "clean": "prune", "delete": "prune", "mix": "merge", "xyz": "grid",
+    "compare": "grid", "eval": "evaluate", "score": "evaluate", "test": "rehearse",
+    "example": "demo", "server": "hub", "serve": "hub", "slurm": "launch", "cluster": "launch",
+    "jobs": "train", "remote": "train", "cloud": "train", "workflow": "ci", "github": "ci",
+    "space": "push", "config": "explain", "settings": "explain", "commands": "help",
 }  # fmt: skip
 
 # Of commands that need to be told something, one that works as far as its words go.

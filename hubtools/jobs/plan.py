@@ -14,6 +14,7 @@ from hubtools.environment import PATHS, PATHS_OR_IDS
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Report
 from hubtools.hub.client import check_access, full_repo_id
+from hubtools.hub.errors import as_sentence
 from hubtools.hub.jobs import Machine, jobs_of, machines, token_for_jobs
 from hubtools.jobs.estimate import Estimate, estimated, precision_on
 from hubtools.jobs.place import Place, check_private, find_place
@@ -265,7 +266,18 @@ def _pictures(
             " private; then give --dataset-name OWNER/NAME",
             code="bad-setting",
         )
-    source = find_pictures(project, reporter, from_hub=True, skip_validation=skip_validation)
+    try:
+        source = find_pictures(project, reporter, from_hub=True, skip_validation=skip_validation)
+    except Exception as error:
+        said = as_sentence(error)
+        if from_hub or said is None or said.code != "hub-not-found" or not here.is_dir():
+            raise
+        raise UsageError(
+            f"{said.message} A job reads the pictures from there.",
+            hint=f"`hubtools push {quote(here.name)} {repo} --type dataset` puts them there,"
+            " private",
+            code=said.code,
+        ) from error
     if not from_hub and here.is_dir():
         local = find_pictures(project, silent(), from_hub=False, skip_validation=True)
         if local.fingerprint != source.fingerprint:

@@ -63,7 +63,7 @@ def find_job(text: str) -> Job:
                 return job
         raise HubtoolsError(
             "You have no job that trains.",
-            hint="`hubtools train --remote FLAVOR` sends one; of an organisation's give the id",
+            hint="`hubtools train --remote MACHINE` sends one; of an organisation's give the id",
             code="hub-not-found",
         )
     namespace, key = named(text)

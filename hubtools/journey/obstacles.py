@@ -73,7 +73,8 @@ def _repository_is_set(project: Project) -> None:
     if not project.model.repo:
         raise UsageError(
             "No repository is set for the model.",
-            hint='set model.repo = "owner/name" in hubtools.toml, or stop with --until prune',
+            hint='set model.repo = "owner/name" in hubtools.toml, give --model-repo OWNER/NAME, or'
+            " stop with --until prune",
             code="bad-setting",
         )
 

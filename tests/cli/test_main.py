@@ -83,6 +83,9 @@ def test_the_package_has_the_commands_as_functions() -> None:
     [
         (("vallidate",), "Did you mean 'validate'?"),
         (("upload",), "Did you mean 'push'?"),
+        (("gui",), "Did you mean 'review'?"),
+        (("jobs",), "Did you mean 'train'?"),
+        (("train", "--flavor", "l4x1"), "'--flavor'. Did you mean '--remote'?"),
         (("help", "new"), "Did you mean 'init'?"),
         (("qqqq",), "see `hubtools --help`"),
         (("train", "--learning-rat", "1"), "'--learning-rat'. Did you mean '--learning-rate'?"),

@@ -159,6 +159,10 @@ def test_what_cannot_be_is_refused_before_anything_is_planned(
     assert "was not sent by" in refused(1, f"--attach={other}")
     assert "is no job" in refused(2, "--attach=../x")
     assert "Job not found" in refused(1, "--attach=0123456789abcdef")
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "hubtools.toml").write_text('[dataset]\nrepo = "me/none"\n')
+    said = refused(2, "--remote=l4x1", "--base-model=tiny-people")
+    assert "`hubtools push dataset me/none --type dataset` puts them there" in said
 
 
 def test_names_times_and_machines() -> None:

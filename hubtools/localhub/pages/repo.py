@@ -53,7 +53,7 @@ def _body(view: View, readme: str | None) -> Html:
     where = {"README.md": view.href("blob", "main", "README.md")}
     return join(
         *(tag("div", tag("strong", "Card: "), message, class_="sheet wrong") for message in errors),
-        findings(about, "About the card's front matter and the whole:", hrefs=where),
+        findings(about, "About the front matter, and the card as a whole:", hrefs=where),
         pictures,
         tag("div", rendered, class_="sheet card"),
         None if readme else file_table(view, ""),
