@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hubtools.cli.following import tell_again
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
 from hubtools.findings import plural
+from hubtools.printable import visible
 
 if TYPE_CHECKING:
     from hubtools.cli.output import Output
@@ -126,7 +128,7 @@ def _show(out: Output, plan: RemotePlan, dry_run: bool) -> None:
     out.note("\n".join(plan.lines))
     where = "a new" if plan.place is None else f"the {plan.place.pr}."
     then = "" if plan.place is None else "; it goes on where that stands"
-    out.note(f"kept in:       {where} pull request of {plan.repo} (private): {plan.title}{then}")
+    out.note(f"kept in:        {where} pull request of {plan.repo} (private): {plan.title}{then}")
     if plan.report.findings or plan.report.known:
         out.answer.add_reason(plan.report)
         out.note(to_text(plan.report))
@@ -138,8 +140,13 @@ def _show(out: Output, plan: RemotePlan, dry_run: bool) -> None:
         )
     if dry_run:
         out.note("The script of the job:\n")
-        for line in plan.script().splitlines():
-            out.note(f"    {line}")
+        if out.format != "quiet":  # to be copied: no line is broken
+            for line in plan.script().splitlines():
+                print(f"    {visible(line)}", file=sys.stderr)
+        if out.human:
+            out.result("The plan stands; nothing was sent", run_repo=plan.repo)
+            tell_again(out)
+            return
         guess = plan.estimate
         out.result(
             "The plan stands; nothing was sent",

@@ -58,8 +58,9 @@ def usage_error(
         said = error.message + (f" Did you mean {mine!r}?" if mine else "")
         hint = f"see `{error.ctx.command_path} --help`"
         if places:
-            more = f" and {len(places) - _SHOWN} others" if len(places) > _SHOWN else ""
-            named = ", ".join(f"`{one}`" for one in places[:_SHOWN])
+            shown = len(places) if len(places) == _SHOWN + 1 else _SHOWN
+            more = f" and {len(places) - shown} others" if len(places) > shown else ""
+            named = ", ".join(f"`{one}`" for one in places[:shown])
             what = "it" if word == error.option_name else word
             hint = f"{named}{more} {'has' if len(places) == 1 else 'have'} {what}; {hint}"
     return UsageError(" ".join(said.split()), hint=hint)

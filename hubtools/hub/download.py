@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,15 +66,36 @@ def snapshot_of(
 
     be_patient()
     check_revision(revision)
-    with intact():
+    with intact(), closed_bars() as bar:
         found = snapshot_download(
             repo,
             repo_type=repo_type,
             revision=revision,
             allow_patterns=None if patterns is None else list(patterns),
             local_files_only=local_only,
+            tqdm_class=bar,
         )
     return Path(found)
+
+
+@contextmanager
+def closed_bars() -> Iterator[type[Any]]:
+    """A class of progress bars of the client, which end with this: the client leaves those of a
+    snapshot open, with the cursor in the middle of them."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    made: list[Any] = []
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+            made.append(self)
+
+    try:
+        yield Bar
+    finally:
+        for one in reversed(made):
+            one.close()
 
 
 def snapshot(

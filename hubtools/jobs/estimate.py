@@ -54,14 +54,14 @@ class Estimate:
         """Machine, time and price as lines of text."""
         machine = self.machine
         card = f", {machine.gpus}x {machine.gpu}" if machine.gpu else f", {machine.cores} cores"
-        found = [f"machine:       {machine.name}{card}, {dollars(machine.dollars)} an hour"]
+        found = [f"machine:        {machine.name}{card}, {dollars(machine.dollars)} an hour"]
         if self.seconds is None or self.cost is None:
             guess = "not known for this machine and base"
         else:
             guess = f"roughly {duration(self.seconds)}, {dollars(self.cost)} (a guess)"
-        found.append(f"time:          {guess}")
+        found.append(f"time:           {guess}")
         found.append(
-            f"time-out:      {duration(self.timeout)}, {dollars(self.most)} at most; what is not"
+            f"time-out:       {duration(self.timeout)}, {dollars(self.most)} at most; what is not"
             " done by then is kept, and the same command goes on with it"
         )
         return found

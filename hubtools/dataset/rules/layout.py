@@ -285,6 +285,7 @@ def hidden(view: Dataset) -> Iterator[Problem]:
     Example: .a.png, or a folder that is a link to ~/Pictures
     Fix: rename it, or put the file itself there.
     """
+    kept = view.root.parent.name == "snapshots"  # by the Hub's client, as links to its blobs
     for entry in view.listing.entries:
         if entry.junk or entry.base in METADATA_NAMES:
             continue
@@ -293,7 +294,7 @@ def hidden(view: Dataset) -> Iterator[Problem]:
             continue  # hidden on purpose
         if picture and entry.hidden and entry.name not in view.mentioned:
             yield Problem("the name hides the picture from the loader", "rename it", entry.name)
-        elif entry.link and picture:
+        elif entry.link and picture and (entry.outside or not kept):
             yield Problem(
                 "the picture is a symbolic link; hubtools does not publish what links point to",
                 "put the file itself there",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -842,3 +843,16 @@ def test_what_is_called_a_screenshot(tmp_path: Path, stem: str, is_one: bool) ->
     (tmp_path / f"{stem}.png").touch()
     found = validate(tmp_path, select=("D317",)).findings
     assert [one.path for one in found] == [f"{stem}.png"] * is_one
+
+
+def test_links_in_the_cache_of_the_hub_are_none_of_a_person(
+    good: Path, settings: DatasetSettings, tmp_path: Path
+) -> None:
+    kept = tmp_path / "datasets--me--x"
+    (kept / "blobs").mkdir(parents=True)
+    shutil.copytree(good, kept / "snapshots/abc")
+    (kept / "snapshots/abc/2.png").rename(kept / "blobs/def")
+    (kept / "snapshots/abc/2.png").symlink_to("../../blobs/def")
+    assert not found(kept / "snapshots/abc", settings)
+    shutil.copytree(kept / "snapshots/abc", tmp_path / "mine", symlinks=True)
+    assert "D209" in {f.rule for f in found(tmp_path / "mine", settings)}
