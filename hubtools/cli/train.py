@@ -195,6 +195,6 @@ def command(
     )
     where = project_words(project)
     if "train.output_dir" in project.given or project.file is None:
-        where = f" --lora {quote(str(project.run_dir))}"
+        where = f" --lora {quote(from_here(project.run_dir))}"
     words = base_words(project, manifest.base_model.named)
     out.hint(f"next: hubtools generate{where}{words}")

@@ -102,6 +102,7 @@ def _convert_to_folder(lora: StrPath, *, overwrite: bool, **options: Any) -> Exp
             f"{folder} is no folder.", hint="give another place with --to", code="file-exists"
         )
     keep_inside(folder)
+    told = _file_of(lora)[3]  # raises where there is none, before a folder is made
     made = not folder.is_dir()
     folder.mkdir(exist_ok=True)
     try:
@@ -112,7 +113,7 @@ def _convert_to_folder(lora: StrPath, *, overwrite: bool, **options: Any) -> Exp
                 folder.rmdir()  # not if something is in it
         raise
     card = folder / CARD
-    stated = () if os.path.lexists(card) else _file_of(lora)[3]
+    stated = () if os.path.lexists(card) else told
     front: bytes | None = None
     for key, value in stated:
         front = with_key(front, key, value, last=True)

@@ -493,3 +493,11 @@ def test_a_lora_of_other_widths_is_refused(
     with pytest.raises(HubtoolsError, match=f"are {width} wide, and those of {base} {theirs}"):
         convert(file, base_model=base)
     assert [one.name for one in tmp_path.iterdir()] == ["one.safetensors"]
+
+
+def test_what_is_no_lora_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        convert("pictures")  # the folder pictures-diffusers that it would make is not there yet
+    assert "did you mean" not in str(caught.value.hint)
+    assert list(tmp_path.iterdir()) == []
