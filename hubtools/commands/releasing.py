@@ -18,7 +18,7 @@ from hubtools.commands.asked import (
 )
 from hubtools.commands.spaces import plan_space
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, from_here
+from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE, RUN_MANIFEST, SPACE_DIR
 from hubtools.project import Project
 
@@ -363,7 +363,7 @@ def target_of_push(
         known = repository_of(source, "model", project) if repo_type == "model" else None
         raise UsageError(
             f"No repository is set for the {repo_type}.",
-            hint=f"hubtools push {quote(from_here(named))} {known or 'OWNER/NAME'}{flag}, or set"
+            hint=f"hubtools push {quote(str(named))} {known or 'OWNER/NAME'}{flag}, or set"
             f" {key}.repo in hubtools.toml",
             code="bad-setting",
         )
