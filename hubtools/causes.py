@@ -213,7 +213,8 @@ def of_system(error: BaseException, said: str) -> HubtoolsError | None:
         return HubtoolsError(
             f"{error.strerror}: {name}" if name else f"{error.strerror}.", code="file-not-usable"
         )
-    return HubtoolsError(said)  # of a library, in its own words: a download that came out short
+    # of a library, in its own words: a download that came out short
+    return HubtoolsError(said, hint="run the same command again")
 
 
 def _told(cause: _Cause, error: OSError, name: StrPath | bytes | None) -> str:

@@ -40,6 +40,7 @@ _OWN_CODE = {
     "attn": ("eager", "sdpa", "flex_attention"),
     "experts": ("eager", "batched_mm", "grouped_mm"),
 }
+_AGAIN = "correct it, or fetch it again"
 _MOST = 10_000_000  # bytes of a configuration file
 _HINT = "convert it to safetensors; --allow-pickle opens pickled weights (.bin): they can run code"
 
@@ -342,12 +343,14 @@ def read_json(path: Path, within: Path | None = None) -> dict[str, Any]:
             f"There is no {path}.", hint="is the download complete?", code="file-not-found"
         ) from None
     if len(data) > _MOST:
-        raise HubtoolsError(f"{path} has more than {_MOST:,} bytes.", code="too-large")
+        raise HubtoolsError(f"{path} has more than {_MOST:,} bytes.", hint=_AGAIN, code="too-large")
     try:
         content = json_value(data)
     except (ValueError, RecursionError) as error:
         said = "too deep" if isinstance(error, RecursionError) else str(error)
-        raise HubtoolsError(f"{path} is not valid JSON: {said}.", code="file-damaged") from None
+        raise HubtoolsError(
+            f"{path} is not valid JSON: {said}.", hint=_AGAIN, code="file-damaged"
+        ) from None
     if not isinstance(content, dict):
-        raise HubtoolsError(f"{path} is not a JSON object.", code="file-damaged")
+        raise HubtoolsError(f"{path} is not a JSON object.", hint=_AGAIN, code="file-damaged")
     return content

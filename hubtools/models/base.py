@@ -136,7 +136,7 @@ def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base
             " the .safetensors file of a whole model",
             code="wrong-kind",
         )
-    content = _json(index)
+    content = read_json(index)
     return Base(
         known_as,
         str(folder.absolute()),
@@ -144,7 +144,7 @@ def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base
         True,
         bool(content.get(RANDOM_WEIGHTS_KEY)),
         _family(content, str(folder)),
-        _prediction_type(_json(folder / "scheduler" / "scheduler_config.json")),
+        _prediction_type(read_json(folder / "scheduler" / "scheduler_config.json")),
         variant or only_variant(_weights_in(folder)),
     )
 
@@ -185,7 +185,7 @@ def _single_base(
         path_or_id=str(folder),
         revision=None,
         local=True,
-        prediction_type=_prediction_type(_json(folder / "scheduler" / "scheduler_config.json")),
+        prediction_type=_prediction_type(read_json(folder / "scheduler" / "scheduler_config.json")),
         variant=None,
         files=(),
         single=Single(file, like),
@@ -231,7 +231,7 @@ def _hub_base(
             code="hub-unreachable",
             missing=as_path(name),
         ) from error
-    content = _json(index)
+    content = read_json(index)
     return Base(
         name,
         name,
@@ -239,7 +239,7 @@ def _hub_base(
         False,
         bool(content.get(RANDOM_WEIGHTS_KEY)),
         _family(content, name),
-        _prediction_type(_json(scheduler)),
+        _prediction_type(read_json(scheduler)),
         variant or only_variant(files or _weights_in(index.parent)),
         files,
     )
@@ -346,14 +346,6 @@ def _variant_of(name: str) -> str | None:
     """`fp16` of `model.fp16.safetensors` and of `model.fp16-00001-of-00002.safetensors`."""
     parts = name.rsplit("/", 1)[-1].split(".")
     return parts[-2].split("-")[0] if len(parts) > 2 else None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise HubtoolsError(
-            f"The base model lacks {path.parent.name}/{path.name}.", code="file-not-found"
-        )
-    return read_json(path)
 
 
 def _family(index: dict[str, Any], name: str) -> str:

@@ -196,6 +196,21 @@ def test_settings_come_out_of_a_script_as_they_went_in() -> None:
     assert f'# dependencies = ["hf-hubtools[optimizers,train]=={__version__}"]' in script
 
 
+def test_a_file_that_is_not_what_the_hub_lists_is_not_brought(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "there", run_json="{}", metrics_jsonl="{}")
+    Sender(place, tmp_path / "there").send("so far", finished=False)
+    monkeypatch.setattr("hubtools.jobs.place.fetched", lambda *words, **more: tmp_path / "other")
+    (tmp_path / "other").write_text("[]")  # as long
+    with (
+        Root(tmp_path / "run", create=True) as root,
+        pytest.raises(HubtoolsError, match="is not what the Hub lists"),
+    ):
+        bring(place, root, states=True)
+    assert not list((tmp_path / "run").iterdir())
+
+
 def test_a_run_repository_that_everybody_reads_is_never_written_to(local_hub: Hub) -> None:
     HfApi(endpoint=local_hub.url, token=local_hub.token).create_repo("me/open-run")
     with pytest.raises(HubtoolsError, match="is public"):

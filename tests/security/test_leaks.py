@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from huggingface_hub import HfApi
 from PIL import Image
 
 from hubtools.errors import HubtoolsError, UsageError
@@ -147,6 +148,15 @@ def test_what_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(member, "_FREE", 1 << 23)
     bomb = gzip.compress(gzip.compress(bytes(1 << 25), 9), 9)
     assert kinds(bomb, "bomb.gz") == {Kind.UNREAD}
+
+
+def test_what_cannot_be_read_stops_a_push(dataset: Path, local_hub: object) -> None:
+    (dataset / "notes.txt.gz").write_bytes(gzip.compress(bytes(9))[:-9])
+    for words in ([], ["--ignore", "P117"], ["--keep", "*"]):
+        done = typed("push", dataset, "me/people", "--public", *words)
+        assert done.returncode in (2, 3), words
+        assert "P117" in done.stderr
+    assert not HfApi().repo_exists("me/people", repo_type="dataset")
 
 
 def test_a_hole_of_a_sparse_file_takes_no_time(tmp_path: Path) -> None:

@@ -20,9 +20,12 @@ from pathlib import Path
 
 import pytest
 
+from hubtools.errors import ChecksFailed
 from hubtools.leaks.text import secrets
 from hubtools.localhub.server import Hub
 from hubtools.publish.contents import Kind, scan
+from hubtools.publish.options import PushOptions
+from hubtools.publish.push import plan_push
 from tests.security.pushing import REPO
 from tests.security.secrets_apart import database
 from tests.typed import typed
@@ -119,11 +122,19 @@ def test_the_keyword_of_a_picture_s_text() -> None:
         assert (Kind.SECRET in kinds("a.png", data)) == text.startswith(b"password")
 
 
-@pytest.mark.parametrize("option", ["--message", "--pr", "repository"])
+def test_a_tag_and_a_version(local_hub: Hub, dataset: Path) -> None:
+    """A model's tag, and what a release calls its commit."""
+    for kind, options in (("model", PushOptions(tag=TOKEN)), ("dataset", PushOptions(tag=TOKEN))):
+        with pytest.raises(ChecksFailed, match="The tag holds what looks like a Hugging Face"):
+            plan_push(dataset, REPO, kind, options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("option", ["--message", "--pr", "--collection", "repository"])
 def test_what_is_said_beside_the_files(local_hub: Hub, dataset: Path, option: str) -> None:
     words = {
         "--message": [REPO, "--message", f"upload with {TOKEN}"],
         "--pr": [REPO, "--pr", "--message", TOKEN],
+        "--collection": [REPO, "--collection", f"all of {TOKEN}"],
         "repository": [f"me/{TOKEN}"],
     }[option]
     done = typed("push", dataset, *words, "--type", "dataset", "--public")

@@ -63,6 +63,7 @@ def test_broken_bases(base: Path, how: str) -> None:
     assert done.returncode in (1, 2), done.stderr
     assert "bug" not in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Hint: " in done.stderr
 
 
 @pytest.mark.parametrize("how", ["no unet", "no json", "text for a number", "odd encoder"])
@@ -141,6 +142,7 @@ def test_errors_of_the_world(error: Exception, said: str) -> None:
     sentence = as_sentence(error)
     assert sentence is not None
     assert said in sentence.message
+    assert sentence.hint, said
     assert "\n" not in sentence.message
 
 

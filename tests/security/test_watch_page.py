@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hubtools.layout import METRICS
+from hubtools.layout import METRICS, RUN_LOCK
 from hubtools.loopback import CSP
 from hubtools.watching.serving import Watching, watching
 from tests.watched import write_run, write_sample
@@ -84,7 +85,7 @@ def test_samples_come_as_pictures_that_were_decoded_here(page: Watching) -> None
         assert ask(page, path)[0] == 404
 
 
-@pytest.mark.parametrize("name", [METRICS, "samples", "run.json", ".lock"])
+@pytest.mark.parametrize("name", [METRICS, "samples", "run.json", RUN_LOCK])
 def test_no_link_is_followed(folder: Path, tmp_path: Path, name: str) -> None:
     place, secret = folder / name, tmp_path / "secret"
     if place.is_dir() or place.exists():
@@ -92,8 +93,12 @@ def test_no_link_is_followed(folder: Path, tmp_path: Path, name: str) -> None:
     else:
         secret.write_bytes(b"")
     place.symlink_to(secret)
+    for path in (METRICS, "run.json", "samples"):  # so long ago that the lock is looked at
+        os.utime(folder / path, (0, 0), follow_symlinks=False)
     with watching(folder) as page:
         found = state(page)
+    if name == RUN_LOCK:  # else somebody's lock, which is free, would say that nobody trains
+        assert found["run"]["status"] == "running"
     if name == METRICS:
         assert found["curve"]["step"] == []
     if name == "samples":

@@ -27,7 +27,9 @@ def config(folder: Path, name: str, *, required: bool = True) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise HubtoolsError(
-            f"{folder / name} is not valid JSON: {error}.", code="file-damaged"
+            f"{folder / name} is not valid JSON: {error}.",
+            hint="correct it, or fetch it again",
+            code="file-damaged",
         ) from None
     return content if isinstance(content, dict) else {}
 

@@ -417,6 +417,7 @@ def test_what_is_hidden_or_no_picture_is_not_taken(tmp_path: Path) -> None:
     pictures(source / "img", "a")
     pictures(source / ".private", "b")
     (source / "notes.pdf").write_text("mine")
+    pictures(tmp_path / "outside", "c")
     rows = [
         {
             "image_path": "img/a.png",
@@ -425,6 +426,8 @@ def test_what_is_hidden_or_no_picture_is_not_taken(tmp_path: Path) -> None:
         },
         {"image_path": "notes.pdf", "caption": "x"},
         {"image_path": ".private/b.png", "caption": "x"},
+        {"image_path": "../outside/c.png", "caption": "x"},
+        {"image_path": str(tmp_path / "outside/c.png"), "caption": "x"},
         *({"image_path": f"x{number}/../img/a.png", "caption": "x"} for number in range(50)),
     ]
     (source / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
