@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -29,6 +29,8 @@ from hubtools.journey.trainers.config import Captions, Config, PictureSet
 from hubtools.journey.trainers.reading import config_in, read_config
 from hubtools.journey.unpacking import unpack
 from hubtools.layout import PROJECT_FILE, WORK_DIR
+from hubtools.lorafile.told import hub_id
+from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.models.registry import EXAMPLE_BASE
 from hubtools.project import Project, load_project
 from hubtools.project_file import fault_of, to_toml
@@ -167,6 +169,8 @@ def init(
         prompts = [one.replace(TRIGGER, trigger) for one in _EXAMPLE["samples"]["prompts"]]
         values["samples"]["prompts"] = prompts
         kind = "example"
+    if kind in ("folder", "here"):
+        left = (*left, *_said_beside(source or folder, settings or {}, values))
     # no loader reads what begins with a dot: a run's samples are no pictures of the dataset
     runs = f"{WORK_DIR}/runs" if values["dataset"]["path"] == "." else "runs"
     values["train"].setdefault("output_dir", f"{runs}/{folder.resolve().name}")
@@ -189,6 +193,22 @@ def _check_settings(source: Path, values: Mapping[str, Mapping[str, Any]]) -> No
         Project().with_settings(told)
     except UsageError as error:
         raise UsageError(f"{source}: {error.message}", hint=error.hint, code=error.code) from None
+
+
+def _said_beside(
+    home: Path, given: Mapping[str, Mapping[str, Any]], values: dict[str, dict[str, Any]]
+) -> Iterator[str]:
+    """Take base and trigger that nobody has given from another trainer's settings that lie beside
+    the pictures; sentences on them."""
+    other = trainer_file(home)
+    said = {
+        ("train", "pretrained_model_name_or_path", "base"): hub_id(other.base) if other else None,
+        ("dataset", "trigger", "trigger"): other.trigger if other else None,
+    }
+    for (section, key, name), value in said.items():
+        if other is not None and value and key not in {*given.get(section, ()), *values[section]}:
+            values[section][key] = value
+            yield f"The {name} is {value}, as {other.file} says."
 
 
 def _is_there(source: Path, folder: Path) -> bool:

@@ -17,6 +17,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.journey.init import init
 from hubtools.layout import PROJECT_FILE
 from hubtools.project import load_project
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 Draw = Callable[..., Path]
@@ -197,3 +198,20 @@ def test_licence_and_rights_are_options_or_are_asked_for_in_a_terminal(
     assert cli_init._asked("mit", "own") == ("mit", "own")
     monkeypatch.setenv("CI", "1")
     assert cli_init._asked(None, None) == (None, None)
+
+
+def test_settings_of_another_trainer_beside_the_pictures_say_base_and_trigger(
+    tmp_path: Path,
+) -> None:
+    write_pictures(tmp_path / "pictures", 1, size=(16, 16))
+    process = '{"trigger_word": "p3rs0n", "model": {"name_or_path": "owner/base"}}'
+    (tmp_path / "pictures/config.yaml").write_text(f"config: {{process: [{process}]}}")
+    made = init(tmp_path / "one", source=tmp_path / "pictures")
+    assert "The base is owner/base, as config.yaml says." in made.left
+    project = load_project(tmp_path / "one")
+    assert project.train.pretrained_model_name_or_path == "owner/base"
+    assert project.dataset.trigger == "p3rs0n"
+    given = {"dataset": {"trigger": "(tok)"}}
+    made = init(tmp_path / "two", source=tmp_path / "pictures", settings=given)
+    assert load_project(tmp_path / "two").dataset.trigger == "(tok)"
+    assert not any("The trigger" in one for one in made.left)
