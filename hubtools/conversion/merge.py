@@ -14,6 +14,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, human_bytes, json_within, open_regular
 from hubtools.inference.adapters import apply_loras
 from hubtools.inference.lora import WeightedLora
+from hubtools.modelfiles import components_of
 from hubtools.models.base import Base, as_folder, wanted_files
 from hubtools.models.loading import Part, load_pipeline
 from hubtools.models.merged import INDEX, with_merged
@@ -74,8 +75,16 @@ def _copy(folder: Path, name: str, made: Root) -> None:
 
 
 def _names(folder: Path, variant: str | None) -> list[str]:
-    """The pipeline's files, without those that no loader would open."""
-    names = [path.relative_to(folder).as_posix() for path in folder.glob("*/*") if path.is_file()]
+    """The pipeline's files, without those that no loader would open: what lies in other folders
+    than its parts' was not judged, and may be a link to anything."""
+    parts = components_of(json_within(folder / INDEX))
+    names = [
+        f"{part}/{path.name}"
+        for part, kind in parts.items()
+        if any(kind) and (folder / part).is_dir()
+        for path in sorted((folder / part).iterdir())
+        if path.is_file()
+    ]
     own = [path.name for path in folder.iterdir() if path.is_file()]
     return [name for name in wanted_files([*names, *own], variant) if name != "README.md"]
 

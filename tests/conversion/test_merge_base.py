@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from hubtools.commands import drawing
 from hubtools.commands.weights import merge
+from hubtools.conversion.merge import _names
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.lora import check_loras, resolve_loras
 from hubtools.layout import LORA_WEIGHTS
+from hubtools.modelfiles import components_of
 from hubtools.models.merged import merged_into
 from hubtools.project import Project
 from hubtools.rooted import is_left_over
@@ -159,3 +162,20 @@ def test_numbers_too_large_and_links_are_refused(
     (tmp_path / "link").symlink_to("empty")
     with pytest.raises(UsageError, match="is there already"):
         merge(str(lora), tmp_path / "link", str(tiny_base))
+
+
+def test_what_is_no_part_of_the_base_is_not_copied(tiny_base: Path, tmp_path: Path) -> None:
+    """A folder that no loader looks into may hold a link to any file, called as weights are."""
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    index = json.loads((base / "model_index.json").read_text())
+    index["safety_checker"] = [None, None]
+    (base / "model_index.json").write_text(json.dumps(index))
+    (tmp_path / "private").write_text("mine")
+    for folder in ("extra", "safety_checker"):
+        (base / folder).mkdir()
+        (base / folder / "model.safetensors").symlink_to(tmp_path / "private")
+    names = _names(base, None)
+    assert "unet/diffusion_pytorch_model.safetensors" in names
+    assert {name.partition("/")[0] for name in names if "/" in name} <= {
+        part for part, kind in components_of(index).items() if any(kind)
+    }
