@@ -1,4 +1,4 @@
-"""How cost grows with size, by shape of the data set: `validate` and `fix --dry-run` over sets of
+"""How cost grows with size, by shape of the dataset: `validate` and `fix --dry-run` over sets of
 `tools/hostile/shapes.py`, each three times as large as the one before.
 
     python benchmarks/bench_shapes.py [--shapes many_rows,deep] [--largest 4500000]

@@ -1,4 +1,4 @@
-"""The shot plan of a data set: how many pictures of each kind there should be.
+"""The shot plan of a dataset: how many pictures of each kind there should be.
 
 Written as a table of `hubtools.toml`, or in one line: `portrait = 3..4, full_body = 3..`.
 """

@@ -188,7 +188,7 @@ def bounds() -> str:
     lines = [
         "# Limits",
         "",
-        "A data set may come from anybody. What hubtools reads of it is bounded, far beyond what people write, so that no",
+        "A dataset may come from anybody. What hubtools reads of it is bounded, far beyond what people write, so that no",
         "file takes more than 600 MB of memory or time out of proportion to its bytes. What is beyond a limit is left out,",
         "and a finding (D124, D125, D126, D515, D516, D605, D801) or a sentence says so, with the file, the line and the",
         "figure; `fix` leaves such a file as it is. Pictures whose pixels take too much are D311.",

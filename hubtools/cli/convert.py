@@ -44,7 +44,9 @@ def command(
         folder = done.path.parent
         if done.stated:
             said = ", ".join(f"{key}: {value}" for key, value in done.stated)
-            out.note(f"{folder / CARD} takes over from its card: {said}. No other words of it.")
+            out.note(
+                f"{folder / CARD} has this from the LoRA's own card, and nothing else: {said}."
+            )
         if {one.name for one in folder.iterdir()} <= {done.path.name, CARD, WORK_DIR}:
             out.hint(f"next: hubtools card {shlex.quote(str(folder))}")
         else:

@@ -227,7 +227,9 @@ def _tables(found: Inspection, out: Output, everything: bool) -> None:
         out.warn(f"{name} cannot be trained on: {why}.")
     if out.human and (files := written(Path(found.root), f"*{SAFE}")):
         first = quote(str(files[0]))
-        out.hint(f"weight files lie there, too; of one tells `hubtools inspect {first}`")
+        out.hint(
+            f"weight files lie there, too; `hubtools inspect {first}` shows what one of them is"
+        )
 
 
 def _said(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""`--type`: whether a folder is a model's or a data set's."""
+"""`--type`: whether a folder is a model's or a dataset's."""
 
 from __future__ import annotations
 

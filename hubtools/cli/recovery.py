@@ -60,7 +60,8 @@ def _told(folder: Path, journal: Journal) -> str:
 
 
 def _hint(folder: Path, command: str) -> str:
-    return f"`hubtools {command} {quote(str(folder))} --yes` goes on with it, --undo goes back"
+    typed = f"hubtools {command} {quote(str(folder))}"
+    return f"`{typed} --yes` goes on where it stopped, --undo goes back"
 
 
 def _tell_lost(folder: Path, out: Output) -> None:

@@ -137,7 +137,7 @@ def check(
         )
     if write_baseline:
         file = project.rules.baseline or BASELINE
-        out.note(f"known from now on, by {file}: {plural(len(report.known), 'finding')}")
+        out.note(f"{file} holds what is known from now on: {plural(len(report.known), 'finding')}")
         if project.baseline is None:
             out.hint(f'baseline = "{file}" in the section [rules] of hubtools.toml, or --baseline')
     facts = report.facts

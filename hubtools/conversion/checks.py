@@ -50,7 +50,7 @@ def check_kind(path: Path, weights: Weights) -> None:
         )
     if weights.halved:
         raise HubtoolsError(
-            f"{path}: one half only is there of {len(weights.halved)} of its layers (the first is"
+            f"{path}: one half is missing in {len(weights.halved)} of its layers (the first is"
             f" {weights.halved[0]}).",
             hint="write it again from the training's state",
             code="file-damaged",

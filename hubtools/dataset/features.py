@@ -1,4 +1,4 @@
-"""The columns of a data set as the Hub's viewer and `load_dataset` call them: `dataset_info`.
+"""The columns of a dataset as the Hub's viewer and `load_dataset` call them: `dataset_info`.
 
 Only columns are written, no numbers of rows: those would have to be right to the row for the data
 set to load at all. What is not certain is left out as a whole.

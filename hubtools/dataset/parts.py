@@ -1,4 +1,4 @@
-"""Partial results: a data set checked in pieces, on as many machines as there are.
+"""Partial results: a dataset checked in pieces, on as many machines as there are.
 
 What is found of one picture depends on nothing but its bytes. A job of an array therefore looks at
 its share of the pictures (`Part`: by a hash of their names, so that all jobs agree) and writes the
@@ -94,7 +94,7 @@ def validate_part(
     engine: str = "local",
     on_picture: Callable[[int, int], None] | None = None,
 ) -> Written:
-    """Look at one share of the pictures of a data set and write a partial result to `path`.
+    """Look at one share of the pictures of a dataset and write a partial result to `path`.
 
     `engine`: local or daft. Raises `HubtoolsError` if there is no such source.
     """
@@ -129,7 +129,7 @@ def _where(source: StrPath | Source) -> str | None:
 
 def _fingerprint(contents: Contents) -> str:
     """Equal for the same pictures by name and size. Times are left out: copies of a folder on two
-    machines are one data set."""
+    machines are one dataset."""
     digest = xxhash.xxh3_128()
     for name, size in sorted((entry.name, entry.size) for entry in contents.pictures):
         digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
@@ -199,7 +199,7 @@ def merge_parts(
 ) -> Report:
     """The report that `validate` gives, from the partial results of all shares.
 
-    `source` is where the data set lies now; default where the first of them found it. Its metadata
+    `source` is where the dataset lies now; default where the first of them found it. Its metadata
     is read, and those pictures that may be copies of each other. Other `options` are those of
     `validate`. Raises `HubtoolsError` if a share is missing, comes twice, or is of other data.
     """
@@ -228,7 +228,7 @@ def _check(pieces: Sequence[_Piece]) -> None:
             raise HubtoolsError(
                 f"{piece.path} is of other data than {first.path}"
                 f" ({sources[0]}{f', {sources[1]}' if sources[0] != sources[1] else ', changed'}).",
-                hint="merge what was made of one data set, while it did not change",
+                hint="merge what was made of one dataset, while it did not change",
                 code="file-changed",
             )
         number, of = piece.head["part"]

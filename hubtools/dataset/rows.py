@@ -1,4 +1,4 @@
-"""The rows of a data set and the pictures that they name, each in its role."""
+"""The rows of a dataset and the pictures that they name, each in its role."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def shots_of(
 
 
 class Rows:
-    """What a data set's records name."""
+    """What a dataset's records name."""
 
     metadata: tuple[MetadataFile, ...]
     settings: DatasetSettings

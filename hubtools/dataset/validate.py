@@ -51,11 +51,11 @@ def validate(
     look: Look | None = None,
     repairs: bool = False,
 ) -> Report:
-    """Check a data set by all dataset rules (`select`, `ignore`: id prefixes; `per_file_ignores`:
+    """Check a dataset by all dataset rules (`select`, `ignore`: id prefixes; `per_file_ignores`:
     those by glob of the file). What the file `baseline` knows is set aside.
 
     `source` is a folder, an archive or shards on this machine, `hf://datasets/owner/name@revision`,
-    an address that fsspec knows, or a data set that was read already. `resolution` is that of the
+    an address that fsspec knows, or a dataset that was read already. `resolution` is that of the
     training to come, in pixels; default that of the target: what `settings.target` names, else what
     `base` is, a pipeline folder or a Hub id. Its tokenizers count the captions' tokens where they
     are on this machine. `strict` makes warnings errors. `exhibits`: gather pictures and histograms

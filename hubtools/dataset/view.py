@@ -67,7 +67,7 @@ class Look(Protocol):
 
 @dataclass(frozen=True)
 class Dataset(Rows):
-    """One data set, read. Rules only look; nothing here changes."""
+    """One dataset, read. Rules only look; nothing here changes."""
 
     root: Path
     listing: Listing
@@ -312,7 +312,7 @@ def view(
     previews: bool = False,
     look: Look | None = None,
 ) -> Dataset:
-    """Read a data set: a folder, or any source. `base`: the pipeline, a folder or a Hub id, that
+    """Read a dataset: a folder, or any source. `base`: the pipeline, a folder or a Hub id, that
     the target and its tokenizers are taken from unless `settings` name a target. `resolution` in
     pixels, default what the target was made for. `on_picture(done, total)` is called as pictures
     are read. `previews`: keep small copies of pictures that are read, if they are not too many.

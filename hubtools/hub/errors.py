@@ -138,7 +138,7 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
         )
     if "InvalidURL" in names:
         return HubtoolsError(
-            f"What the Hub, or HF_ENDPOINT, says makes no address: {telling.rstrip('.')[:200]}.",
+            f"The Hub, or HF_ENDPOINT, gives an address that is none: {telling.rstrip('.')[:200]}.",
             hint="check HF_ENDPOINT; try again later",
             code="hub-failed",
         )

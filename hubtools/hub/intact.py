@@ -66,7 +66,7 @@ def _compare() -> None:
         return
     if plain is None or move is None:
         raise HubtoolsError(
-            f"Nobody would compare what huggingface_hub {__version__} downloads with its SHA-256.",
+            f"What huggingface_hub {__version__} downloads cannot be compared with its SHA-256.",
             hint='pip install "huggingface_hub==2.4.*"',
             code="hub-failed",
         )

@@ -114,7 +114,7 @@ SHOTS: tuple[Shot, ...] = (
 # fmt: on
 
 
-# The same character in places and clothes that the data set does not show, to measure with.
+# The same character in places and clothes that the dataset does not show, to measure with.
 # fmt: off
 HELD_OUT: tuple[Shot, ...] = (
     Shot("front-purple-dress.png", "front", "portrait", "neutral", "purple", "dress", "sky blue", _CLEAR),
@@ -135,7 +135,7 @@ def write_held_out(folder: Path) -> list[Path]:
 
 
 def write_example(folder: Path, trigger: str = TRIGGER) -> list[Path]:
-    """Draw the example data set into `folder`: 21 PNG files of 512 px and metadata.jsonl with the
+    """Draw the example dataset into `folder`: 21 PNG files of 512 px and metadata.jsonl with the
     columns file_name and prompt, which calls the character `trigger`. Gives the pictures' paths.
     Pictures that exist are drawn anew."""
     return _write(folder, SHOTS, trigger)

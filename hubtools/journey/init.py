@@ -322,7 +322,7 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
         ("dataset", "rights"): "own",
         ("dataset", "plan"): "subject",
         ("dataset", "people"): "agreed",
-        ("dataset", "how_made"): "Photographed for this data set; captions by hand.",
+        ("dataset", "how_made"): "Photographed for this dataset; captions by hand.",
         ("dataset", "rights_note"): "Who made the pictures, who agreed, where it is written.",
         ("rules", "ignore"): ["D304"],
         ("rules", "per_file_ignores"): {"old/*": ["D304"]},

@@ -154,7 +154,7 @@ class LfsRules:
 
 
 # What a new repository's .gitattributes hands to Git LFS, as on the Hub: formats of weights,
-# archives and arrays; for data sets pictures, sound and film as well.
+# archives and arrays; for datasets pictures, sound and film as well.
 _ALWAYS_WORDS = (
     "7z arrow bin bz2 ckpt ftz gz h5 joblib lfs.* mlmodel model msgpack npy npz onnx ot parquet pb "
     "pickle pkl pt pth rar safetensors tar tflite tgz wasm xz zip zst"

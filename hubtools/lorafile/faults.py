@@ -88,7 +88,7 @@ def _found(weights: Weights, base: Target | None, command: str) -> Iterator[Faul
     if weights.halved:
         yield Fault(
             "halves",
-            f"one half only is there of {len(weights.halved)} of its {len(weights.layers)} layers"
+            f"one half is missing in {len(weights.halved)} of its {len(weights.layers)} layers"
             f" (the first is {_short(weights.halved[0])}): diffusers fills in random numbers or"
             " fails",
             "write it again from the training's state",

@@ -2,7 +2,7 @@
 
 Read as git reads them (gitignore(5)): those of sub-folders too, the last pattern that fits decides,
 `!` takes back, and nothing below a folder that is named can be taken back. Files above the folder
-do not count: they say what git is to leave alone, data sets and runs as a whole more often than
+do not count: they say what git is to leave alone, datasets and runs as a whole more often than
 not. The matching is our own, because such a file may have come with the data: the usual libraries
 make one regular expression of a pattern, which `*a*a*a*a*` keeps busy for ever; here the time is
 bounded by the length of the name times that of the pattern.

@@ -39,7 +39,7 @@ def verified(plan: PushPlan, revision: str) -> dict[str, RemoteFile]:
     else:
         hint = "push again"
     raise ChecksFailed(
-        f"Not what was checked and sent is in {plan.repo}:"
+        f"{plan.repo} does not hold what was checked and sent:"
         f" {plural(len(wrong) + len(absent), 'file')} ({names}).",
         hint=hint,
         code="hub-changed",

@@ -20,7 +20,7 @@ from tests.typed import typed
 
 
 def folder(root: Path, rows: list[dict[str, Any]], *, as_csv: bool = False) -> Path:
-    """A data set of these rows; pictures that they name are drawn."""
+    """A dataset of these rows; pictures that they name are drawn."""
     root.mkdir()
     for row in rows:
         for key, value in row.items():

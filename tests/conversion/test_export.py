@@ -420,7 +420,7 @@ def test_what_cannot_be_put_so_is_refused(pipelines: dict[str, Any], tmp_path: P
         ({f"{layer}.hada_w1_a": torch.randn(320, 4)}, "is a LoHa"),
         (good | {f"{layer}.lora_magnitude_vector": torch.ones(3)}, "is a DoRA with 3 magnitudes"),
         ({name: tensor * torch.nan for name, tensor in good.items()}, "NaN"),
-        (dict(list(good.items())[:1]), "one half only"),
+        (dict(list(good.items())[:1]), "one half is missing"),
         ({"decoder.conv.weight": torch.ones(3)}, "whole model"),
     ]
     for number, (tensors, why) in enumerate(cases):

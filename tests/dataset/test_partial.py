@@ -1,4 +1,4 @@
-"""Shares of a data set, checked apart and merged, give the report of one check."""
+"""Shares of a dataset, checked apart and merged, give the report of one check."""
 
 from __future__ import annotations
 

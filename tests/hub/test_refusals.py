@@ -148,4 +148,4 @@ def test_a_name_that_no_address_has_room_for() -> None:
         httpx2.URL(f"http://127.0.0.1/{'n' * 100_000}")
     told = as_sentence(caught.value)
     assert told is not None
-    assert told.message == "What the Hub, or HF_ENDPOINT, says makes no address: URL too long."
+    assert told.message == "The Hub, or HF_ENDPOINT, gives an address that is none: URL too long."

@@ -280,7 +280,7 @@ def test_what_repositories_share(monkeypatch: pytest.MonkeyPatch, place: str) ->
 
 def test_a_client_that_names_files_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(file_download, "_download_to_tmp_and_move")
-    with pytest.raises(HubtoolsError, match="Nobody would compare"):
+    with pytest.raises(HubtoolsError, match="cannot be compared with its SHA-256"):
         fetched("o/n", "a.bin")
 
 

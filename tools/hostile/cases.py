@@ -298,7 +298,7 @@ def state(random: random.Random, place: Path) -> None:
 
 
 def shape(random: random.Random, place: Path) -> None:
-    """A data set of one extreme shape: time in proportion to the bytes, memory within bounds."""
+    """A dataset of one extreme shape: time in proportion to the bytes, memory within bounds."""
     root, name = place / "set", random.choice(sorted(shapes.SHAPES))
     shapes.SHAPES[name](root, random.choice([1_000, 100_000, 1_000_000, 3_000_000]))
     begun = time.monotonic()

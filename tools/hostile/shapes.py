@@ -1,4 +1,4 @@
-"""Data sets of one extreme shape, as large as is asked for: what limits are for, and what time is
+"""Datasets of one extreme shape, as large as is asked for: what limits are for, and what time is
 measured against."""
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def _refuse_beside(root: Path) -> None:
         raise foreign(found)
     raise HubtoolsError(
         f"A fix of {root} was interrupted ({found.id}).",
-        hint=f"`hubtools fix {quote(str(root))} --yes` carries it on, --undo goes back",
+        hint=f"`hubtools fix {quote(str(root))} --yes` goes on where it stopped, --undo goes back",
         code="unfinished-change",
     )
 

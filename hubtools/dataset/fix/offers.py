@@ -18,7 +18,7 @@ from hubtools.dataset.view import Dataset
 from hubtools.errors import UsageError
 from hubtools.findings import Finding
 
-# What a count may cost: files of the data set, and bytes of pictures that would be encoded anew.
+# What a count may cost: files of the dataset, and bytes of pictures that would be encoded anew.
 _FILES = 5_000
 _ENCODED = 16_000_000
 # Names whose steps encode pictures.
@@ -32,7 +32,7 @@ _REMOVING = ("remove-", "delete-", "drop-")
 class Offers:
     """`safe`: so many of the findings `hubtools fix` repairs. `by_name`: so many more it repairs
     with `--unsafe NAME`; names that repair none are not in it. None: it was not counted, because
-    the data set is too large for that."""
+    the dataset is too large for that."""
 
     safe: int | None
     by_name: dict[str, int | None] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from hubtools.dataset.folder.splits import KEYWORDS
 
 
 def split_configs(metadata: Iterable[str], folders: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """The value of `configs:` for a data set with these metadata files (relative names) and these
+    """The value of `configs:` for a dataset with these metadata files (relative names) and these
     folders at its top level.
 
     Folders called train, test, ... that hold their own metadata are splits; all the rest is train.

@@ -279,7 +279,7 @@ def walk(root: Path) -> Listing:
                     if len(entries) + len(folders) >= FILES:
                         raise HubtoolsError(
                             f"{root} has more than {FILES:,} files and folders.",
-                            hint="give the folder that holds the data set, or split it; the Hub"
+                            hint="give the folder that holds the dataset, or split it; the Hub"
                             " recommends no more than 100,000 files",
                             code="too-large",
                         )

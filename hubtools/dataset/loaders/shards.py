@@ -1,4 +1,4 @@
-"""Which shards make which split, and what is known of the shards of a data set."""
+"""Which shards make which split, and what is known of the shards of a dataset."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from hubtools.files import human_bytes
 from hubtools.limits import COLUMNS, DEPTH, LINE, RECORD_COST, RECORDS, json_cost
 
 _PIECE = 1 << 20  # bytes that are weighed together
-_SPLIT = "split the data set into several, or remove what does not belong here"
+_SPLIT = "split the dataset into several, or remove what does not belong here"
 
 
 @dataclass
@@ -109,7 +109,7 @@ def settle(budget: Budget, found: MetadataFile) -> None:
         found.troubles.append(
             Trouble(
                 Kind.TOO_LARGE,
-                f"there are {len(rows):,} records, and {RECORDS:,} of a data set are read;"
+                f"there are {len(rows):,} records, and {RECORDS:,} of a dataset are read;"
                 f" {len(rows) - budget.records:,} of this file are left out",
                 rows[budget.records].line,
                 fix=_SPLIT,

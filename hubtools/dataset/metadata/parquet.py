@@ -15,7 +15,7 @@ from hubtools.dataset.metadata.parquet_rows import ROWS
 from hubtools.dataset.workers.guarded import run_in_worker
 from hubtools.files import human_bytes
 
-_FIX = "write fewer or shorter values, or several data sets"
+_FIX = "write fewer or shorter values, or several datasets"
 
 
 def read_parquet(data: bytes, size: int, budget: Budget, found: MetadataFile) -> None:

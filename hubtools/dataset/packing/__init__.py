@@ -5,6 +5,6 @@
     write.shard(folder, to)    a second pass: writes each shard, reads it back, compares hashes
     unshard.unshard(at, to)    the folder again, byte for byte
 
-Nothing holds more than a row group of pictures, so memory does not grow with the data set. A shard
+Nothing holds more than a row group of pictures, so memory does not grow with the dataset. A shard
 describes itself (see `description`), so that it can be taken apart without its neighbours.
 """

@@ -145,7 +145,7 @@ def _state(plan: PackingPlan, to: Path) -> dict[str, Any]:
         state = _read_state(root)
         if state is not None and state["plan"] != plan.digest and state["done"]:
             raise HubtoolsError(
-                f"{to} holds shards of another data set, or of this one before it changed.",
+                f"{to} holds shards of another dataset, or of this one before it changed.",
                 hint="remove that folder, or give another one",
                 code="file-changed",
             )

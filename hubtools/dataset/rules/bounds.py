@@ -21,14 +21,14 @@ def _beyond(view: Dataset, kind: Kind) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D124", "The metadata is larger than the limit", Severity.ERROR)
 def too_much(view: Dataset) -> Iterator[Problem]:
-    """The records of a data set are held in memory: 150,000 of them, or about 128 MB as Python
+    """The records of a dataset are held in memory: 150,000 of them, or about 128 MB as Python
     values, are read. What comes after is left out, and no rule has looked at it: other findings
     may say that pictures have no record. `fix` leaves such a file as it is.
 
     Parquet is measured as it unpacks: a few kilobytes can hold a text a million times.
 
     Example: a metadata.jsonl of 2 GB
-    Fix: split the data set; the Hub recommends no more than 100,000 files.
+    Fix: split the dataset; the Hub recommends no more than 100,000 files.
     """
     yield from _beyond(view, Kind.TOO_LARGE)
 

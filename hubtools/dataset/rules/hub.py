@@ -67,7 +67,7 @@ def huge(view: Dataset) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D710", "The Hub's viewer would not show the whole dataset", Severity.WARNING)
 def beyond_viewer(view: Dataset) -> Iterator[Problem]:
-    """The page of a data set shows a row up to about 2 MB (beside its picture), 1,000 columns and
+    """The page of a dataset shows a row up to about 2 MB (beside its picture), 1,000 columns and
     30 splits; more is cut off, or nothing is shown. Loading works all the same.
 
     Fix: keep long texts in files of their own, and nested columns in one; merge splits.

@@ -1,4 +1,4 @@
-"""The verdict on a data set that has been read: the same whichever command asks for it."""
+"""The verdict on a dataset that has been read: the same whichever command asks for it."""
 
 from __future__ import annotations
 

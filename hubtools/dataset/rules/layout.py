@@ -123,7 +123,7 @@ def duplicate_row(view: Dataset) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D204", "A record names a file outside the folder", Severity.ERROR)
 def outside(view: Dataset) -> Iterator[Problem]:
-    """Names must be relative and stay inside the data set. Absolute paths, .. and addresses are
+    """Names must be relative and stay inside the dataset. Absolute paths, .. and addresses are
     refused by the loaders, and mean nothing on another machine.
 
     Example: {"file_name": "../other/a.png"} or {"file_name": "C:\\\\pictures\\\\a.png"}
@@ -137,7 +137,7 @@ def outside(view: Dataset) -> Iterator[Problem]:
             climbs = os.path.normpath(raw).replace("\\", "/").startswith("../")
             if escapes(name) or escapes(raw) or climbs or drive:
                 yield Problem(
-                    f"{raw!r} leads out of the data set; loading fails",
+                    f"{raw!r} leads out of the dataset; loading fails",
                     "copy the picture into the folder and name it relative to the metadata file",
                     *view.where(row),
                 )
@@ -221,7 +221,7 @@ def split_keyword(view: Dataset) -> Iterator[Problem]:
 @DATASET_RULES.rule("D207", "Other files outnumber the pictures", Severity.ERROR)
 def outvoted(view: Dataset) -> Iterator[Problem]:
     """The loader is chosen by the most frequent ending. One .txt or .json beside each picture is
-    enough to load a data set of texts, without a single picture.
+    enough to load a dataset of texts, without a single picture.
 
     Example: a.png, a.txt, b.png, b.txt
     Fix: move the sidecar files out of the folder; their captions belong into metadata.jsonl.
@@ -237,7 +237,7 @@ def outvoted(view: Dataset) -> Iterator[Problem]:
     yield Problem(
         f"{plural(len(others), 'other file')} outvote the pictures: load_dataset(path) and the Hub"
         f" take the module {module} and see no folder of pictures",
-        "move them out of the data set",
+        "move them out of the dataset",
         others[0] if others else None,
     )
 
@@ -342,7 +342,7 @@ def mixed_case(view: Dataset) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D221", "Windows cannot have a file of this name", Severity.WARNING)
 def portable_names(view: Dataset) -> Iterator[Problem]:
-    """Who downloads or clones the data set on Windows (or, for names that differ in case or in how
+    """Who downloads or clones the dataset on Windows (or, for names that differ in case or in how
     accents are composed, on a Mac) gets an error, or one file in place of two.
 
     Example: CON.png, aux.jpg, a?b.png, "a.png ", Hat.png beside hat.png

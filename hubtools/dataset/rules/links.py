@@ -1,4 +1,4 @@
-"""D222: links that lead out of the data set's folder."""
+"""D222: links that lead out of the dataset's folder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def led_out(view: Dataset) -> Iterator[Problem]:
         read = "and is read there" if may_lie_outside(name) else "and is not read"
         yield Problem(
             f"it is a link that leads out of the folder, {read}",
-            "put the file itself there, if it belongs to the data set",
+            "put the file itself there, if it belongs to the dataset",
             name,
         )
     if len(others) > _MOST:

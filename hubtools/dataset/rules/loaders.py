@@ -47,7 +47,7 @@ def _failure(who: str, loaded: Loaded, reason: str | None = None) -> str:
 
 @DATASET_RULES.rule("D212", "Metadata files disagree about their columns", Severity.ERROR)
 def columns_differ(view: Dataset) -> Iterator[Problem]:
-    """The splits of a data set must have the same columns, of the same types: otherwise
+    """The splits of a dataset must have the same columns, of the same types: otherwise
     `load_dataset` fails. Within one split the columns of one metadata file are taken for all, and
     which one it is changes from run to run: the other's captions are then lost without a word.
     Where all of them have the same columns after all, it is a note.

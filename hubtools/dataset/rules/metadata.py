@@ -29,7 +29,7 @@ def _troubles(view: Dataset, kind: Kind, consequence: str) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D101", "A metadata record is not JSON", Severity.ERROR)
 def bad_json(view: Dataset) -> Iterator[Problem]:
-    """One broken line makes `load_dataset` fail for the whole data set, and its message names
+    """One broken line makes `load_dataset` fail for the whole dataset, and its message names
     neither the file nor the line.
 
     Example: {"file_name": "a.png", "text": "a cat",}
@@ -207,7 +207,7 @@ def _form(ending: str) -> str:
 
 @DATASET_RULES.rule("D114", "Metadata in two formats", Severity.ERROR)
 def two_formats(view: Dataset) -> Iterator[Problem]:
-    """A data set with metadata.jsonl and metadata.csv fails with "Found metadata files with
+    """A dataset with metadata.jsonl and metadata.csv fails with "Found metadata files with
     different extensions".
 
     Example: metadata.jsonl, and the metadata.csv it was made from

@@ -34,7 +34,7 @@ def _private(view: Dataset, field: str) -> Iterator[tuple[str, Any, str]]:
     "D701", "A picture's metadata holds the place where it was taken", Severity.ERROR
 )
 def gps(view: Dataset) -> Iterator[Problem]:
-    """Phones write the position into the picture. Published with the data set, it may be somebody's
+    """Phones write the position into the picture. Published with the dataset, it may be somebody's
     home; parquet shards keep it too. Looked at are EXIF and XMP of pictures of every format, also
     of those that are called otherwise or that no loader takes, of further pictures in a file, and
     films behind a picture's end.

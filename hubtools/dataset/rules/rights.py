@@ -20,7 +20,7 @@ _AT_ONCE = 500  # rows
 
 @DATASET_RULES.rule("D601", "The pictures have no licence", Severity.WARNING)
 def no_license(view: Dataset) -> Iterator[Problem]:
-    """Without a licence nobody may use the data set, and the Hub's page shows none. Pushing does
+    """Without a licence nobody may use the dataset, and the Hub's page shows none. Pushing does
     not stop for it; people will ask.
 
     Fix: below [dataset] in hubtools.toml, for your own pictures: license = "cc-by-4.0"; or in the
@@ -94,7 +94,7 @@ def card_yaml(view: Dataset) -> Iterator[Problem]:
     """
     if view.card.error:
         yield Problem(
-            f"{view.card.error}; the Hub refuses the card and the data set does not load",
+            f"{view.card.error}; the Hub refuses the card and the dataset does not load",
             "correct the YAML between the --- lines",
             CARD,
             view.card.line,

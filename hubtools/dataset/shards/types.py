@@ -21,7 +21,7 @@ class _Column:
 
 
 class Columns:
-    """Collects the columns of a data set: their order, their types, and whether a row without a
+    """Collects the columns of a dataset: their order, their types, and whether a row without a
     value had no key or said null."""
 
     def __init__(self, *, typed: bool) -> None:

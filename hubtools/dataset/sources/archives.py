@@ -1,4 +1,4 @@
-"""A data set in one archive: a zip or tar file of a folder, or a WebDataset tar."""
+"""A dataset in one archive: a zip or tar file of a folder, or a WebDataset tar."""
 
 from __future__ import annotations
 

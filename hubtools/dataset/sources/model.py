@@ -64,7 +64,7 @@ class Contents:
 
 
 class Source(Protocol):
-    """A data set, wherever it lies."""
+    """A dataset, wherever it lies."""
 
     @property
     def name(self) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def open_source(where: StrPath | Source) -> Source:
-    """The data set at a path or an address. A source is given back as it is.
+    """The dataset at a path or an address. A source is given back as it is.
 
     Raises `HubtoolsError` if there is nothing of the kind.
     """

@@ -1,4 +1,4 @@
-"""A data set that is one file."""
+"""A dataset that is one file."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def file_source(store: Store, entry: Entry) -> Source:
     if isinstance(store, LocalStore) and is_partial(store.path):
         raise HubtoolsError(
             f"{store.name} is a partial result.",
-            hint="hubtools validate merge FILE FILE ...",
+            hint="`hubtools merge-parts FILE FILE ...` makes a report of all parts",
             code="wrong-kind",
         )
     raise HubtoolsError(
-        f"{store.name} is a file that is no data set.",
+        f"{store.name} is a file that is no dataset.",
         hint=f"give {KINDS}",
         code="file-not-usable",
     )

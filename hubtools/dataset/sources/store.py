@@ -1,4 +1,4 @@
-"""Files of a data set, wherever they lie, and those that lie on this machine."""
+"""Files of a dataset, wherever they lie, and those that lie on this machine."""
 
 from __future__ import annotations
 

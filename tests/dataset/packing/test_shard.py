@@ -365,7 +365,7 @@ def test_as_typed(rich: Path, tmp_path: Path) -> None:
     assert (lost.returncode, lost.stderr.startswith("Error: There is no")) == (1, True)
 
 
-# --- any data set ----------------------------------------------------------------------------
+# --- any dataset ----------------------------------------------------------------------------
 
 _NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"],
                  exclude_characters='/\\:~."'), min_size=1, max_size=12)  # fmt: skip

@@ -342,7 +342,7 @@ def test_a_webdataset_of_others(tmp_path: Path, settings: DatasetSettings) -> No
     ("where", "words"),
     [
         ("nowhere.zip", "There is no"),
-        ("notes.txt", "notes.txt is a file that is no data set"),
+        ("notes.txt", "notes.txt is a file that is no dataset"),
         ("memory://nowhere", "There is nothing at memory://nowhere"),
         ("abc://x/y", "abc://x/y is no address that can be read"),
         ("hf://models/me/x", "names a model, not a dataset"),

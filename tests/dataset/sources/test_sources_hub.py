@@ -1,4 +1,4 @@
-"""Data sets on the Hub: any revision, over HTTP, without a copy on the disk."""
+"""Datasets on the Hub: any revision, over HTTP, without a copy on the disk."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_folder_and_a_file_of_a_repository(
         (f"{REPO}@nowhere", "Not found on the Hub: "),
         (f"{REPO}@refs/pr/9", "Not found on the Hub: "),
         (f"{REPO}/no/where", f"There is no no/where in {REPO}"),
-        (f"{REPO}/metadata.jsonl", "is a file that is no data set"),
+        (f"{REPO}/metadata.jsonl", "is a file that is no dataset"),
     ],
 )
 def test_what_is_not_there_is_told_in_a_sentence(

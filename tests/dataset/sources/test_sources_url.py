@@ -1,4 +1,4 @@
-"""Data sets behind a web server, which may fail, change and lie."""
+"""Datasets behind a web server, which may fail, change and lie."""
 
 from __future__ import annotations
 
