@@ -57,6 +57,27 @@ def local_paths(text: str) -> Iterator[tuple[str, int]]:
         yield path[:_LONGEST], match.start()
 
 
+_ON_A_DRIVE = regex(r"[A-Za-z]:|\\\\")
+_TEXT = regex(r"[\t\r\n -~\u00c0-\u024f]+")
+_TEXT_AT_END = regex(r"[\t\r\n -~\u00c0-\u024f]*\Z")
+_SHORT, _APART = 12, 20  # letters of a path; of the text that it stands in
+
+
+def path_by_chance(text: str, path: str, start: int) -> bool:
+    """True for a path of a drive or a server in `text`, which was made of bytes that are none, if
+    it is too short, or too odd, to be meant: weights have one in some hundred megabytes. `start`:
+    about where it stands."""
+    if _ON_A_DRIVE.match(path) is None:
+        return False
+    if _TEXT.fullmatch(path) is None:
+        return True
+    place = max(text.find(path, max(0, start - len(path))), 0)
+    before = _TEXT_AT_END.search(text[max(0, place - _APART) : place])
+    behind = _TEXT.match(text[place : place + len(path) + _APART])
+    run = sum(len(part[0]) for part in (before, behind) if part)
+    return len(path) < _SHORT and run < _APART
+
+
 # What stands before the @ of an address: a name and a password, or a token. One that was taken for
 # a path has a single slash.
 _USER = regex(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from hubtools.addresses import local_paths
+from hubtools.addresses import local_paths, path_by_chance
 from hubtools.leaks.huffman import BLOCKS, JPEG, without_codes
 from hubtools.leaks.shapes import Secret, probed
 from hubtools.leaks.telling import words_in
@@ -198,7 +198,7 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
     for start, end, plain in _told(data, list(regions), full):
         region = data[start:end].decode("utf-8", "replace").replace("\0", " ")
         for found in _in_region(region, nested, plain):
-            if not text and found.secret is not None and _by_chance(region, found.secret):
+            if not text and _by_chance(region, found):
                 continue
             offset = start + _bytes_before(data, start, found.offset)
             yield found._replace(offset=offset, line=_line(data, offset) if text else None)
@@ -271,17 +271,17 @@ def _bytes_before(data: bytes, start: int, characters: int) -> int:
     return len(text.encode("utf-8", "replace"))
 
 
-# What is known by the word beside it alone; among packed pixels both come by chance, once in some
-# ten megabytes.
+# What the word beside it tells alone; among packed pixels both come by chance, once in 10 MB.
 _WEAK = ("a password beside its name", "a key beside its name", "a password below a login")
 _CLEAN = regex(r"[\t\r\n -~\u00c0-\u024f]+")
-# Characters before a value; of one whose end is not told; of a text around what is written
-# otherwise.
+# Characters before a value; of one without an end; of a text around what is written otherwise.
 _NAMED, _CUT, _TOLD_APART = 5, 16, 24
 
 
-def _by_chance(text: str, secret: Secret) -> bool:
+def _by_chance(text: str, found: Found) -> bool:
     """True for a value among bytes that are no text: neither it nor its name is part of one."""
+    if (secret := found.secret) is None:
+        return path_by_chance(text, str(found.path), found.offset)
     if secret.what not in _WEAK:
         return False
     value = secret.value

@@ -31,6 +31,22 @@ def test_words_among_random_bytes_tell_nothing(told: bytes, seed: int) -> None:
     assert [found.secret for found in search(io.BytesIO(data)) if found.secret] == []
 
 
+@pytest.mark.parametrize(
+    ("told", "is_one"),
+    [
+        (b"\xb5\xbbgy8;A:/lc9/We:k\x0b\xbb", False),  # of 93 MB of weights
+        (b"\x8c\xbb:q9dE:\\\xf1\x8c<\\kkd:9 1z\xbb\x02", False),
+        (b"\0D:/train/jane\0\x12", True),
+        (b"made of D:\\a\\b.psd by me\0", True),
+        (b"\0/home/jo/a/b/c.png\0\xff", True),
+    ],
+)
+def test_paths_among_random_bytes(told: bytes, is_one: bool) -> None:
+    chance = random.Random(5)
+    data = chance.randbytes(30_000) + told + chance.randbytes(30_000)
+    assert bool([found.path for found in search(io.BytesIO(data)) if found.path]) is is_one
+
+
 def test_megabytes_of_random_bytes_hold_no_secret() -> None:
     chance = random.Random(1)
     for _ in range(3):
