@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hubtools.cli.export import lora_options, tell
-from hubtools.cli.following import BASE
+from hubtools.cli.following import BASE, WORTH_HALVING, tell_half_size
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 from hubtools.layout import CARD, WORK_DIR
@@ -48,6 +48,8 @@ def command(
                 f"{folder / CARD} has this from the LoRA's own card, and nothing else: {said}."
             )
         if {one.name for one in folder.iterdir()} <= {done.path.name, CARD, WORK_DIR}:
+            if done.precision == "fp32" and done.bytes >= WORTH_HALVING:
+                tell_half_size(out, folder, done.bytes)
             out.hint(f"next: hubtools card {shlex.quote(str(folder))}")
         else:
             place = shlex.quote(str(done.path))

@@ -31,6 +31,19 @@ def tell_again(out: Output, without: str = "--dry-run") -> None:
         out.hint(f"next: hubtools {shlex.join(word for word in typed if word != without)}")
 
 
+WORTH_HALVING = 10_000_000  # bytes
+
+
+def tell_half_size(out: Output, folder: Path, size: int) -> None:
+    """What halves the LoRA in `folder`, whose numbers take 32 bits, of `size` bytes."""
+    from hubtools.files import from_here, human_bytes
+
+    out.hint(
+        f"the LoRA can be half as large ({human_bytes(size // 2)}):"
+        f" `hubtools prune {shlex.quote(from_here(folder))} --dtype fp16` shows what that changes"
+    )
+
+
 def is_typed(option: str) -> bool:
     """Whether the command line has it, spelt like this."""
     words = click.get_current_context().meta.get(TYPED) or ()

@@ -260,7 +260,7 @@ class Output:
                 # the sentence has said what there is none of
                 if value is not None and not (isinstance(value, int) and value == 0):
                     name, told = _with_unit(key, value)
-                    print(f"  {name.replace('_', ' ')}: {_flat(told)}")
+                    say(f"  {name.replace('_', ' ')}: {_flat(told)}", sys.stdout)
 
     def table(
         self,

@@ -10,7 +10,7 @@ import click
 
 from hubtools.cli import prune_remote
 from hubtools.cli.folding import folded
-from hubtools.cli.following import push_words
+from hubtools.cli.following import WORTH_HALVING, push_words, tell_half_size
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.plans import check_plan_options, opened, plan_options
@@ -119,12 +119,8 @@ def command(
         freed = with_trust(out, trust_state, lambda trust: purge_prune(root, trust_state=trust))
         out.result(f"Trash of {root} deleted", freed=human_bytes(freed))
         return ExitCode.DONE
-    done = prune(
-        run_dir,
-        project,
-        apply=do_apply,
-        plan_file=plan_file,
-    )
+    with out.following("looking at the files"):
+        done = prune(run_dir, project, apply=do_apply, plan_file=plan_file)
     if do_apply:
         return _applied(done, project, out)
     code = _show(
@@ -161,6 +157,7 @@ def _applied(done: Pruned, project: Project, out: Output) -> int:
 
     plan = done.plan
     said = [f"{plural(len(plan.moved), 'file')} ({human_bytes(plan.bytes_moved)}) moved aside"]
+    said = said if plan.moved or not plan.halved else []
     halved: dict[str, Any] = {}
     if plan.halved:
         said.append(f"{plural(len(plan.halved), 'LoRA file')} written in half precision")
@@ -232,7 +229,11 @@ def _show(plan: PrunePlan, project: Project, out: Output, *, table: bool = True)
             f"{plural(len(plan.asks), 'file')} undecided: use --keep PATTERN or --drop PATTERN."
         )
         return ExitCode.CHECKS_FAILED
-    if out.human:
+    if out.human and plan.halved and table:
+        place, half = quote(from_here(plan.root)), plan.halved[0].half
+        assert half is not None
+        out.hint(f"next: hubtools prune {place} --dtype {half.dtype} --apply")
+    elif out.human:
         _tell_halves(plan, out)
         if plan.moved:
             out.hint(
@@ -244,24 +245,16 @@ def _show(plan: PrunePlan, project: Project, out: Output, *, table: bool = True)
     return ExitCode.DONE
 
 
-_WORTH_HALVING = 10_000_000  # bytes
-
-
 def _tell_halves(plan: PrunePlan, out: Output) -> None:
     """How the published LoRA can be half as large, if its numbers take 32 bits."""
-    from hubtools.files import human_bytes
     from hubtools.lorafile.look import Weights
     from hubtools.rooted import Root
     from hubtools.weights import read_header
 
     size = next((item.bytes for item in plan.kept if item.path == plan.weights), 0)
-    if size < _WORTH_HALVING:
+    if size < WORTH_HALVING:
         return
     with Root(plan.root) as root:
         held = Weights(read_header(root.opened(plan.weights)), size, None)
     if held.kind is not None and held.dtypes == ("F32",):
-        place = quote(str(plan.root))
-        out.hint(
-            f"in half precision {plan.weights} has {human_bytes(size // 2)}, and what that changes"
-            f" is measured: hubtools prune {place} --dtype fp16"
-        )
+        tell_half_size(out, plan.root, size)

@@ -100,27 +100,28 @@ def command(
     if from_plan is not None:
         plan = _replayed(from_plan, folder, repo, project, out, trust_state, dry_run)
     else:
-        plan = with_trust(
-            out,
-            trust_state,
-            lambda yes: plan_push(
-                folder,
-                repo,
-                project,
-                type=kind,
-                public=public,
-                overwrite=overwrite,
-                resolve_links=resolve_links,
-                message=message,
-                release=release,
-                ignore=ignore,
-                plan_file=plan_file,
-                trust_state=yes,
-                write_baseline=write_baseline,
-                only_shown=dry_run and plan_file is None,
-                space=space,
-            ),
-        )
+
+        def planned(trusted: bool) -> PushPlan:
+            with out.following("looking at what would be sent"):
+                return plan_push(
+                    folder,
+                    repo,
+                    project,
+                    type=kind,
+                    public=public,
+                    overwrite=overwrite,
+                    resolve_links=resolve_links,
+                    message=message,
+                    release=release,
+                    ignore=ignore,
+                    plan_file=plan_file,
+                    trust_state=trusted,
+                    write_baseline=write_baseline,
+                    only_shown=dry_run and plan_file is None,
+                    space=space,
+                )
+
+        plan = with_trust(out, trust_state, planned)
     if plan.options.ignore:
         out.warn(f"rules left out as asked: {', '.join(plan.options.ignore)}")
     _show(out, plan, full=dry_run)

@@ -166,12 +166,16 @@ def test_prune_tells_how_a_lora_becomes_half_as_large(tmp_path: Path) -> None:
         state[f"{layer}.lora_B.weight"] = torch.randn(640, 64)
     save_file(state, run / LORA_WEIGHTS)
     shown = cli("prune", run)
-    assert f"{LORA_WEIGHTS} has 6.56 MB" in shown.stderr
-    (words,) = re.findall("hubtools (prune .*)", shown.stderr)
+    assert "the LoRA can be half as large (6.56 MB)" in shown.stderr
+    (words,) = re.findall("`hubtools (prune .*)`", shown.stderr)
     done = cli(*shlex.split(words), cwd=tmp_path)
     assert "fp16 6.57 MB, its changes differ by 0.0002" in done.stdout
+    (words,) = re.findall("hubtools (prune .*)", done.stderr)
+    assert (
+        "1 LoRA file written in half precision\n" in cli(*shlex.split(words), cwd=tmp_path).stdout
+    )
     save_file({name: tensor.half() for name, tensor in state.items()}, run / LORA_WEIGHTS)
-    assert "half precision" not in cli("prune", run).stderr
+    assert "half as large" not in cli("prune", run).stderr
 
 
 def test_prune_says_what_comes_next(run_dir: Path, tmp_path: Path) -> None:
