@@ -72,7 +72,7 @@ def test_a_pull_request_shows_pictures_and_what_keeps_it_from_being_merged(api: 
     shown = ask(api, f"{REPO}/discussions/1")
     assert "Conflicts with main" not in shown
     merging = "hf discussions merge me/one 1 --type model</pre>"
-    assert f"HF_ENDPOINT={api.endpoint} {merging}" in shown
+    assert f"HF_ENDPOINT={api.endpoint}\nexport HF_TOKEN=...\n{merging}" in shown
     assert "a.png: replaced" in shown
     assert "new.png: added" in shown
     assert "b.png" not in shown

@@ -104,8 +104,9 @@ def _merging(view: View, number: int) -> Html:
     """How a pull request is merged: pages change nothing, as they know nobody's token."""
     repo = view.repo
     typed = (
-        f"HF_ENDPOINT={view.call.base} hf discussions merge {repo.full_name} {number}"
-        f" --type {repo.kind}"
+        f"export HF_ENDPOINT={view.call.base}\n"
+        "export HF_TOKEN=...\n"
+        f"hf discussions merge {repo.full_name} {number} --type {repo.kind}"
     )
     return tag("div", tag("p", "To merge it, type"), tag("pre", typed), class_="sheet")
 
