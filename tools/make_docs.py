@@ -62,7 +62,7 @@ def settings() -> str:
         "an error that names the nearest known one, in the file as in the environment. `hubtools schema` prints the JSON schema of",
         "the file.",
         "",
-        "From a folder within a project its file is found in the folders above, up to a repository of git or the home folder;\n"
+        "From a folder within a project its file is found in the folders above, up to a repository of git or the home folder;",
         "the command says which (`project: ../ (hubtools.toml)`). In",
         "place of a file of its own a project may have tables in `pyproject.toml`: `[tool.hubtools.dataset]`,",
         "`[tool.hubtools.train]`. Where a folder has both, `hubtools.toml` is read.",
