@@ -126,3 +126,9 @@ def _home_for(what: str, variable: str) -> Path:
             code="file-not-found",
         )
     return home
+
+
+def title_of(dataset: Path) -> str:
+    """What a person calls the dataset in a folder: `dataset` alone, in a project, says nothing."""
+    whole = dataset.resolve()
+    return whole.parent.name if whole.name == "dataset" and whole.parent.name else whole.name

@@ -26,7 +26,7 @@ from hubtools.dataset.text.spoken import NAMES, languages_of
 from hubtools.files import open_regular
 from hubtools.findings import plural, shortened
 from hubtools.frontmatter import read_card
-from hubtools.layout import CARD
+from hubtools.layout import CARD, title_of
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings
@@ -116,7 +116,7 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
     shots, unplanned = shots_of(named, settings)
     license = read_card(folder / CARD).data.get("license") or settings.license
     card = DatasetCard(
-        title=repo.partition("/")[2] if repo else folder.resolve().name,
+        title=repo.partition("/")[2] if repo else title_of(folder),
         repo=repo,
         pictures=plural(len(examples), "picture"),
         trigger=settings.trigger,

@@ -190,7 +190,7 @@ def _tell_repairs(repairs: dict[str, Any], typed: str, out: Output) -> None:
         out.hint(f"`hubtools fix{typed} --unsafe {name}` {does} {which}: {UNSAFE[name]}")
 
 
-_CAPTIONS = {"D120", "D501", "D502"}  # captions that are not there
+_CAPTIONS = {"D120", "D202", "D501", "D502"}  # captions that are not there
 
 
 def _tell_next(

@@ -61,9 +61,9 @@ def gps(release: Release) -> Iterator[Problem]:
 
 @PUBLISH_RULES.rule("P126", "A file beside the pictures holds personal data", Severity.ERROR)
 def beside(release: Release) -> Iterator[Problem]:
-    """Notes of Google Takeout hold positions, people and addresses; XMP, Apple's .AAE, tracks and
-    others do so as well. They are found by what is in them, whatever they are called, in archives
-    and tables too.
+    """Notes of Google Takeout hold positions, people and addresses; XMP, Apple's .AAE, tracks,
+    films (the .MOV of a Live Photo) and others do so as well. They are found by what is in them,
+    whatever they are called, in archives and tables too.
 
     Fix: `hubtools fix` takes them out of a dataset; else leave them out (--drop).
     """

@@ -7,7 +7,8 @@ from collections import defaultdict
 from typing import Any
 
 from hubtools.dataset.copies.compare import Grade
-from hubtools.dataset.folder.listing import PICTURE_ENDINGS
+from hubtools.dataset.edits.load_tables import load_table
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing
 from hubtools.dataset.metadata import Row
 from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.pictures.appearance import TURNS
@@ -211,3 +212,27 @@ def shots_in(looked: Dataset) -> dict[str, Any] | None:
 def splits_in(looked: Dataset) -> dict[str, list[str]]:
     """The splits of each picture as the loader has them; empty if there is one only."""
     return {name: sorted(splits) for name, splits in looked.splits_of.items()}
+
+
+def closed_in(looked: Dataset) -> dict[str, str]:
+    """Metadata files that cannot be written as they are, and why."""
+    found = {}
+    for file in looked.metadata:
+        table = load_table(
+            file.name,
+            file.data,
+            caption=looked.settings.caption_column,
+            resolve_doubt=False,
+            encoding=looked.settings.caption_encoding,
+            known=file,
+        )
+        if table.locked is not None:
+            found[file.name] = table.locked
+        elif rules := table.notes.rules:
+            found[file.name] = f"it must be repaired first ({', '.join(rules)})"
+    return found
+
+
+def signature(listing: Listing) -> dict[str, tuple[int, int, int]]:
+    """What tells that a file is another, without reading it."""
+    return {entry.name: (entry.size, entry.mtime_ns, entry.ctime_ns) for entry in listing.entries}

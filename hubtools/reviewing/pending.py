@@ -40,6 +40,7 @@ Changes = Mapping[Key, Value | None]  # None: no longer
 FOLDER = f"{WORK_DIR}/review"
 FILE = f"{FOLDER}/pending.json"
 LOCK = f"{FOLDER}/.lock"
+_APPLIED = "review.json"  # in the folder of a journal
 _SCHEMA = 1
 _MOST_UNDO = 500  # steps back
 
@@ -113,6 +114,33 @@ def save(root: Root, pending: Pending) -> None:
     root.write(FILE, json.dumps(sealed).encode("ascii"))
 
 
+def save_applied(root: Root, journal: str, entries: Mapping[Key, Value]) -> None:
+    """Keep the entries that the fix with the folder `journal` has written, beside its originals:
+    an undo brings both back."""
+    name = f"{journal}/{_APPLIED}"
+    content = {"schema": _SCHEMA, "entries": [[list(key), one] for key, one in entries.items()]}
+    root.write(name, json.dumps(seal(root.path, name, content)).encode("ascii"))
+
+
+def load_applied(root: Root, journal: str) -> dict[Key, Value]:
+    """The entries that a fix has written; none where it was not of the page, or where its file is
+    damaged or of somebody else."""
+    name = f"{journal}/{_APPLIED}"
+    if not root.exists(name):
+        return {}
+    try:
+        content = json_value(root.read(name, JSON_FILE), most=OWN_JSON_COST)
+        return _entries(content) if is_sealed(root.path, name, content) else {}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
+        return {}
+
+
+def _entries(content: Any) -> dict[Key, Value]:
+    if content["schema"] != _SCHEMA:
+        raise ValueError("of another version")
+    return {checked_key(key): checked_value(key, value) for key, value in content["entries"]}
+
+
 def load(root: Root, *, trust_state: bool = False) -> Pending:
     """What an earlier page has left. Raises `ForeignState` for what another user, or a folder that
     came from elsewhere, has brought, unless `trust_state` is set; `HubtoolsError` for a damaged
@@ -128,9 +156,7 @@ def load(root: Root, *, trust_state: bool = False) -> Pending:
     )
     try:
         content = json_value(root.read(FILE, JSON_FILE), most=OWN_JSON_COST)
-        if content["schema"] != _SCHEMA:
-            raise damaged
-        entries = {checked_key(key): checked_value(key, value) for key, value in content["entries"]}
+        entries = _entries(content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise damaged from None
     if not is_sealed(root.path, FILE, content) and not trust_state:

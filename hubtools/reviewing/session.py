@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.edits.journal import apply, finish, undo
-from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.fix.remedies import UNSAFE
-from hubtools.dataset.folder.listing import Listing, walk
+from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.metadata.focus import COLUMN as FOCUS
 from hubtools.dataset.metadata.focus import told_focus
 from hubtools.dataset.pictures.buckets import Size
@@ -22,11 +21,22 @@ from hubtools.dataset.view import Dataset, view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import HubtoolsError
 from hubtools.findings import plural
+from hubtools.layout import title_of
 from hubtools.models.targets import divisor_of
 from hubtools.project import Project
 from hubtools.reviewing import items, typed
 from hubtools.reviewing.mending import fixes_of
-from hubtools.reviewing.pending import FOLDER, LOCK, Key, Value, is_caption, load, save
+from hubtools.reviewing.pending import (
+    FOLDER,
+    LOCK,
+    Key,
+    Value,
+    is_caption,
+    load,
+    load_applied,
+    save,
+    save_applied,
+)
 from hubtools.reviewing.planning import Planned, plan_pending
 from hubtools.rooted import Root
 from hubtools.training.buckets import targets
@@ -63,6 +73,7 @@ class Session:
             self.report: dict[str, Any] | None = None
             self.failed: str | None = None
             self._outside: tuple[str, ...] = ()
+            self._at_work = 0  # writing to the folder, or reading it anew
             self._next_walk = 0.0
             self.look(on_picture)
         except BaseException:
@@ -105,7 +116,7 @@ class Session:
             self.looked, self.names, self.pictures = looked, names, pictures
             self.excluded = dict.fromkeys(items.excluded_in(looked))
             self.places = {name: place for place, name in enumerate(names)}
-            self.listed = _signature(looked.listing)
+            self.listed = items.signature(looked.listing)
             self._outside, self._next_walk = (), 0.0
             self.version += 1
             self.report, self.failed = None, None
@@ -156,16 +167,19 @@ class Session:
         begun = time.monotonic()
         with self.lock:
             then = self.listed
+            if self._at_work:  # it is the page itself
+                return ()
             if begun < self._next_walk:  # a walk of many files takes long, and the page asks often
                 return self._outside
-        now = _signature(walk(self.folder))
+        now = items.signature(walk(self.folder))
         names = {name for name, _ in then.items() ^ now.items()}
         with self.lock:
-            if self.listed is then:
-                self._outside = tuple(sorted(names))
-                took = time.monotonic() - begun
-                self._next_walk = begun + _RATHER * took if took > _LONG else 0.0
-        return tuple(sorted(names))
+            if self._at_work or self.listed is not then:
+                return ()
+            self._outside = tuple(sorted(names))
+            took = time.monotonic() - begun
+            self._next_walk = begun + _RATHER * took if took > _LONG else 0.0
+        return self._outside
 
     # --- what the page is told ---------------------------------------------------------------
 
@@ -189,7 +203,7 @@ class Session:
                     item["others"] = {one: items.checked(looked, row[one]) for one in others}
         return {
             "version": version,
-            "name": _title(self.folder),
+            "name": title_of(self.folder),
             "folder": str(self.folder.absolute()),
             "pictures": found,
             "captions": captions,
@@ -201,7 +215,7 @@ class Session:
             "target": looked.target.title if looked.target else None,
             "license": looked.license[0],
             "rights": [settings.rights, settings.rights_note],
-            "closed": self._closed(looked),
+            "closed": items.closed_in(looked),
             "excluded": list(self.excluded),
             "judged": sorted(typed.JUDGED),
             "pending": pending,
@@ -210,24 +224,6 @@ class Session:
     def told(self, keys: Mapping[Key, Value | None]) -> list[list[Any]]:
         """Entries as JSON has them: [key, value, what is to be said of it]."""
         return typed.told(self.looked, self.pending.entries, keys, self.project.rule_choice)
-
-    def _closed(self, looked: Dataset) -> dict[str, str]:
-        """Metadata files that cannot be written as they are, and why."""
-        found = {}
-        for file in looked.metadata:
-            table = load_table(
-                file.name,
-                file.data,
-                caption=looked.settings.caption_column,
-                resolve_doubt=False,
-                encoding=looked.settings.caption_encoding,
-                known=file,
-            )
-            if table.locked is not None:
-                found[file.name] = table.locked
-            elif rules := table.notes.rules:
-                found[file.name] = f"it must be repaired first ({', '.join(rules)})"
-        return found
 
     def picture(self, name: str) -> dict[str, Any]:
         """More of one picture: what the trainer will cut out of it, and what speaks against it."""
@@ -327,7 +323,7 @@ class Session:
     def apply(self, digest: str) -> str:
         """Do what the plan of that digest says, and say what was done. Raises `HubtoolsError` if it
         would do something else by now; nothing is changed then."""
-        with self.lock:
+        with self._working():
             made = self.plan()
             if made.conflicts or made.digest != digest:
                 raise HubtoolsError(
@@ -341,12 +337,25 @@ class Session:
                 key[1] for key in made.planned if entries[key].get("what") == "delete"
             }  # and with them whatever else was to become of them
             others = [key for key in entries if key[0] != "fix" and key[1] in deleted]
+            if journal is not None:
+                gone = {key: entries[key] for key in (*made.planned, *others)}
+                save_applied(self.root, journal.name, gone)
             self.pending.drop((*made.planned, *made.settled, *others))
             self.keep()
-        self.look()
         if journal is None:
             return "There was nothing to write."
         return f"{plural(len(journal.steps), 'file')} written. Undo: {journal.id}"
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[None]:
+        """The folder is changed by the page, and read anew then."""
+        self._at_work += 1
+        try:
+            with self.lock:
+                yield
+            self.look()
+        finally:
+            self._at_work -= 1
 
     def settle(self, key: Key, mine: bool) -> None:
         """Of a conflict: go on with one's own change, or drop it."""
@@ -362,26 +371,21 @@ class Session:
             self.keep()
 
     def take_back(self, id: str | None) -> str:
-        """Undo a fix, or what was interrupted of one."""
-        with self.lock:
+        """Undo a fix, or what was interrupted of one. What it had written is pending again, but
+        where something else is by now."""
+        with self._working():
             done = undo(self.folder, id)
-        self.look()
-        return f"{done.id} is undone."
+        with self.lock:
+            was = load_applied(self.root, done.name)
+            again = {key: one for key, one in was.items() if key not in self.pending.entries}
+            if again:
+                self.pending.change(again, f"bring {plural(len(again), 'change')} back")
+                self.keep()
+        told = f"; {plural(len(again), 'change')} pending again" if again else ""
+        return f"{done.id} is undone{told}."
 
     def go_on(self) -> str:
         """Finish a fix that was interrupted."""
-        with self.lock:
+        with self._working():
             done = finish(self.folder)
-        self.look()
         return f"{done.id} is finished." if done else "There was nothing to finish."
-
-
-def _title(folder: Path) -> str:
-    """What a person calls the dataset: `dataset` alone, in a project, says nothing."""
-    whole = folder.resolve()
-    return whole.parent.name if whole.name == "dataset" and whole.parent.name else whole.name
-
-
-def _signature(listing: Listing) -> dict[str, tuple[int, int, int]]:
-    """What tells that a file is another, without reading it."""
-    return {entry.name: (entry.size, entry.mtime_ns, entry.ctime_ns) for entry in listing.entries}

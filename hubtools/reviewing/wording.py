@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hubtools.dataset.caption.edits import inserting, replacing, tidy
+from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.trigger import replace_word, word_pattern
 from hubtools.errors import UsageError
 
@@ -31,7 +32,8 @@ def edit_of(asked: Mapping[str, Any], trigger: str | None) -> Edit:
     if do == "trigger":
         if not trigger:
             raise UsageError("There is no trigger: set dataset.trigger, or add it as a tag.")
-        return inserting(trigger)
+        put = inserting(trigger)
+        return lambda caption: caption if is_blank(caption) else put(caption)  # it stays a finding
     plain: dict[str, Edit] = {
         "sort": lambda caption: ", ".join(sorted(tags(caption), key=str.lower)),
         "unique": _unique,

@@ -134,6 +134,20 @@ def test_it_is_named_where_nobody_answers(tmp_path: Path) -> None:
     assert "--base-model tiny-people" in done.stderr
 
 
+def test_pictures_that_were_added_later_are_given_captions_and_not_only_removed(
+    tmp_path: Path,
+) -> None:
+    project_at(tmp_path)
+    write_pictures(tmp_path / "more", 3, size=(64, 64))
+    shutil.copy(tmp_path / "more/picture2.png", tmp_path / "dataset/later.png")
+    said = typed("validate", "--select", "D202", cwd=tmp_path).stderr
+    assert "hubtools review" in said
+    (words,) = nexts(said)
+    assert words[0] == "caption", words
+    assert typed(*words, "--yes", cwd=tmp_path).returncode == 0
+    assert typed("validate", "--select", "D202", cwd=tmp_path).returncode == 0
+
+
 def test_a_plan_says_how_to_carry_it_out(tmp_path: Path) -> None:
     project = project_at(tmp_path)
     words = ["train", "--dry-run", "--base-model", "tiny-people", "--max-train-steps", "2"]

@@ -13,7 +13,9 @@ import pytest
 import hubtools
 from hubtools.dataset.folder.listing import walk
 from hubtools.errors import HubtoolsError
+from hubtools.project import Project
 from hubtools.reviewing.mending import fixes_of
+from hubtools.reviewing.session import Session
 from hubtools.rooted import Root
 from hubtools.trust import ForeignState
 from tests.drawing import write_pictures
@@ -68,9 +70,48 @@ def test_nothing_is_written_before_apply_and_undo_brings_it_back(folder: Path) -
         assert page.get("set")["pending"] == []
         assert page.picture("picture1.png")["trigger"] is False
         (fix,) = page.get("history")["fixes"]
-        page.post("undo", id=fix["id"])
+        told = page.post("undo", id=fix["id"])
+        assert told["done"] == f"{fix['id']} is undone; 1 change pending again."
         assert bytes_of(folder) == before
+        ((key, value, _),) = page.get("set")["pending"]  # what was written is not lost
+        assert (key[1], value["after"]) == ("picture1.png", "photo of somebody, a red hat")
+        assert page.post("back")["what"] == "bring 1 change back"
     assert not (folder / ".hubtools" / "review").exists()
+
+
+def test_what_was_undone_is_pending_again_but_where_it_was_changed_since(folder: Path) -> None:
+    with served(folder) as page:
+        page.write("picture0.png", "tok, first")
+        page.change([["fate", "picture1.png"], {"what": "delete"}])
+        page.apply()
+    with served(folder) as page:  # another day
+        page.write("picture0.png", "tok, second")
+        (fix,) = page.get("history")["fixes"]
+        page.post("undo", id=fix["id"])
+        pending = {tuple(key): value for key, value, _ in page.get("set")["pending"]}
+        assert pending["caption", "picture0.png", "text"]["after"] == "tok, second"
+        assert pending["fate", "picture1.png"]["what"] == "delete"
+
+
+def test_what_the_page_itself_does_is_no_other_program(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(folder, Project(dataset=SETTINGS))
+    try:
+        key = ("caption", "picture0.png", "text")
+        session.change({key: {"after": "tok, new"}}, "write")
+        seen: list[tuple[str, ...]] = []
+        look = session.look
+        monkeypatch.setattr(
+            session, "look", lambda: (seen.append(session.changed_outside()), look())
+        )
+        session.apply(session.plan().digest)
+        session.take_back(None)
+        assert seen == [(), ()]
+        (folder / "other.txt").write_text("by another program")
+        assert session.changed_outside() == ("other.txt",)
+    finally:
+        session.close()
 
 
 def test_findings_follow_a_caption_that_is_not_written_yet(tmp_path: Path) -> None:

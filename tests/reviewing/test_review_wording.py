@@ -31,6 +31,8 @@ def _after(caption: str, **asked: Any) -> str:
         ("a, b,", {"do": "add", "text": "c"}, "a, b, c"),
         ("a,  b", {"do": "add", "text": "a"}, "a,  b"),
         ("", {"do": "add", "text": "c"}, "c"),
+        ("a hat", {"do": "trigger"}, "tok, a hat"),
+        (" ", {"do": "trigger"}, " "),  # as `fix` and `caption --trigger-insert` leave it
         ("a, b", {"do": "add", "text": "c", "where": "start"}, "c, a, b"),
         ("photo of tok, a, b", {"do": "add", "text": "c", "where": "trigger"},
          "photo of tok, c, a, b"),

@@ -348,6 +348,7 @@ TAKEOUT_NAMES = (
     "IMG_1-edited.jpg.json", "IMG_1-bearbeitet.jpg.json", "IMG_1.j.json", "Metadaten.json",
     "notes",
 )  # fmt: skip
+FILM = b"\0\0\0\x14ftypqt  moovmetakeys mdtacom.apple.quicktime.location.ISO6709+48.1370+011.5760/"
 OTHERS = {
     "IMG_1.xmp": ELEMENT,
     "IMG_1.jpg.xmp": PEOPLE["mwg"],
@@ -359,6 +360,8 @@ OTHERS = {
     "utf16.json": TAKEOUT.encode("utf-16"),
     "bom.json": b"\xef\xbb\xbf" + TAKEOUT.encode(),
     "cut.json": TAKEOUT.encode()[:-30],
+    "IMG_1.MOV": FILM[:8] + bytes(3 << 20) + FILM,  # as iPhones write a Live Photo: places last
+    "android.mp4": b"\0\0\0\x18ftypmp42moovudta\xa9xyz\0\x12\x15\xc7+48.1370+011.5760/" + bytes(99),
     "old.json": b'{"photoTakenTime": {"timestamp": "1"}, "geoData": {"latitude": 0.0}}',
 }
 JUNK = {

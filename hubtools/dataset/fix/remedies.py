@@ -15,8 +15,8 @@ UNSAFE: dict[str, str] = {
     " contradict another record of the same picture (also sidecars that do)",
     "delete-duplicates": "keep one of pictures that are the same byte for byte, or pixel by pixel,"
     " preferring one with a caption",
-    "delete-near-duplicates": "keep the best of pictures that are nearly the same; with --only FILE"
-    " that picture goes, or the copies of it if it is the best",
+    "delete-near-duplicates": "keep the best of pictures that are nearly the same; asked of one"
+    " picture alone, it goes, or its copies if it is the best",
     "remove-small": "remove pictures smaller than the training resolution, with their records",
     "remove-damaged": "remove files that are no pictures or do not decode (never Git LFS pointers)",
     "remove-unlisted": "remove pictures that no record names",

@@ -264,19 +264,25 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
                 PUT_PICTURES,
             )
         return
-    stems = {picture.name.rpartition(".")[0] for picture in view.listing.pictures}
-    stems |= {picture.name for picture in view.listing.pictures}
-    endings = (".txt", ".caption", ".json")
-    sidecars = [
-        entry.name
+    sidecars = {
+        entry.name[: -len(entry.ending)]: entry.name
         for entry in view.listing.entries
-        if entry.ending in endings and entry.name[: -len(entry.ending)] in stems
-    ]
+        if entry.ending in (".txt", ".caption", ".json") and entry.name not in view.besides
+    }
     count = len(view.listing.pictures)
-    if sidecars:
+    told = [
+        names
+        for picture in view.listing.pictures
+        if (names := {picture.name, picture.name.rpartition(".")[0]} & sidecars.keys())
+    ]
+    if told:
+        files = sorted({sidecars[stem] for stems in told for stem in stems})
+        which = (
+            plural(count, "picture") if len(told) == count else f"{len(told)} of {count} pictures"
+        )
         yield Problem(
-            f"the captions of {plural(count, 'picture')} are in {plural(len(sidecars), 'file')}"
-            f" beside them ({some(sidecars)}), which the Hub's loaders do not read",
+            f"the captions of {which} are in {plural(len(files), 'file')} beside them"
+            f" ({some(files)}), which the Hub's loaders do not read",
             "write them into metadata.jsonl: `hubtools fix` does it",
         )
     else:

@@ -73,8 +73,8 @@ def besides(view: Dataset) -> Iterator[Problem]:
     """Exports and programs put files beside pictures that hold what was taken out of the pictures:
     Google Takeout's .json (positions, people, addresses), XMP with positions or names, Apple's
     .AAE, Picasa's faces, Windows' Zone.Identifier (where a file was downloaded), tracks of
-    positions. They are found by what is in them, whatever they are called. A file that no push
-    takes along is a note.
+    positions, films with one (the .MOV of a Live Photo). They are found by what is in them,
+    whatever they are called. A file that no push takes along is a note.
 
     Example: IMG_1.jpg.supplemental-metadata.json
     Fix: `hubtools fix` takes them out; its journal keeps them until --purge.

@@ -33,3 +33,16 @@ def test_what_is_a_table_of_pictures(tmp_path: Path, name: str, content: Any, to
     rules = {finding.rule for finding in validate(tmp_path, select=("D113", "D120")).findings}
     assert ("D113" in rules) == told
     assert "D120" in rules
+
+
+def test_captions_beside_pictures_are_counted_without_notes_of_an_album(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 3, size=(16, 16))
+    (tmp_path / "metadata.jsonl").unlink()
+    for name in ("picture0.txt", "picture1.png.txt", "other.txt"):
+        (tmp_path / name).write_text("a cat")
+    notes = {"photoTakenTime": {"timestamp": "1"}, "geoData": {"latitude": 48.1}}
+    (tmp_path / "picture2.png.json").write_text(json.dumps(notes))
+    (finding,) = validate(tmp_path, select=("D120",)).findings
+    assert finding.message.startswith(
+        "the captions of 2 of 3 pictures are in 2 files beside them (picture0.txt, picture1.png.txt)"
+    )

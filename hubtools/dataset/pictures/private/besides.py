@@ -1,10 +1,11 @@
 """Files beside the pictures that tell about people: notes of Google Takeout, XMP, lists of edits,
-where a file was downloaded from, tracks. Judged by what is in them, for names are cut, numbered and
-translated."""
+where a file was downloaded from, tracks, films. Judged by what is in them, for names are cut,
+numbered and translated."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -30,6 +31,11 @@ _CALLED = frozenset(
 # The records of a set itself: their columns are for P129, and nothing may take them away.
 _RECORDS = frozenset({"metadata.jsonl", "metadata.csv", "readme.md"})
 _ONLY = "a text with a position"
+# Films, such as those of Live Photos: Apple's key for a place, and 3GPP's box with one. Both lie in
+# the box `moov`, at the beginning of a file or at its end.
+_FILMS = frozenset({".mov", ".mp4", ".m4v", ".qt", ".3gp"})
+_FILMED_AT = re.compile(rb"com\.apple\.quicktime\.location|\xa9xyz.{4}[+-][0-9]", re.DOTALL)
+_END = 1 << 20  # bytes of either end of a film that are read
 
 # Google Takeout's notes, one JSON object a file: what is in it, and its part that is always there.
 _TAKEOUT = {
@@ -90,11 +96,14 @@ def _by_name(entry: Entry) -> str | None:
 
 
 def _by_content(entry: Entry, open: Open) -> str | None:
+    is_film = entry.ending in _FILMS
     called = entry.ending in _CALLED and entry.base.lower() not in _RECORDS
-    if not (entry.ending in _TEXTS or called) or not entry.size:
+    if not (entry.ending in _TEXTS or called or is_film) or not entry.size:
         return None
     try:
         with open(entry.name) as file:
+            if is_film:
+                return _in_film(file, entry.size)
             data = file.read(_HEAD)
     except OSError as error:
         if not is_out_of_reach(error):  # it may tell about people, and be sent
@@ -102,6 +111,13 @@ def _by_content(entry: Entry, open: Open) -> str | None:
         return None
     told = told_by_text(data)
     return None if called and told == _ONLY else told
+
+
+def _in_film(file: BinaryIO, size: int) -> str | None:
+    data = file.read(_END)
+    if size > 2 * _END:
+        file.seek(size - _END)
+    return "a film with a position" if _FILMED_AT.search(data + file.read(_END)) else None
 
 
 def told_by_text(data: bytes) -> str | None:
