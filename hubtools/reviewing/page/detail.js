@@ -1,8 +1,8 @@
 // The picture that the keys are at: large, with its captions and what was found.
 "use strict";
-import { state, on, tell, el, byId, url, get, caption, setCaption, change, inFile, asText, checksOf, pendingOf, findingsOf, fateOf, turnOf, here, bytes, count, diffed } from "./store.js";
+import { state, on, tell, el, byId, url, get, caption, setCaption, change, inFile, asText, checksOf, pendingOf, findingsOf, fateOf, turnOf, here, bytes, count, diffed, coded } from "./store.js";
 import { go } from "./grid.js";
-import { fixes } from "./found.js";
+import { copies, fixes } from "./found.js";
 import { turn, fate, cropping, uncrop } from "./acts.js";
 import { placing, focusButtons, own } from "./frame.js";
 import { suggesting } from "./suggest.js";
@@ -21,7 +21,9 @@ export function render() {
     el("div", { class: "head" },
       el("button", { class: "narrow", click: close, "aria-label": "Back to the pictures" }, "←"),
       el("h2", {}, picture.name), el("span", { class: "grow" }),
-      el("span", { class: "soft" }, `${state.here + 1} / ${state.shown.length}`)),
+      el("button", { class: "narrow", disabled: state.here === 0, click: () => go(state.here - 1), "aria-label": "The picture before" }, "‹"),
+      el("span", { class: "soft" }, `${state.here + 1} / ${state.shown.length}`),
+      el("button", { class: "narrow", disabled: state.here + 1 >= state.shown.length, click: () => go(state.here + 1), "aria-label": "The next picture" }, "›")),
     ...[stage(picture), tools(picture)].flat(), captions(picture), found(picture), facts(picture));
   about(picture);
 }
@@ -218,10 +220,20 @@ export function edit(column = state.set.column) {
 
 function found(picture) {
   const all = findingsOf(picture), about = { class: "found", "data-of": JSON.stringify([Boolean(state.report), all]) };
-  if (!all.length) return el("section", { ...about, hidden: !state.report }, el("p", { class: "soft" }, state.report ? "Nothing was found wrong with it." : ""));
-  return el("section", about, el("h3", {}, count(all.length, "finding")), all.map((one) =>
-    el("div", { class: `finding ${one.severity}` }, el("strong", {}, one.rule), ` ${one.message}`,
-      one.fix && el("div", { class: "soft" }, one.fix), el("div", { class: "tools" }, fixes(one.rule, render, picture)))));
+  const like = likeness(picture);
+  if (!all.length && !like) return el("section", { ...about, hidden: !state.report }, el("p", { class: "soft" }, state.report ? "Nothing was found wrong with it." : ""));
+  return el("section", about, all.length > 0 && el("h3", {}, count(all.length, "finding")), all.map((one) =>
+    el("div", { class: `finding ${one.severity}` }, el("strong", {}, one.rule), " ", coded(one.message),
+      one.fix && el("div", { class: "soft" }, coded(one.fix)), el("div", { class: "tools" }, fixes(one.rule, render, picture)))), like);
+}
+
+// The finding stands at the best of a group alone: its copies say whose they are.
+function likeness(picture) {
+  for (const { pictures: [best, ...others] } of state.report?.groups || []) {
+    const one = others.find((other) => other.name === picture.name);
+    if (one) return el("div", { class: "alike" }, `${one.how}: ${best.name}`, el("div", { class: "tools" }, el("button", { title: "D", click: copies }, "Side by side")));
+  }
+  return null;
 }
 
 function facts(picture) {

@@ -1,6 +1,6 @@
 // Findings of the whole set, duplicates, and what was set aside.
 "use strict";
-import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf, findingsOf, url, bytes, count } from "./store.js";
+import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf, findingsOf, url, bytes, count, coded } from "./store.js";
 import { show, shows, tried } from "./dialogs.js";
 import { only } from "./filters.js";
 
@@ -30,7 +30,7 @@ export function findings() {
   if (!report) return;
   const body = report.rules.map((rule) => el("div", { class: `finding ${rule.severity}` },
     el("strong", {}, rule.id), ` ${rule.title} (${rule.count})`,
-    report.general.filter((one) => one.rule === rule.id).slice(0, 5).map((one) => el("div", { class: "soft" }, `${one.place ? `${one.place}: ` : ""}${one.message}${one.fix ? `; ${one.fix}` : ""}`)),
+    report.general.filter((one) => one.rule === rule.id).slice(0, 5).map((one) => el("div", { class: "soft" }, coded(`${one.place ? `${one.place}: ` : ""}${one.message}${one.fix ? `; ${one.fix}` : ""}`))),
     rule.safe && el("div", { class: "soft" }, `A fix ${rule.safe}.`),
     (rule.unsafe || []).map((name) => el("div", { class: "soft" }, `${name}: ${report.names[name]}.`)),
     el("div", { class: "tools" }, Object.values(report.pictures).some((all) => all.some((one) => one.rule === rule.id)) &&

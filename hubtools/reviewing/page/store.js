@@ -199,6 +199,12 @@ export function bytes(number) {
   return `${at && number < 10 ? number.toFixed(1) : Math.round(number)} ${units[at]}`;
 }
 
+// A sentence with its commands as such: what stands between backticks.
+export function coded(text) {
+  const parts = text.split("`");
+  return parts.length % 2 ? parts.map((part, at) => (at % 2 ? el("code", {}, part) : part)) : [text];
+}
+
 // What changed between two texts, word by word: [del|ins|"", text].
 export function words(before, after) {
   const a = before.split(/(\s+|,)/).filter(Boolean), b = after.split(/(\s+|,)/).filter(Boolean);
