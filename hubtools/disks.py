@@ -20,6 +20,13 @@ def sync_folder(folder: int | str) -> None:
             raise
 
 
+def private_mode(descriptor: int) -> int | None:
+    """The mode of a copy of an open file that its owner alone may read; None for any other file,
+    whose copy has what the umask leaves."""
+    is_private = os.name != "nt" and not os.fstat(descriptor).st_mode & 0o077
+    return 0o600 if is_private else None
+
+
 def set_mode(descriptor: int, mode: int) -> None:
     """Give an open file its mode, where the file system has modes (FAT and shared folders of a
     phone have none, and answer EPERM also to the owner)."""

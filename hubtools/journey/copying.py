@@ -11,6 +11,7 @@ from typing import Any
 
 from hubtools.dataset.folder.appearing import one_on_this_disk, open_own
 from hubtools.dataset.folder.names import fold
+from hubtools.disks import private_mode
 from hubtools.errors import HubtoolsError
 from hubtools.journey.taking import Haul, Place, Taken
 from hubtools.rooted import Root
@@ -124,8 +125,10 @@ def copy_files(
             others.append(name)
             if _is_copy(target / name, folder / there):
                 continue
-            with open_own(folder, there) as file, root.replacing(name) as copy:
-                shutil.copyfileobj(file, copy)
+            with open_own(folder, there) as file:
+                mode = None if root.exists(name) else private_mode(file.fileno())
+                with root.replacing(name, mode=mode) as copy:
+                    shutil.copyfileobj(file, copy)
         for name, data in own.items():  # last: what it names is there
             root.write(name, data)
 

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from hubtools import peers
+from hubtools.dataset.caption.exchange import export_captions
+from hubtools.journey.init import init
 from hubtools.localhub.door import Door
 from hubtools.localhub.problems import Problem
 from hubtools.loopback import Answer, Server
+from tests.drawing import write_pictures
 
 OTHER = 65534
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no table of users")
@@ -43,6 +46,21 @@ def test_whose_a_connection_is(
             monkeypatch.setattr(os, "geteuid", lambda: OTHER - 1)
             assert peers.is_of_another(place[1], port)
         os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("how", ["init", "export"])
+def test_copies_of_what_nobody_else_may_read(tmp_path: Path, how: str) -> None:
+    source = write_pictures(tmp_path / "source", 2)
+    (source / "picture0.png").chmod(0o600)
+    if how == "init":
+        init(tmp_path / "new", source=source)
+    else:
+        export_captions(source, tmp_path / "new", "kohya")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "new").rglob("*.png")}
+    assert modes == {
+        "picture0.png": 0o600,
+        "picture1.png": (source / "picture1.png").stat().st_mode & 0o777,
+    }
 
 
 def table_of(folder: Path, theirs: int, ours: int, user: int) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.causes import naming
+from hubtools.disks import private_mode, set_mode
 from hubtools.errors import HubtoolsError
 from hubtools.files import leads_out, open_regular, untouched
 from hubtools.owned import is_own
@@ -124,8 +125,10 @@ def one_on_this_disk(one: str, other: str) -> HubtoolsError:
 def copy_own(folder: Path, name: str, to: Root, target: str) -> None:
     """Copy a file of a folder into another, where there is no `target` yet. Raises `HubtoolsError`
     for a link that leads out of the folder (the Hub's cache, whose files are links to its blobs, is
-    one place)."""
+    one place). A file that nobody else may read stays one."""
     with open_own(folder, name) as source, naming(to.path / target), to.create(target) as copy:
+        if (mode := private_mode(source.fileno())) is not None:
+            set_mode(copy.fileno(), mode)
         shutil.copyfileobj(source, copy)
 
 
