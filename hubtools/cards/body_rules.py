@@ -11,6 +11,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
 from hubtools.leaks import local_paths, tokens
+from hubtools.licensing.advice import card_command
 from hubtools.runfolders.main_file import lora_in
 
 
@@ -66,7 +67,7 @@ def gallery(view: CardView) -> Iterator[Problem]:
     if tag and not view.widget:
         offset = view.body.index("<Gallery />")
         yield Problem(
-            "<Gallery /> has no widget to show", "run `hubtools card --renew`", CARD,
+            "<Gallery /> has no widget to show", f"run {card_command(view.root, '--renew')}", CARD,
             view.body_line_of(offset),
         )  # fmt: skip
     elif view.widget and not tag:
@@ -74,7 +75,7 @@ def gallery(view: CardView) -> Iterator[Problem]:
             view,
             "widget",
             "there is no <Gallery /> to show the widget",
-            "add it, or run `hubtools card --renew`",
+            f"add it, or run {card_command(view.root, '--renew')}",
         )
 
 
@@ -103,7 +104,7 @@ def snippet(view: CardView) -> Iterator[Problem]:
         if bytes_of(view, name) is None and name != _published_as(view):
             yield Problem(
                 f"there is no {name}",
-                "run `hubtools card --renew`",
+                f"run {card_command(view.root, '--renew')}",
                 CARD,
                 view.body_line_of(offset),
             )
@@ -124,7 +125,12 @@ def empty_body(view: CardView) -> Iterator[Problem]:
     Fix: run `hubtools card --renew`.
     """
     if len(view.body.split()) < 5:
-        yield Problem("the card has no text", "run `hubtools card --renew`", CARD, view.body_line)
+        yield Problem(
+            "the card has no text",
+            f"run {card_command(view.root, '--renew')}",
+            CARD,
+            view.body_line,
+        )
 
 
 @CARD_RULES.rule("C208", "An e-mail address is in the card", Severity.INFO)

@@ -36,7 +36,7 @@ def front_matter(view: CardView) -> Iterator[Problem]:
     elif not view.data:
         yield Problem(
             "the card has no front matter: no licence, no base model, nothing to find it by",
-            "run `hubtools card --renew`",
+            f"run {card_command(view.root, '--renew')}",
             CARD,
             1,
         )
@@ -216,7 +216,9 @@ def widget_files(view: CardView) -> Iterator[Problem]:
     """
     for _, url in gallery_files(view.data):
         if bytes_of(view, url) is None:
-            yield at(view, "widget", f"there is no {url}", "run `hubtools card --renew`")
+            yield at(
+                view, "widget", f"there is no {url}", f"run {card_command(view.root, '--renew')}"
+            )
 
 
 @CARD_RULES.rule("C108", "A picture of the gallery is large", Severity.WARNING)

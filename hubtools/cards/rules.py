@@ -12,6 +12,7 @@ from hubtools.files import StrPath
 from hubtools.findings import Report
 from hubtools.frontmatter import parse_card
 from hubtools.layout import CARD
+from hubtools.licensing.advice import card_command
 from hubtools.limits import MAX_CARD
 from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.rooted import Root
@@ -43,7 +44,7 @@ def check_card(
     with Root(folder) as root:
         if not root.exists(CARD):
             twin = next((name for name in root.list() if name.lower() == CARD.lower()), None)
-            hint = f"rename {twin} to {CARD}" if twin else "`hubtools card` writes it"
+            hint = f"rename {twin} to {CARD}" if twin else f"{card_command(folder)} writes it"
             raise HubtoolsError(f"{folder} has no {CARD}.", hint=hint, code="file-not-found")
         data = root.read(CARD, MAX_CARD)
         text = data.decode("utf-8-sig", errors="replace")

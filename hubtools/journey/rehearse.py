@@ -192,7 +192,12 @@ def _call(words: list[str], environment: dict[str, str]) -> None:
         # It has said why already; only its exit code is left to pass on.
         codes = {code.value for code in ExitCode}
         code = finished.returncode if finished.returncode in codes else ExitCode.ERROR
-        raise HubtoolsError("The rehearsal stopped.", exit_code=ExitCode(code))
+        raise HubtoolsError(
+            "The rehearsal stopped.",
+            hint="options that are named above are ship's; as settings in hubtools.toml they count"
+            " here, too",
+            exit_code=ExitCode(code),
+        )
 
 
 def _read_back(

@@ -14,6 +14,7 @@ from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.findings import Problem, Severity, shortened
 from hubtools.frontmatter import lines_of
 from hubtools.layout import CARD, METADATA_NAMES
+from hubtools.licensing.advice import card_command
 from hubtools.publish.commit_tree import COMPARISON_RULES, Comparison, at_most, loaded
 
 _DEEP = 20  # levels of lists and objects in a record
@@ -107,7 +108,7 @@ def absent_of_card(comparison: Comparison) -> Iterator[Problem]:
         found.append(
             Problem(
                 f"the card names {shortened(name)!r}, which would not be in the repository{why}",
-                "send the file, or run `hubtools card --renew`",
+                f"send the file, or run {card_command(comparison.release.root, '--renew')}",
                 CARD,
                 line,
             )
