@@ -127,6 +127,7 @@ def rehearse(
         faults.clear()
         if chaos:
             note(f"The embedded Hub has failed {faults.struck} requests on purpose meanwhile.")
+        note("> read back: load what is published with datasets and diffusers")
         rehearsal = _read_back(project, root, environment, base, dataset_repo, model_repo)
         if meanwhile is not None:
             meanwhile(rehearsal)
