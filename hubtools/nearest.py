@@ -7,42 +7,35 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 from pathlib import Path
 
-# What other programs, or people, call options and settings; the first that is known counts.
-_OTHERWISE: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        ("base", "model", "model_name", "model_path", "model_id", "ckpt", "checkpoint", "pipeline"),
-        ("base_model", "model"),
-    ),
-    **dict.fromkeys(
-        ("inference_steps", "sampling_steps", "num_steps", "n_steps", "ddim_steps"),
-        ("num_inference_steps",),
-    ),
-    **dict.fromkeys(("cfg", "cfg_scale", "scale", "true_cfg_scale"), ("guidance_scale",)),
-    **dict.fromkeys(("negative", "neg_prompt", "n_prompt", "uncond"), ("negative_prompt",)),
-    **dict.fromkeys(("width", "height", "image_size", "W", "H"), ("size", "resolution")),
-    **dict.fromkeys(("sampler", "sampler_name", "sampling_method"), ("scheduler",)),
-    **dict.fromkeys(("lora_path", "lora_model", "lora_name", "lora_file", "adapter"), ("lora",)),
-    **dict.fromkeys(
-        ("lora_scale", "lora_strength", "lora_multiplier", "adapter_weights"), ("lora_weight",)
-    ),
-    **dict.fromkeys(
-        ("num_images_per_prompt", "images_per_prompt", "n_iter", "n_samples", "batch_count"),
-        ("num_images",),
-    ),
-    **dict.fromkeys(("out", "outdir", "out_dir", "output_path"), ("output", "output_dir", "to")),
-    **dict.fromkeys(("epochs", "num_epochs", "max_epochs"), ("num_train_epochs",)),
-    **dict.fromkeys(("dim", "lora_rank", "lora_dim", "network_dim", "r"), ("rank",)),
-    **dict.fromkeys(("token", "trigger_word", "trigger_words"), ("trigger",)),
-    **dict.fromkeys(
-        ("data", "data_dir", "dataset", "dataset_dir", "dataset_path", "images", "train_dir"),
-        ("train_data_dir", "from"),
-    ),
-    **dict.fromkeys(("flavor", "job", "jobs", "hardware", "gpu", "cloud"), ("remote",)),
-    **dict.fromkeys(("manual_seed", "generator"), ("seed",)),
-    **dict.fromkeys(("precision", "torch_dtype"), ("dtype", "mixed_precision")),
-    **dict.fromkeys(("force", "replace"), ("overwrite",)),
-    **dict.fromkeys(("check", "dry"), ("dry_run",)),
-}
+# What other programs, or people, call options and settings: (words, names that they stand for, of
+# which the first that is known counts).
+_CALLED = (
+    ("base model model_name model_path model_id ckpt checkpoint pipeline", "base_model model"),
+    ("inference_steps sampling_steps num_steps n_steps ddim_steps", "num_inference_steps"),
+    ("cfg cfg_scale scale true_cfg_scale", "guidance_scale"),
+    ("negative neg_prompt n_prompt uncond", "negative_prompt"),
+    ("width height image_size W H", "size resolution"),
+    ("sampler sampler_name sampling_method", "scheduler"),
+    ("lora_path lora_model lora_name lora_file lora_weights lora_model_id adapter", "lora"),
+    ("lora_scale lora_strength lora_multiplier adapter_weights", "lora_weight"),
+    ("num_images_per_prompt images_per_prompt n_iter n_samples batch_count count", "num_images"),
+    ("out outdir out_dir output output_path", "output output_dir to"),
+    ("epochs num_epochs max_epochs", "num_train_epochs"),
+    ("dim lora_rank lora_dim network_dim r", "rank"),
+    ("trigger_word trigger_words", "trigger"),
+    ("data data_dir dataset dataset_dir dataset_path images train_dir", "train_data_dir from"),
+    ("save_steps save_every save_every_steps", "snapshot_steps"),
+    ("grad_accum grad_accumulation accumulation_steps", "gradient_accumulation_steps"),
+    ("text_encoder train_te", "train_text_encoder"),
+    ("flavor job jobs hardware cloud", "remote"),
+    ("gpu cuda cpu mps", "device remote"),
+    ("manual_seed generator", "seed"),
+    ("precision torch_dtype fp16 bf16 half", "dtype mixed_precision"),
+    ("commit_message", "message"),
+    ("force replace", "overwrite"),
+    ("check dry", "dry_run"),
+)
+_OTHERWISE = {word: names.split() for words, names in _CALLED for word in words.split()}
 
 _MOST = 10_000  # names of a folder that are compared
 
