@@ -33,6 +33,7 @@ _WORDINGS = (  # what is handed to the classes that read texts and pictures
 )  # fmt: skip
 _PLACES = ("vocab", "merges")  # words, or the file that holds them
 _MEANT = ("_file", "_path", "init_inputs")  # where a word without slashes can be a file's name
+_FOLDERS = "_path"  # where it can be that of a folder, in which another word names the file
 _UNREAD = ("name_or_path", "special_tokens_map_file")  # who saved it had it there
 _TEMPLATES = "additional_chat_templates"  # transformers opens all that lies there
 _CLASS = regex(r"[A-Z]\w*")
@@ -168,15 +169,12 @@ def check_model(
                 if safe and not allow_pickle and not file.endswith(SAFE):
                     # opened by its ending, whatever the index is of
                     raise Pickled(shown, file, hint)
-    if (folder / _TEMPLATES).is_dir():
-        check_links(folder / _TEMPLATES, f"{shown}/{_TEMPLATES}", within or folder)
-    if _TOKENIZER in names:
-        files = read_json(folder / _TOKENIZER).get("fast_tokenizer_files")
-        for file in files if isinstance(files, list) else ():
-            _check_beside(shown, _TOKENIZER, str(file))
-    for name in _WORDINGS:
-        if name in names:
-            _check_words(folder, shown, name)
+    _check_wordings(folder, shown, within or folder)
+    for name in names:  # of processors with several tokenizers, all but the first lie below
+        below = folder / name
+        if below.is_dir() and any(os.path.lexists(below / file) for file in _WORDINGS):
+            check_links(below, f"{shown}/{name}", within or folder)
+            _check_wordings(below, f"{shown}/{name}", within or folder)
     for name in ("config.json", "scheduler_config.json"):
         kind = read_json(folder / name).get("_class_name") if name in names else None
         if kind is not None and not (isinstance(kind, str) and _CLASS.fullmatch(kind)):
@@ -187,10 +185,30 @@ def check_model(
             )
     if "config.json" in names:
         config = read_json(folder / "config.json")
+        if config.get("configuration_files"):  # one of them takes the place of this one
+            raise HubtoolsError(
+                f"{shown}/config.json names other files to be read in its place.",
+                hint="put the one for this version of transformers there as config.json",
+                code="unsafe-file",
+            )
         if config.get("transformers_weights") is not None:
             _check_beside(shown, "config.json", str(config["transformers_weights"]))
         check_attention(config, shown)
         check_size(folder, config, shown, (SAFE, *PICKLED))
+
+
+def _check_wordings(folder: Path, shown: str, within: Path) -> None:
+    """The same of the settings of the tokenizer and the processor in `folder`."""
+    names = {path.name for path in folder.iterdir()}
+    if (folder / _TEMPLATES).is_dir():
+        check_links(folder / _TEMPLATES, f"{shown}/{_TEMPLATES}", within)
+    if _TOKENIZER in names:
+        files = read_json(folder / _TOKENIZER).get("fast_tokenizer_files")
+        for file in files if isinstance(files, list) else ():
+            _check_beside(shown, _TOKENIZER, str(file))
+    for name in _WORDINGS:
+        if name in names:
+            _check_words(folder, shown, name)
 
 
 def check_attention(config: dict[str, Any], shown: str) -> None:
@@ -253,7 +271,8 @@ def _check_words(folder: Path, shown: str, name: str) -> None:
     for key, value in _texts(content):
         path = Path(value)
         meant = key.endswith(_MEANT) or len(path.parts) > 1
-        if key not in _UNREAD and meant and _is_elsewhere(path, folder):
+        folders = key.endswith(_FOLDERS)
+        if key not in _UNREAD and meant and _is_elsewhere(path, folder, folders=folders):
             named.append((key, value))
     for key, value in named:
         raise HubtoolsError(
@@ -276,10 +295,10 @@ def _texts(value: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, str
             yield from _texts(inner, key, depth + 1)
 
 
-def _is_elsewhere(path: Path, folder: Path) -> bool:
-    """Whether something other than a folder lies there, and not in `folder`."""
+def _is_elsewhere(path: Path, folder: Path, *, folders: bool) -> bool:
+    """Whether something lies there, and not in `folder`; a folder counts only with `folders`."""
     try:
-        there = os.path.lexists(path) and not path.is_dir()
+        there = os.path.lexists(path) and (folders or not path.is_dir())
         return there and not path.resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError):
         return False  # too long for a name, or no text of a file system's

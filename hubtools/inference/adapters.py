@@ -22,12 +22,14 @@ from hubtools.hub.errors import is_of_machine
 from hubtools.inference.embeddings import Closed
 from hubtools.inference.lora import LoraFile
 from hubtools.lorafile.look import family_words, look
+from hubtools.lorafile.settings import unfit_setting
 from hubtools.modelfiles import SAFE
 from hubtools.models.loading import denoiser_name, denoiser_of
 from hubtools.models.quantised import is_quantised
 from hubtools.models.registry import TEXT_ENCODERS
 from hubtools.models.targets import target_of
 from hubtools.tensornames import part_of
+from hubtools.weights import read_header
 
 _HALVES = {"down": "lora_A", "up": "lora_B", "magnitude": "lora_magnitude_vector"}
 # Kept on the pipeline: {sha256: adapter name}, ((sha256, weight), ...), [(layer weight, its copy)]
@@ -164,6 +166,14 @@ def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
             f"The LoRA {lora.path} has no name that ends in {SAFE}.",
             hint="rename it",
             code="wrong-kind",
+        )
+    header = read_header(lora.path)
+    unfit = unfit_setting(header.metadata, header.tensors)
+    if unfit is not None:
+        raise HubtoolsError(
+            f"The LoRA {lora.source} is not loaded: {unfit}.",
+            hint="`hubtools convert` writes it anew, with settings of its own",
+            code="unsafe-file",
         )
     hint = "use the base model it was trained on (--base-model)"
     with _without_complaints():

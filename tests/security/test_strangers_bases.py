@@ -104,6 +104,31 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         "as its init_inputs",
     ),
+    "a vocabulary of a tokenizer below": (
+        lambda base: (
+            (below := base / "tokenizer" / "qformer_tokenizer").mkdir(),
+            (below / "tokenizer_config.json").write_text(json.dumps({"vocab": "/etc/words"})),
+        ),
+        "names '/etc/words' as its vocab",
+    ),
+    "linked words of a tokenizer below": (
+        lambda base: (
+            (below := base / "tokenizer" / "qformer_tokenizer").mkdir(),
+            (below / "tokenizer_config.json").write_text("{}"),
+            (below / "vocab.txt").symlink_to(base.parent / "elsewhere" / "model_index.json"),
+        ),
+        "link out",
+    ),
+    "a folder, and a file in it": (
+        lambda base: (base / "tokenizer" / "preprocessor_config.json").write_text(
+            json.dumps({"repo_path": str(base.parent / "elsewhere"), "class_info_file": "s.json"})
+        ),
+        "as its repo_path",
+    ),
+    "another configuration": (
+        has("text_encoder/config.json", configuration_files=["config.4.0.0.json"]),
+        "in its place",
+    ),
     "another model to hear with": (
         lambda base: (base / "tokenizer" / "processor_config.json").write_text(
             json.dumps({"audio_tokenizer": {"audio_tokenizer_class": "DacModel"}})
