@@ -11,7 +11,7 @@ from typing import Any
 
 from hubtools.dataset.folder.appearing import appearing, copy_own
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, human_bytes, json_within, open_regular
+from hubtools.files import StrPath, human_bytes, json_within
 from hubtools.inference.adapters import apply_loras
 from hubtools.inference.lora import WeightedLora
 from hubtools.modelfiles import components_of
@@ -19,7 +19,6 @@ from hubtools.models.base import Base, as_folder, wanted_files
 from hubtools.models.loading import Part, load_pipeline
 from hubtools.models.merged import INDEX, with_merged
 from hubtools.models.registry import TEXT_ENCODERS
-from hubtools.rooted import Root
 from hubtools.weights import read_header
 
 _TORCH = {"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
@@ -58,20 +57,11 @@ def merge(
         changed, precision = _write(base, folder, loras, made.path, precision)
         for name in names:
             if name.split("/")[0] not in changed and name != INDEX:
-                _copy(folder, name, made)
+                copy_own(folder, name, made, name)
         added = {lora.file.sha256: lora.weight for lora in loras}
         made.write_json(INDEX, with_merged(json_within(folder / INDEX), added))
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     return Merged(place, changed, precision, size)
-
-
-def _copy(folder: Path, name: str, made: Root) -> None:
-    """Weights may lie elsewhere behind a link; what is text may not, which others might read."""
-    if not name.endswith(".safetensors"):
-        copy_own(folder, name, made, name)
-        return
-    with open_regular(folder / name) as source, made.create(name) as copy:
-        shutil.copyfileobj(source, copy, 1 << 20)
 
 
 def _names(folder: Path, variant: str | None) -> list[str]:

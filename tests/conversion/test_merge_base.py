@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from hubtools.commands import drawing
 from hubtools.commands.weights import merge
+from hubtools.conversion import merge as merge_base
 from hubtools.conversion.merge import _names
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import sha256_of
@@ -179,3 +180,23 @@ def test_what_is_no_part_of_the_base_is_not_copied(tiny_base: Path, tmp_path: Pa
     assert {name.partition("/")[0] for name in names if "/" in name} <= {
         part for part, kind in components_of(index).items() if any(kind)
     }
+
+
+def test_weights_that_become_a_link_out_meanwhile_are_not_copied(
+    tiny_base: Path, lora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    (tmp_path / "private").write_text("mine")
+    room = merge_base._check_room
+
+    def swapped(*words: Any) -> None:
+        room(*words)
+        weights = base / "vae" / "diffusion_pytorch_model.safetensors"
+        weights.unlink()
+        weights.symlink_to(tmp_path / "private")
+
+    monkeypatch.setattr(merge_base, "_check_room", swapped)
+    monkeypatch.setattr(merge_base, "_write", lambda *words: ((), "float32"))
+    with pytest.raises(HubtoolsError, match="link out of the folder"):
+        merge(str(lora), tmp_path / "merged", str(base))
+    assert not (tmp_path / "merged").exists()
