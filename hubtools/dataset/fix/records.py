@@ -33,11 +33,11 @@ def contained(one: Record, other: Record) -> bool:
 @fixes("D204", safe="names the picture of the set that is meant")
 def names(draft: Draft) -> None:
     """D116, D201, D204: records name the pictures that are there, where only one can be meant."""
-    if not draft.finds("D116", "D201", "D204"):
+    there = {n: draft.files[n].origin for n in sorted(draft.files) if is_picture_name(n)}
+    if not there or not draft.finds("D116", "D201", "D204"):
         return
-    there = {name: draft.files[name].origin for name in sorted(draft.files)}
     claimed = {name for _, _, name in draft.rows()}
-    finder = _Finder({n: origin for n, origin in there.items() if is_picture_name(n)}, claimed)
+    finder = _Finder(there, claimed)
     for table in draft.tables.values():
         for record in list(table.editable):
             value = record.values.get(FILE_NAME)
@@ -69,8 +69,6 @@ class _Finder:
 
     def near(self, name: str) -> str | None:
         """The one free picture whose name differs in case, accents, spaces, folder or ending."""
-        if not self.exact:
-            return None
         base = name.rpartition("/")[2]
         stem = name.rpartition(".")[0] if is_picture_name(name) else name
         for known, key in ((self._folded, name), (self._bases, base), (self._stems, stem)):

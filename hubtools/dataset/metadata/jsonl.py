@@ -277,6 +277,7 @@ _SMART = "“”„‘’"
 
 
 _BEFORE_BRACKET = regex(r",\s*[}\]]")
+_SINGLE_QUOTE = regex(r"\s*\{\s*'")
 
 
 def _diagnose(
@@ -293,13 +294,13 @@ def _diagnose(
         column = int(getattr(error, "colno", 1))
     near = line[max(0, column - 1) : column + 19].strip() or "the end of the line"
     fix = None
-    if any(mark in line for mark in _SMART) and '"' not in line:
+    if '"' not in line and any(mark in line for mark in _SMART):
         column = min(line.index(mark) for mark in _SMART if mark in line) + 1
         message, fix = "typographic quotes", 'use plain double quotes "'
     elif comma := _BEFORE_BRACKET.search(line):
         column = comma.start() + 1
         message, fix = "a comma before the closing bracket", "remove the comma"
-    elif re.match(r"\s*\{\s*'", line):
+    elif _SINGLE_QUOTE.match(line):
         message, fix = "single quotes", 'use double quotes "'
     elif line.lstrip().startswith(("//", "#")):
         message, fix = "a comment", "JSON has no comments; remove the line"
