@@ -706,28 +706,6 @@ def test_a_table_in_another_encoding_is_written_in_utf8(data: Path) -> None:
     assert (data / "metadata.csv").read_bytes() == written
 
 
-def test_a_memory_of_another_folder_is_not_believed(data: Path) -> None:
-    """What says that nothing is wrong lies in the cache by the folder's place, not beside it."""
-    from hubtools.dataset.pictures.scan_cache import place_of
-
-    for number in range(80):  # few pictures are not remembered
-        Image.new("RGB", (64, 64), (number, 3, 3)).save(data / f"x{number}.png")
-    assert typed("validate", data, "--resolution=64", "--select", "D3").returncode == 0
-    copy = data.parent / "copy"
-    shutil.copytree(data, copy)
-    (copy / ".hubtools").mkdir(exist_ok=True)
-    for name in ("scans", "cache", "."):  # wherever it might be looked for
-        (copy / ".hubtools" / name).mkdir(exist_ok=True)
-        shutil.copy(place_of(data), copy / ".hubtools" / name / "scan.cache")
-        shutil.copy(place_of(data), copy / ".hubtools" / name / place_of(copy).name)
-    seen = (copy / "x7.png").stat()
-    (copy / "x7.png").write_bytes(b"\x89PNG\r\n\x1a\n".ljust(seen.st_size, b"x"))
-    os.utime(copy / "x7.png", ns=(seen.st_atime_ns, seen.st_mtime_ns))
-    done = typed("validate", copy, "--resolution=64", "--select", "D3")
-    assert done.returncode == 3
-    assert "x7.png: error D30" in done.stdout
-
-
 def test_what_came_with_the_folder_is_not_what_was_seen(data: Path) -> None:
     """A forged memory of pictures is not believed, and nothing is written through a link."""
     from hubtools.dataset.pictures.scan_cache import place_of
