@@ -150,12 +150,24 @@ def test_what_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kinds(bomb, "bomb.gz") == {Kind.UNREAD}
 
 
-def test_what_cannot_be_read_stops_a_push(dataset: Path, local_hub: object) -> None:
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], "error P117"),
+        (["--ignore", "P117"], "P117 cannot be left out"),
+        (["--ignore", "P1"], "one by one"),
+        (["--keep", "*"], "error P117"),
+    ],
+)
+def test_what_cannot_be_read_stops_a_push(
+    dataset: Path, local_hub: object, more: list[str], said: str
+) -> None:
     (dataset / "notes.txt.gz").write_bytes(gzip.compress(bytes(9))[:-9])
-    for words in ([], ["--ignore", "P117"], ["--keep", "*"]):
-        done = typed("push", dataset, "me/people", "--public", *words)
-        assert done.returncode in (2, 3), words
-        assert "P117" in done.stderr
+    words = ["push", str(dataset), "me/people", "--public"]
+    done = typed(*words, "--ignore", "P116", *more)  # P116: its kind
+    assert done.returncode in (2, 3)
+    assert said in done.stderr
+    assert "error P116" not in done.stderr
     assert not HfApi().repo_exists("me/people", repo_type="dataset")
 
 
