@@ -15,6 +15,8 @@ from hubtools.settings import SECTIONS, names_of
 PREFIX = "HUBTOOLS_"
 # What else hubtools reads there, see docs/settings.md.
 OTHERS = ("HUBTOOLS_CACHE", "HUBTOOLS_CONFIG", "HUBTOOLS_DEBUG", "HUBTOOLS_STATE_KEY")
+# What a job gets from the command that sends it.
+OF_JOBS = ("HUBTOOLS_JOB_STARTED", "HUBTOOLS_RUN_PR", "HUBTOOLS_RUN_REPO", "HUBTOOLS_SCRIPT")
 
 
 def said_in(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
@@ -55,7 +57,8 @@ def said_in(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
 
 def unknown_in(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each variable that looks like one of hubtools, and belongs to no section."""
-    odd = [name for name in environ if name.startswith(PREFIX) and name not in OTHERS]
+    known = {*OTHERS, *OF_JOBS}
+    odd = [name for name in environ if name.startswith(PREFIX) and name not in known]
     told = []
     for variable in sorted(name for name in odd if _section_of(name) is None):
         near = _near(variable)

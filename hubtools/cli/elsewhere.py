@@ -11,6 +11,7 @@ import click
 
 from hubtools.cli.following import tell_again
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
+from hubtools.files import from_here
 from hubtools.findings import plural
 from hubtools.printable import visible
 
@@ -202,4 +203,4 @@ def _attach(out: Output, project: Project, job: str | Job, resume: bool) -> None
         run_repo=done.place.repo,
         pr=done.place.pr,
     )
-    out.hint(f"next: hubtools generate --lora {quote(str(done.run_dir))}")
+    out.hint(f"next: hubtools generate --lora {quote(from_here(done.run_dir))}")

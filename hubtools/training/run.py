@@ -307,9 +307,9 @@ class Run:
             self.trackers.tell(lines)
 
     def _cost(self, seconds: float) -> str:
-        """ ", 1.29 at 0.5 an hour", if the machine has a price."""
+        """ "; cost: 1.29, 0.5 an hour", if the machine has a price."""
         price = self.settings.price_per_hour
-        return "" if price is None else f"; {price * seconds / 3600:.2f} at {price:g} an hour"
+        return "" if price is None else f"; cost: {price * seconds / 3600:.2f}, {price:g} an hour"
 
     def _encode_prompts(self, text: Opened) -> None:
         self.said = SamplePrompts(

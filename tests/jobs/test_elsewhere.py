@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
+from hubtools.environment import unknown_in
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.hub.jobs import Machine, _job, _machine, named
+from hubtools.jobs import onjob, remote, script
 from hubtools.jobs.estimate import precision_on
 from hubtools.jobs.onjob import Sender, Training
 from hubtools.jobs.place import Place, belongs, bring, find_place, open_place
@@ -163,6 +165,11 @@ def test_what_cannot_be_is_refused_before_anything_is_planned(
     (tmp_path / "hubtools.toml").write_text('[dataset]\nrepo = "me/none"\n')
     said = refused(2, "--remote=l4x1", "--base-model=tiny-people")
     assert "`hubtools push dataset me/none --type dataset` puts them there" in said
+
+
+def test_a_job_s_own_variables_are_known() -> None:
+    names = (onjob.STARTED, script.VARIABLE, remote._REPO, remote._PR)
+    assert unknown_in(dict.fromkeys(names, "x")) == []
 
 
 def test_names_times_and_machines() -> None:

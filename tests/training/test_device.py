@@ -41,7 +41,7 @@ def test_what_it_costs_is_told(make_project: Callable[..., Any]) -> None:
         project, skip_validation=True, reporter=PlainReporter(said.append, said.append)
     )
     (told,) = [line for line in said if line.startswith("The steps took")]
-    cost = float(told.rpartition("; ")[2].partition(" at ")[0])
+    cost = float(told.rpartition("; cost: ")[2].partition(",")[0])
     assert cost == pytest.approx(manifest.seconds, abs=0.02)  # one a second
     assert "price_per_hour" not in (project.run_dir / "run.json").read_text()
 
