@@ -30,4 +30,5 @@ def command(folder: Path, serve: bool | None, out: Output) -> int:
     from hubtools.commands.journeys import demo
 
     rehearsal = demo(folder, note=out.note, meanwhile=keep_serving(out, serve))
+    out.hint("the same with your pictures: hubtools init NAME --from PICTURES --trigger WORD")
     return ExitCode.DONE if rehearsal.ok else ExitCode.CHECKS_FAILED

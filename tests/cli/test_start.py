@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 
 from hubtools.cli.hub import _told
-from hubtools.cli.main import COMMANDS, group
+from hubtools.cli.main import COMMANDS, group, run
 from hubtools.cli.start import GROUPS, START
 from hubtools.journey.steps import STEPS
 from hubtools.localhub.accounts import parse_user
@@ -108,3 +109,12 @@ def test_the_embedded_hub_says_who_one_is_and_what_to_type(tmp_path: Path) -> No
     assert "  hubtools push FOLDER ann/NAME\n" in said
     assert "export HF_TOKEN=tok_bob" in said
     assert "makes you bob: may read repositories of bob." in said
+
+
+def test_after_the_demo_come_one_s_own_pictures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = SimpleNamespace(ok=True)
+    monkeypatch.setattr("hubtools.commands.journeys.demo", lambda *_, **__: shown)
+    assert run(["demo", "--format", "human"]) == 0
+    assert "hubtools init NAME --from PICTURES" in capsys.readouterr().err
