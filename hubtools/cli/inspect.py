@@ -129,7 +129,11 @@ def _weights(found: WeightInspection, out: Output) -> int:
                 f"{s:g}" for s in sorted({*took["strengths"][:1], *took["strengths"][-1:]})
             )
             much = f"{took['tensors']} of {facts['tensors']} tensors"
-            facts[reader] = f"{much}, times alpha / rank = {strengths}" if strengths else much
+            facts[reader] = (
+                f"{much}, times alpha / rank = {strengths}"
+                if strengths and took["tensors"]
+                else much
+            )
     if out.human:
         from hubtools.files import human_bytes
 

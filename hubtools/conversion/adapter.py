@@ -25,7 +25,7 @@ from hubtools.lorafile.look import Weights, family_words, look, same_names
 from hubtools.modelfiles import is_pickled
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target
-from hubtools.models.singles import usual_ids
+from hubtools.models.singles import bases_of
 from hubtools.quiet import hush
 from hubtools.tensornames import Part, part_of
 
@@ -208,7 +208,7 @@ def _target(path: Path, weights: Weights, base: Target | None, family: str | Non
         title = family_words(weights.families)
         raise HubtoolsError(
             f"{path} does not tell what model it is for{f': it may be {title}' if title else ''}.",
-            hint=f"name the base: --base-model {' or '.join(usual_ids(weights.families)[:3])}",
+            hint=f"name the base: --base-model {bases_of(weights.families)}",
             code="not-supported",
         )
     return fits[0]

@@ -184,6 +184,11 @@ def usual_ids(targets: Iterable[TargetName]) -> tuple[str, ...]:
     return tuple(usual[target] for target in targets if target in usual)
 
 
+def bases_of(targets: Iterable[TargetName]) -> str:
+    """What to type for the base, as words: ids of published ones, else what an id looks like."""
+    return " or ".join(usual_ids(targets)[:3]) or "OWNER/NAME"
+
+
 def ids_meant(text: str) -> str:
     """What to say of a text that is no Hub id: those of published bases that it may mean, of the
     kind of model that is called so, else those that have it in their names."""

@@ -86,8 +86,9 @@ def the_lora(
     if len(top) > 1:
         raise HubtoolsError(
             f"{root.path} holds several LoRA files: {', '.join(top)}.",
-            hint=f"drop all but one (--drop PATTERN), or name the final one {LORA_WEIGHTS}; those"
-            f" that belong together: --adapters {quote(top[0])} --adapters {quote(top[1])}",
+            hint="`hubtools convert FILE` makes a folder to publish of one of them; or drop all but"
+            f" one (--drop PATTERN), or name the final one {LORA_WEIGHTS}; those that belong"
+            f" together: --adapters {quote(top[0])} --adapters {quote(top[1])}",
             code="wrong-kind",
         )
     below = [name for name in loras if not name.startswith((f"{STATE_DIR}/",))] or loras

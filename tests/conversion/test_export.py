@@ -432,6 +432,12 @@ def test_what_cannot_be_put_so_is_refused(pipelines: dict[str, Any], tmp_path: P
     with pytest.raises(HubtoolsError, match="sd-scripts") as caught:
         export(file, "kohya", tmp_path / "out.safetensors", base_model=IDS["flux"])
     assert caught.value.hint == "--as comfyui"
+    save_file({"a.lora_A.weight": torch.ones(4, 8), "a.lora_B.weight": torch.ones(8, 4)},
+              tmp_path / "any.safetensors")  # fmt: skip
+    for name, bases in (("flux", "black-forest-labs/FLUX.1-dev or "), ("any", "OWNER/NAME")):
+        with pytest.raises(HubtoolsError, match="does not tell what model") as caught:
+            convert(tmp_path / f"{name}.safetensors", tmp_path / "out.safetensors")
+        assert f"--base-model {bases}" in str(caught.value.hint)
     save_file(good, tmp_path / "sd.safetensors")
     with pytest.raises(HubtoolsError, match="is a LoRA for"):
         convert(tmp_path / "sd.safetensors", tmp_path / "o.safetensors", base_model=IDS["sdxl"])
