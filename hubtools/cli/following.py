@@ -188,6 +188,22 @@ def tell_private(out: Output, repos: Sequence[tuple[str, str]]) -> None:
         )
 
 
+def tell_repo(out: Output, project: Project, folder: Path, repo: str, kind: str) -> None:
+    """Where a project's pictures or its run were pushed to a repository that its settings do not
+    name: with it there, its cards name it as well."""
+    if project.file is None:
+        return
+    for section, own, named in (
+        ("dataset", project.dataset_dir, project.dataset.repo),
+        ("model", project.run_dir, project.model.repo),
+    ):
+        if kind == section and named is None and folder.resolve() == own.resolve():
+            out.hint(
+                f'repo = "{repo}" below [{section}] in {project.file.name}: then `hubtools card`'
+                " names it on the cards, and `hubtools push` needs no name"
+            )
+
+
 def without_project(error: HubtoolsError, project: Project) -> HubtoolsError:
     """The same error, which says what to type where a folder is missing that nobody has named: that
     of a project that is not there, or of a run that nobody has begun."""

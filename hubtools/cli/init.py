@@ -44,7 +44,11 @@ RIGHTS: tuple[str, ...] = typing.get_args(Rights)
 @click.option("--trigger", help="Token that stands for the subject in every caption.")
 @click.option("--license", "license_id", help="Licence id of the pictures, e.g. cc-by-4.0.")
 @click.option("--rights", type=click.Choice(RIGHTS), help="Why you may use the pictures.")
-@click.option("--force", is_flag=True, help="Overwrite existing files.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace existing files; they are kept in .hubtools/replaced.",
+)
 @output_options()
 def command(
     folder: Path | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from hubtools.cli.folding import folded
-from hubtools.cli.following import repairing, tell_again, tell_private
+from hubtools.cli.following import repairing, tell_again, tell_private, tell_repo
 from hubtools.cli.joblog import is_job
 from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
@@ -167,6 +167,8 @@ def command(
         out.hint(f"main is as it was until the pull request is merged, on its page or by {merge}")
     if result.pushed and plan.visibility == "new, private" and plan.repo_type != "space":
         tell_private(out, [(plan.repo, plan.repo_type)])
+    if result.pushed and result.pr_url is None:
+        tell_repo(out, project, plan.root, plan.repo, plan.repo_type)
     from hubtools.journey.ci import has_none
 
     if (result.pushed or result.deleted) and not is_job() and has_none(project):

@@ -6,6 +6,7 @@ import filecmp
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,12 +14,40 @@ from hubtools.dataset.folder.appearing import one_on_this_disk, open_own
 from hubtools.dataset.folder.names import fold
 from hubtools.disks import private_mode
 from hubtools.errors import HubtoolsError
+from hubtools.findings import plural
 from hubtools.journey.taking import Haul, Place, Taken
+from hubtools.layout import WORK_DIR
 from hubtools.rooted import Root
 from hubtools.rooted.names import is_left_over
 
 METADATA = "metadata.jsonl"
 _GLOBS = 20  # folders whose repeats are settings; of more they are a column
+
+
+class Aside:
+    """Where `init --force` keeps the files of the project in `folder` that it replaces: captions
+    that somebody wrote since may be in them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.place = f"{WORK_DIR}/replaced/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        self.count = 0
+
+    def keep(self, name: str) -> None:
+        """Move the file or link `name`, relative to the project, out of the way, if there is
+        one."""
+        with Root(self.folder, create=True) as root:
+            if root.exists(name):
+                root.rename(name, f"{self.place}/{name}")
+                self.count += 1
+
+    def told(self) -> tuple[str, ...]:
+        """A sentence on what was kept, if anything was."""
+        if not self.count:
+            return ()
+        files = plural(self.count, "file")
+        be = "is" if self.count == 1 else "are"
+        return (f"{files} that --force replaced {be} kept in {self.folder / self.place}.",)
 
 
 def lay_out(pictures: Sequence[Taken]) -> tuple[dict[str, Place], list[dict[str, Any]]]:
@@ -96,11 +125,11 @@ def copy_files(
     target: Path,
     rows: Iterable[Mapping[str, Any]] | None,
     *,
-    force: bool,
+    aside: Aside | None,
 ) -> None:
     """Copy files into the folder `target`, and write the records beside them. What an earlier run
-    has copied stays. Raises `HubtoolsError` if something else is there and not `force`, or for a
-    name that metadata cannot have."""
+    has copied stays; something else that is there goes to `aside`. Raises `HubtoolsError` for it if
+    there is no `aside`, or for a name that metadata cannot have."""
     odd = next((name for name in files if not _is_text(name)), None)
     if odd is not None:
         raise HubtoolsError(
@@ -112,7 +141,7 @@ def copy_files(
     if rows is not None:
         lines = [json.dumps(row, ensure_ascii=False) for row in rows]
         own[METADATA] = ("\n".join(lines) + "\n").encode()
-    if not force:
+    if aside is None:
         refuse_to_mix(target, files, own)
     with Root(target.parent, create=True) as above, above.inside(target.name, create=True) as root:
         alike: dict[str, list[str]] = {}
@@ -123,13 +152,22 @@ def copy_files(
             ) is not None:
                 raise one_on_this_disk(other, name)
             others.append(name)
-            if _is_copy(target / name, folder / there):
+            if is_copy(target / name, folder / there):
                 continue
+<<<<<<< HEAD
             with open_own(folder, there) as file:
                 mode = None if root.exists(name) else private_mode(file.fileno())
                 with root.replacing(name, mode=mode) as copy:
                     shutil.copyfileobj(file, copy)
+=======
+            if aside is not None:
+                aside.keep(f"{target.name}/{name}")
+            with open_own(folder, there) as file, root.replacing(name) as copy:
+                shutil.copyfileobj(file, copy)
+>>>>>>> a5feb1e (init --force keeps what it replaces, and names texts of no picture; push says how the cards come to name the repository)
         for name, data in own.items():  # last: what it names is there
+            if aside is not None and root.exists(name) and root.read(name) != data:
+                aside.keep(f"{target.name}/{name}")
             root.write(name, data)
 
 
@@ -137,7 +175,8 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _is_copy(one: Path, other: Path) -> bool:
+def is_copy(one: Path, other: Path) -> bool:
+    """Whether both are files of the same bytes, and the first is no link."""
     return one.is_file() and not one.is_symlink() and filecmp.cmp(one, other, shallow=False)
 
 
@@ -150,7 +189,7 @@ def refuse_to_mix(
         name = path.relative_to(dataset).as_posix()
         if (path.is_dir() and not path.is_symlink()) or is_left_over(path.name):
             continue
-        if name in files and _is_copy(path, files[name][0] / files[name][1]):
+        if name in files and is_copy(path, files[name][0] / files[name][1]):
             continue
         if name in own and path.is_file() and not path.is_symlink():
             wanted = own[name]
@@ -163,13 +202,13 @@ def refuse_to_mix(
         )
 
 
-def class_folder(haul: Haul, folder: Path, *, force: bool) -> dict[str, Any]:
+def class_folder(haul: Haul, folder: Path, *, aside: Aside | None) -> dict[str, Any]:
     """Copy the pictures of the class into `class` beside the dataset; answers what goes into
     [train]."""
     if not haul.classes:
         return {}
     files, rows = lay_out(haul.classes)
-    copy_files(files, folder / "class", rows, force=force)
+    copy_files(files, folder / "class", rows, aside=aside)
     if not all(row["text"] for row in rows):
         haul.left.append(
             "Some pictures of the class have no caption: write them into class/metadata.jsonl, or"

@@ -13,7 +13,14 @@ from hubtools.dataset.metadata.likely import likely_metadata
 from hubtools.dataset.metadata.paired import paired_folders
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, from_here, write_text
-from hubtools.journey.copying import class_folder, copy_files, lay_out, refuse_to_mix, repeats_of
+from hubtools.journey.copying import (
+    Aside,
+    class_folder,
+    copy_files,
+    lay_out,
+    refuse_to_mix,
+    repeats_of,
+)
 from hubtools.journey.kohya import read_kohya
 from hubtools.journey.rolls import (
     check_pictures,
@@ -104,7 +111,8 @@ def init(
     `example`: the built-in pictures. Without either, the pictures that the folder holds already; if
     there are none, the dataset is empty.
     `settings` {section: {key: value}} go into hubtools.toml. Originals are never touched; a run
-    that was killed goes on. Raises `HubtoolsError` if a project is there already and not `force`.
+    that was killed goes on. Raises `HubtoolsError` if a project is there already and not `force`;
+    what that replaces is kept in .hubtools/replaced of the project.
     """
     folder = Path(folder)
     file = folder / PROJECT_FILE
@@ -127,6 +135,7 @@ def init(
             hint="remove it, or give another folder",
             code="link-refused",
         )
+    aside = Aside(folder) if force else None
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     classes = 0
     without: tuple[str, ...] = ()
@@ -136,17 +145,17 @@ def init(
         if config is not None:
             _check_settings(source, config.values)
         if listing is not None and is_packed(source, listing):
-            count, column = unpack(source, folder / DATASET, force=force)
+            count, column = unpack(source, folder / DATASET, aside=aside)
             values["dataset"] |= {"path": DATASET, "caption_column": column}
             kind = "folder"
         elif config is None:
             listing = listing or walk(home)
-            count, column = _copy_as_it_is(home, listing, folder / DATASET, force)
+            count, column = _copy_as_it_is(home, listing, folder / DATASET, aside)
             left = tuple(unentered(listing))
             values["dataset"] |= {"path": DATASET, "caption_column": column}
             kind = "folder"
         else:
-            count, classes, without, left = _take_over(home, config, folder, values, force)
+            count, classes, without, left = _take_over(home, config, folder, values, aside)
             kind = config.trainer
     elif here is not None:
         count, column = here[1], here[2]
@@ -161,8 +170,11 @@ def init(
         from hubtools.journey.example import TRIGGER, example_files, write_example
 
         trigger = str((settings or {}).get("dataset", {}).get("trigger") or TRIGGER)
-        if not force:
+        if aside is None:
             refuse_to_mix(folder / DATASET, {}, example_files(trigger))
+        else:
+            for name in example_files(trigger):
+                aside.keep(f"{DATASET}/{name}")
         count = len(write_example(folder / DATASET, trigger))
         for section, content in _EXAMPLE.items():
             values[section] |= content
@@ -177,7 +189,12 @@ def init(
     for section, given in (settings or {}).items():
         values[section] |= given
     _ignore(folder)
-    write_text(file, _commented(values))  # last: where it is, the project is whole
+    text = _commented(values)
+    if aside is not None:
+        if file.exists() and file.read_bytes() != text.encode():
+            aside.keep(PROJECT_FILE)
+        left = (*left, *aside.told())
+    write_text(file, text)  # last: where it is, the project is whole
     load_project(folder)  # what was written can be read
     return Made(folder, count, kind, without, left, classes)
 
@@ -262,15 +279,15 @@ def _opened(source: Path, pictures: Path | None) -> tuple[Path, Listing | None, 
 
 
 def _take_over(
-    home: Path, config: Config, folder: Path, values: dict[str, dict[str, Any]], force: bool
+    home: Path, config: Config, folder: Path, values: dict[str, dict[str, Any]], aside: Aside | None
 ) -> tuple[int, int, tuple[str, ...], tuple[str, ...]]:
     """Copy what settings of others name, and note them; answers how many pictures to learn and of
     the class, those without a caption, and sentences on what is left."""
     haul = haul_of(home, config)
     files, rows = lay_out(haul.pictures)
     said = repeats_of(haul.pictures, rows)
-    trained = class_folder(haul, folder, force=force)
-    copy_files(files, folder / DATASET, rows, force=force)
+    trained = class_folder(haul, folder, aside=aside)
+    copy_files(files, folder / DATASET, rows, aside=aside)
     values["dataset"] |= {"path": DATASET, "caption_column": "text"} | haul.settings | said
     values["train"] |= trained
     if haul.weights:
@@ -301,13 +318,15 @@ def _pictures_here(folder: Path) -> tuple[str, int, str] | None:
     return None
 
 
-def _copy_as_it_is(source: Path, listing: Listing, target: Path, force: bool) -> tuple[int, str]:
+def _copy_as_it_is(
+    source: Path, listing: Listing, target: Path, aside: Aside | None
+) -> tuple[int, str]:
     """Copy pictures and their metadata; give (pictures, caption column)."""
     check_pictures(source, listing)
     taken = [*(one.name for one in listing.pictures), *foreign_pictures(listing)]
     names = [*taken, *(one.name for one in listing.metadata)]
     names += likely_metadata(listing)  # `fix` makes metadata of such a table
-    copy_files({name: (source, name) for name in names}, target, None, force=force)
+    copy_files({name: (source, name) for name in names}, target, None, aside=aside)
     return len(taken), caption_column(source, list(listing.metadata))
 
 

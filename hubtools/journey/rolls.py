@@ -9,6 +9,7 @@ from pathlib import Path
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, Entry, Listing
 from hubtools.dataset.pictures.formats import format_behind
 from hubtools.dataset.pictures.reading import head_of
+from hubtools.dataset.rules.book import some
 from hubtools.errors import HubtoolsError
 from hubtools.findings import shortened
 
@@ -80,6 +81,7 @@ def left_sentences(source: Path, listing: Listing) -> list[str]:
     """What of a folder of pictures is not taken over, in sentences."""
     taken = {entry.name for entry in listing.pictures} | set(foreign_pictures(listing))
     stems = {name.rpartition(".")[0] for name in taken}
+    strays: list[str] = []
     counts: Counter[str] = Counter()
     lacking: dict[str, str] = {}
     for entry in listing.entries:
@@ -88,14 +90,19 @@ def left_sentences(source: Path, listing: Listing) -> list[str]:
             continue
         if entry.ending in _NEEDS:
             lacking.setdefault(entry.ending, entry.name)
+        elif entry.ending in (".txt", ".caption"):
+            strays.append(entry.name)
         counts[entry.ending or "no ending"] += 1
     said = [
         f"{counts.pop(ending)} {ending} left, such as {name}: decoding needs `pip install"
-        f" {_PACKAGES[_NEEDS[ending]]}`; then give --force."
+        f" {_PACKAGES[_NEEDS[ending]]}`; then give --force, before"
+        " anything is changed in the project."
         for ending, name in lacking.items()
     ]
     if counts:
         told = ", ".join(f"{count} {ending}" for ending, count in counts.most_common(_SHOWN))
         more = f" and {len(counts) - _SHOWN} kinds more" if len(counts) > _SHOWN else ""
         said.append(f"Of {source} other files are left: {told}{more}.")
+    if strays:
+        said.append(f"No picture that is taken has the name of a text: {some(strays)}.")
     return said

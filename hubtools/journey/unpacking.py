@@ -7,15 +7,15 @@ from pathlib import Path
 
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.packing.unpack import unshard
-from hubtools.journey.copying import refuse_to_mix
+from hubtools.journey.copying import Aside, is_copy, refuse_to_mix
 from hubtools.journey.said import caption_column
 from hubtools.layout import WORK_DIR
 from hubtools.rooted import Root
 
 
-def unpack(source: Path, target: Path, *, force: bool) -> tuple[int, str]:
+def unpack(source: Path, target: Path, *, aside: Aside | None) -> tuple[int, str]:
     """Unpack shards into the folder `target`; give (pictures, caption column). Raises
-    `HubtoolsError` if something else is there."""
+    `HubtoolsError` if something else is there and there is no `aside` for it."""
     busy = target.is_dir() and any(target.iterdir())
     place = target.parent / WORK_DIR / "unpacked" if busy else target
     if busy:  # perhaps of a run that was killed
@@ -25,7 +25,7 @@ def unpack(source: Path, target: Path, *, force: bool) -> tuple[int, str]:
     if busy:
         try:
             names = [entry.name for entry in walk(place).entries]
-            if not force:
+            if aside is None:
                 refuse_to_mix(target, {name: (place, name) for name in names}, {})
             with (
                 Root(target.parent) as above,
@@ -33,7 +33,9 @@ def unpack(source: Path, target: Path, *, force: bool) -> tuple[int, str]:
                 above.inside(target.name) as root,
             ):
                 for name in names:
-                    if not root.exists(name) or force:
+                    if aside is not None and not is_copy(target / name, place / name):
+                        aside.keep(f"{target.name}/{name}")
+                    if not root.exists(name):
                         with given.open(name) as file, root.replacing(name) as copy:
                             shutil.copyfileobj(file, copy, 1 << 20)
         finally:

@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 
 from hubtools.cli import output
-from hubtools.cli.following import tell_private
+from hubtools.cli.following import tell_private, tell_repo
 from hubtools.cli.main import run
 from hubtools.models.device import is_surely_cpu
+from hubtools.project import load_project
 from hubtools.project_file import to_toml
 from hubtools.tinypeople import MODEL
 from tests.drawing import write_pictures
@@ -335,3 +336,27 @@ def test_what_shows_it_to_everybody_is_told_of_a_hub_of_others(
     tell_private(output.Output("human"), [("me/lora", "model")])
     told = "hf repos settings me/lora --type model --public` shows it" in capsys.readouterr().err
     assert told is (where == "https://hub.example")
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind", "repo", "section"),
+    [
+        ("dataset", "dataset", None, "[dataset]"),
+        ("runs/one", "model", None, "[model]"),
+        ("other", "dataset", None, None),
+        ("dataset", "dataset", "me/there", None),  # it is named, and this is another
+    ],
+)
+def test_a_repository_that_the_settings_do_not_name_is_told(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    folder: str,
+    kind: str,
+    repo: str | None,
+    section: str | None,
+) -> None:
+    project_at(tmp_path)
+    found = load_project(tmp_path, {("dataset", "repo"): repo} if repo else {}, {})
+    tell_repo(output.Output("human"), found, tmp_path / folder, "me/new", kind)
+    said = capsys.readouterr().err
+    assert (f'repo = "me/new" below {section}' in said) if section else said == ""

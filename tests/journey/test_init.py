@@ -88,6 +88,25 @@ def test_a_project_is_not_overwritten(tmp_path: Path, draw_pictures: Draw) -> No
     assert load_project(tmp_path).dataset.trigger == "(tok)"
     init(tmp_path, force=True)
     assert load_project(tmp_path).dataset.trigger is None
+    (kept,) = (tmp_path / ".hubtools/replaced").glob("*/hubtools.toml")
+    assert "(tok)" in kept.read_text()
+
+
+def test_what_force_replaces_is_kept_and_told(tmp_path: Path, draw_pictures: Draw) -> None:
+    draw_pictures(tmp_path / "pictures", 2)
+    (tmp_path / "pictures/picture0.txt").write_text("as it was")
+    (tmp_path / "pictures/pictureO.txt").write_text("a name that was mistyped")
+    (tmp_path / "pictures/metadata.jsonl").unlink(missing_ok=True)
+    made = init(tmp_path / "new", source=tmp_path / "pictures")
+    assert "the name of a text: pictureO.txt." in " ".join(made.left)
+    written = tmp_path / "new/dataset/metadata.jsonl"
+    before = written.read_bytes()
+    written.write_text(written.read_text().replace("as it was", "an hour of work"))
+    made = init(tmp_path / "new", source=tmp_path / "pictures", force=True)
+    assert written.read_bytes() == before
+    assert "1 file that --force replaced is kept in" in " ".join(made.left)
+    (kept,) = (tmp_path / "new/.hubtools/replaced").glob("*/dataset/metadata.jsonl")
+    assert "an hour of work" in kept.read_text()
 
 
 def test_an_empty_folder_stays_empty(tmp_path: Path) -> None:

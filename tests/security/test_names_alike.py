@@ -157,7 +157,7 @@ def test_pictures_taken_over_take_no_other_s_place(one_folder: Path, tmp_path: P
     draw(tmp_path / "from" / "a" / "x.png", 200)
     files = {name: (tmp_path / "from", name) for name in ("A/x.png", "a/x.png")}
     with pytest.raises(HubtoolsError, match="one file on this disk"):
-        copy_files(files, one_folder, None, force=False)
+        copy_files(files, one_folder, None, aside=None)
 
 
 def test_what_is_called_after_a_time_is_found_in_small_letters(tmp_path: Path) -> None:
