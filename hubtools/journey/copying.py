@@ -154,17 +154,12 @@ def copy_files(
             others.append(name)
             if is_copy(target / name, folder / there):
                 continue
-<<<<<<< HEAD
+            if aside is not None:
+                aside.keep(f"{target.name}/{name}")
             with open_own(folder, there) as file:
                 mode = None if root.exists(name) else private_mode(file.fileno())
                 with root.replacing(name, mode=mode) as copy:
                     shutil.copyfileobj(file, copy)
-=======
-            if aside is not None:
-                aside.keep(f"{target.name}/{name}")
-            with open_own(folder, there) as file, root.replacing(name) as copy:
-                shutil.copyfileobj(file, copy)
->>>>>>> a5feb1e (init --force keeps what it replaces, and names texts of no picture; push says how the cards come to name the repository)
         for name, data in own.items():  # last: what it names is there
             if aside is not None and root.exists(name) and root.read(name) != data:
                 aside.keep(f"{target.name}/{name}")
