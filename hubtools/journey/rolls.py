@@ -9,13 +9,13 @@ from pathlib import Path
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, Entry, Listing
 from hubtools.dataset.pictures.formats import format_behind
 from hubtools.dataset.pictures.reading import head_of
-from hubtools.dataset.rules.book import some
 from hubtools.errors import HubtoolsError
 from hubtools.findings import shortened
 
 _PACKED = (".parquet", ".tar", ".tgz", ".tar.gz")
 _NEEDS = {".heic": "pillow_heif", ".heif": "pillow_heif", ".jxl": "pillow_jxl"}
 _PACKAGES = {"pillow_heif": "pillow-heif", "pillow_jxl": "pillow-jxl-plugin"}
+_NAMES = 3
 _SHOWN = 5
 
 
@@ -104,5 +104,7 @@ def left_sentences(source: Path, listing: Listing) -> list[str]:
         more = f" and {len(counts) - _SHOWN} kinds more" if len(counts) > _SHOWN else ""
         said.append(f"Of {source} other files are left: {told}{more}.")
     if strays:
-        said.append(f"No picture that is taken has the name of a text: {some(strays)}.")
+        more = f" and {len(strays) - _NAMES} more" if len(strays) > _NAMES else ""
+        names = ", ".join(shortened(name, 200) for name in strays[:_NAMES])
+        said.append(f"No picture that is taken has the name of a text: {names}{more}.")
     return said
