@@ -193,7 +193,8 @@ def _plain(value: Any) -> Any:
 
 
 def _tables(found: Inspection, out: Output, everything: bool) -> None:
-    from hubtools.dataset.folder.listing import PUT_PICTURES
+    from hubtools.dataset.folder.listing import PUT_PICTURES, walk
+    from hubtools.dataset.sources.names import where_pictures_are
     from hubtools.files import human_bytes
 
     empty = not found.seen and not found.broken
@@ -225,8 +226,9 @@ def _tables(found: Inspection, out: Output, everything: bool) -> None:
     if limit is not None and len(order) > limit:
         out.note(f"... and {len(order) - limit} more; --all lists them")
     if out.human and empty:
-        out.warn(f"{found.root} holds no pictures, and no LoRA.")
-        out.hint(PUT_PICTURES)
+        said, hint = where_pictures_are(found.root, walk(Path(found.root)))
+        out.warn(f"{said}, and no LoRA." if hint == PUT_PICTURES else f"{said}.")
+        out.hint(hint)
     for name, why in found.broken.items():
         out.warn(f"{name} cannot be trained on: {why}.")
     if out.human and (files := written(Path(found.root), f"*{SAFE}")):

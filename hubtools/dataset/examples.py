@@ -11,7 +11,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from shlex import quote
 
-from hubtools.dataset.folder.listing import PUT_PICTURES, Listing
+from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, Split, simulate_path
 from hubtools.dataset.loaders.kinds import csv_value
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_metadata
@@ -27,6 +27,7 @@ from hubtools.dataset.metadata.roles import (
 )
 from hubtools.dataset.rows import role_columns
 from hubtools.dataset.sources.local import LocalFolder
+from hubtools.dataset.sources.names import where_pictures_are
 from hubtools.dataset.view import Dataset
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
@@ -170,11 +171,8 @@ class Reading:
 
     def _split(self, any_split: bool) -> Split:
         if not self.metadata and not self.listing.pictures:
-            raise HubtoolsError(
-                f"{self.folder} holds no pictures.",
-                hint=PUT_PICTURES,
-                code="nothing-there",
-            )
+            said, hint = where_pictures_are(self.folder, self.listing)
+            raise HubtoolsError(f"{said}.", hint=hint, code="nothing-there")
         if not self.metadata and self.prompt is None:
             raise HubtoolsError(
                 f"{self.folder} has no metadata.jsonl: there are no captions to train on.",

@@ -15,6 +15,7 @@ from hubtools.cardforms import violations_at
 from hubtools.cardschema import Violation
 from hubtools.dataset.folder.listing import PUT_PICTURES, Entry, Listing, walk
 from hubtools.dataset.pictures.table import PictureTable
+from hubtools.dataset.sources.names import is_shard
 from hubtools.errors import HubtoolsError
 from hubtools.files import from_here, written
 from hubtools.frontmatter import FrontMatter, parse
@@ -198,7 +199,8 @@ def kind_of(folder: Path) -> Literal["model", "dataset"]:
         return "dataset"
     if (folder / PROJECT_FILE).is_file():
         _check_no_project(folder)
-    if walk(folder).metadata:
+    listing = walk(folder)
+    if listing.metadata or any(map(is_shard, listing.entries)):
         return "dataset"
     raise HubtoolsError(
         f"{folder} holds neither a LoRA nor a dataset.",

@@ -71,3 +71,22 @@ def test_what_a_killed_write_left_is_no_weight_file(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(HubtoolsError, match="neither a LoRA nor a dataset"):
         kind_of(tmp_path)
+
+
+def test_shards_are_a_dataset_to_every_command(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    (tmp_path / "data").mkdir()
+    shard = tmp_path / "data" / "train-00000-of-00001.parquet"
+    picture = {"bytes": b"no picture", "path": "1.png"}
+    parquet.write_table(pyarrow.table({"image": [picture], "text": ["one"]}), shard)
+    assert kind_of(tmp_path) == "dataset"
+    assert hubtools.validate(tmp_path).facts["rows"] == 1
+    said = f"The pictures of {tmp_path} lie in shards."
+    with pytest.raises(HubtoolsError) as caught:
+        hubtools.card(tmp_path, dry_run=True)
+    assert caught.value.message == said
+    looked = typed("inspect", tmp_path, "--format", "human")
+    assert f"Warning: {said}\n" in looked.stderr
+    assert "hubtools unshard" in looked.stderr

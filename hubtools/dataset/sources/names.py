@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
+from shlex import quote
+
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, PUT_PICTURES, Entry, Listing
 from hubtools.dataset.folder.splits import KEYWORDS
+from hubtools.files import StrPath
 from hubtools.layout import CARD, METADATA_NAMES
 
 TARS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
@@ -15,6 +18,18 @@ def is_shard(entry: Entry) -> bool:
     if entry.hidden or entry.junk or name in METADATA_NAMES:
         return False
     return name.endswith((".parquet", *TARS))
+
+
+def where_pictures_are(folder: StrPath, listing: Listing) -> tuple[str, str]:
+    """Of a folder without loose pictures: what is said of it, in a sentence without its end, and
+    what helps."""
+    if any(is_shard(entry) for entry in listing.entries):
+        place = quote(str(folder))
+        return (
+            f"The pictures of {folder} lie in shards",
+            f"`hubtools unshard {place} --to DIR` unpacks them; validate and push take them packed",
+        )
+    return f"{folder} holds no pictures", PUT_PICTURES
 
 
 def is_picture(entry: Entry) -> bool:
