@@ -25,6 +25,7 @@ from hubtools.files import StrPath, from_here
 from hubtools.findings import Finding, Report
 from hubtools.project_file import option_for
 from hubtools.reporting.baseline import known_aside, without_ignored
+from hubtools.reporting.placing import typed_for
 from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
@@ -190,16 +191,22 @@ def judged_beside(
     project: Project, further: Further, source: Dataset | None = None, **options: Any
 ) -> Report:
     """The verdict on a folder beside the dataset's own, or on what was read of it (`source`), with
-    paths as the dataset's folder sees them. Other `options` are those of `validate`."""
+    paths as the dataset's folder sees them, and commands that mean that folder where they are
+    typed. Other `options` are those of `validate`."""
     chosen = project.judged_by | {"settings": further.settings} | options
     baseline = chosen.pop("baseline", None)
     chosen["ignore"] = (*chosen.get("ignore", ()), *further.ignore)
     report = validate(further.folder if source is None else source, **chosen)
     place = _place_of(project, further)
+    report = typed_for(report, f" {shlex.quote(from_here(further.folder))}")
+    lacks_prompt = further.ignore == _NOT_OF_CLASS and not further.settings.instance_prompt
     placed = tuple(
         one.placed(
             path=f"{place}/{one.path or ''}",
             picture=f"{place}/{one.picture}" if one.picture else None,
+            fix=f"{one.fix}; or one for all: --class-prompt"
+            if lacks_prompt and one.rule in ("D120", "D502")
+            else one.fix,
         )
         for one in report.findings
     )

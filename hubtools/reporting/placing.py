@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from hubtools.findings import Report
 
-_COMMANDS = re.compile("`hubtools (fix|caption)(?=[ `])")
+# Those that name no folder yet.
+_COMMANDS = re.compile("`hubtools (fix|caption)(?=`| --)")
 
 
 def typed_for(report: Report, words: str) -> Report:

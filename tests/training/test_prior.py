@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hubtools.dataset.validate import further_folders, judged_beside  # noqa: E402
 from hubtools.errors import ChecksFailed, HubtoolsError  # noqa: E402
 from hubtools.inference.adapters import apply_lora  # noqa: E402
 from hubtools.inference.lora import resolve_lora  # noqa: E402
@@ -21,6 +22,7 @@ from hubtools.models.families.protocol import family_of  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.progress import PlainReporter, silent  # noqa: E402
 from hubtools.project import Project  # noqa: E402
+from hubtools.reporting.placing import typed_for  # noqa: E402
 from hubtools.training.pictures import find_pictures  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
 from tests.drawing import write_pictures  # noqa: E402
@@ -218,3 +220,18 @@ def test_pictures_of_the_class_that_cannot_be(
     }  # fmt: skip
     with pytest.raises((HubtoolsError, ChecksFailed), match=why):
         train(make_project(**usual | change), dry_run=True)
+
+
+def test_what_is_to_be_typed_for_pictures_of_the_class_means_their_folder(
+    make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "cats", 1, size=(64, 64))
+    (tmp_path / "cats/metadata.jsonl").unlink()
+    (tmp_path / "cats/picture0.txt").write_text("a cat")
+    monkeypatch.chdir(tmp_path)
+    project = make_project(with_prior_preservation=True, class_data_dir=str(tmp_path / "cats"))
+    report = judged_beside(project, further_folders(project)[-1])
+    (fix,) = [one.fix or "" for one in report.findings if one.rule == "D120"]
+    assert "`hubtools fix cats`" in fix
+    assert fix.endswith("--class-prompt")
+    assert typed_for(report, " people").findings == report.findings  # it means that one already
