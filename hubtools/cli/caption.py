@@ -138,6 +138,8 @@ def command(
             _json(plan, None, out)
         elif not plan.changes:
             out.result("No caption to change", essential="", changes=0, kept=plan.kept)
+            if not (plan.kept or plan.without or plan.unreadable):
+                _say_where_pictures_are(folder, out)
         _left(plan, out)
         if not plan.changes or dry_run:
             return ExitCode.DONE
@@ -176,6 +178,15 @@ def _show(plan: CaptionPlan, out: Output, limit: int | None) -> None:
             out.note(f"... and {len(plan.changes) - limit} more; --dry-run shows all")
             return
         out.diff_line(line)
+
+
+def _say_where_pictures_are(folder: Path, out: Output) -> None:
+    from hubtools.dataset.folder.listing import walk
+    from hubtools.dataset.sources.names import where_pictures_are
+
+    said, hint = where_pictures_are(folder, walk(folder))
+    out.warn(f"{said}.")
+    out.hint(hint)
 
 
 def _left(plan: CaptionPlan, out: Output) -> None:

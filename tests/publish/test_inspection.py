@@ -87,6 +87,10 @@ def test_shards_are_a_dataset_to_every_command(tmp_path: Path) -> None:
     with pytest.raises(HubtoolsError) as caught:
         hubtools.card(tmp_path, dry_run=True)
     assert caught.value.message == said
-    looked = typed("inspect", tmp_path, "--format", "human")
-    assert f"Warning: {said}\n" in looked.stderr
-    assert "hubtools unshard" in looked.stderr
+    with pytest.raises(HubtoolsError) as caught:
+        hubtools.shard(tmp_path, tmp_path.parent / f"{tmp_path.name}-again")
+    assert caught.value.message == said
+    for words in (("inspect",), ("caption", "--template", "x", "--dry-run")):
+        looked = typed(words[0], tmp_path, *words[1:], "--format", "human")
+        assert f"Warning: {said}\n" in looked.stderr
+        assert "hubtools unshard" in looked.stderr

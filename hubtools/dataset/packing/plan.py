@@ -15,9 +15,11 @@ from typing import Any, Literal
 import numpy as np
 
 from hubtools.causes import cannot_be
+from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.packing.splits import Splitter
 from hubtools.dataset.shards.rows import Contents, Sample, hash_of, look, read_samples
 from hubtools.dataset.shards.types import Columns
+from hubtools.dataset.sources.names import where_pictures_are
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
@@ -128,7 +130,8 @@ def plan_shards(
         if on_row is not None:
             on_row(number)
     if not piles:
-        raise UsageError(f"{root} holds no pictures.", hint="give the folder that holds them")
+        said, hint = where_pictures_are(root, walk(root))
+        raise UsageError(f"{said}.", hint=hint)
     unnamed = len(np.setdiff1d(contents.pictures, named)) if contents.metadata else 0
     left = set(np.setdiff1d(contents.others_hashes, named).tolist())
     return PackingPlan(
