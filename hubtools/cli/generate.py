@@ -106,6 +106,8 @@ def command(
         drawn += f", {kept} already there" if kept else ""
         blanked = sum(record.blanked for record in records)
         drawn += f", {blanked} of them blanked by the safety checker" if blanked else ""
+        if not loras and like is None and any(record.lora_sha256 for record in records):
+            drawn += f" with {shown_path(project.run_dir)}"  # taken unasked
         shown = folder / records[0].file if len(records) == 1 else folder
         out.result(f"{drawn}: {shown_path(shown) or '.'}", contact_sheet=sheet)
         lora = output.parent if output is not None and output.name == SAMPLES_DIR else None

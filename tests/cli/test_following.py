@@ -182,6 +182,7 @@ def test_after_a_short_run_what_is_next_works(tmp_path: Path, tiny_base: Path) -
         drawn = typed(*then, cwd=place)
         assert drawn.returncode == 0, drawn.stderr
         assert "No LoRA" not in drawn.stderr
+        assert "with here/runs/one: " in drawn.stdout or place == project
     # another run is planned by the second thing that it says
     (other,) = re.findall(r"`hubtools (train .+?)`", looked.stderr)
     assert typed(*shlex.split(other), cwd=tmp_path).returncode == 0
