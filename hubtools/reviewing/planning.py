@@ -15,6 +15,7 @@ from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.edits.references import Learnt, learnt_in, relative, table_for
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.planner import operations_of
+from hubtools.dataset.fix.steps import REMEDIES
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.focus import COLUMN as FOCUS
 from hubtools.dataset.rows import role_columns
@@ -82,7 +83,9 @@ def plan_pending(
             elif any(rule in op.rules and _is_of(op, key, looked) for op in operations):
                 made.planned.append(key)
             else:
-                made.left[key] = "no fix of it changes anything here; it needs a person"
+                names = [n for n in REMEDIES[rule].unsafe if n not in entries[key]["unsafe"]]
+                other = f"Fix: {' or '.join(names)} may" if names else "it needs a person"
+                made.left[key] = f"this fix of {rule} changes nothing here; {other}"
         for op in operations:
             if op.path is not None and were.get(op.path, op.before) != op.before:
                 raise HubtoolsError(

@@ -183,3 +183,19 @@ def test_copies_stand_together(folder: Path) -> None:
         (group,) = page.findings()["groups"]
         assert [one["name"] for one in group["pictures"]] == ["picture1.png", "copy.png"]
         assert group["pictures"][1]["how"] == "the same file"
+
+
+def test_a_fix_that_does_nothing_names_the_one_that_may(folder: Path) -> None:
+    tag = Image.Exif()
+    tag[0x112] = 6
+    Image.effect_noise((300, 200), 50).convert("RGB").save(folder / "picture0.jpg", exif=tag)
+    rows = (folder / "metadata.jsonl").read_text().replace("picture0.png", "picture0.jpg")
+    (folder / "metadata.jsonl").write_text(rows)
+    (folder / "picture0.png").unlink()
+    with served(folder) as page:
+        page.change([["fix", "D309"], {"unsafe": []}])
+        assert page.post("plan")["left"] == [
+            [["fix", "D309"], "this fix of D309 changes nothing here; Fix: rotate may"]
+        ]
+        page.change([["fix", "D309"], {"unsafe": ["rotate"]}])
+        assert page.post("plan")["left"] == []
