@@ -20,10 +20,19 @@ def picture_hash(picture: Any) -> str:
     return hashlib.sha256(f"{rgb.width}x{rgb.height}".encode() + rgb.tobytes()).hexdigest()
 
 
+def run_no_postscript() -> None:
+    """From now on Pillow, which `datasets` opens pictures with whatever they are, finds no
+    Ghostscript: it would run what calls itself a picture."""
+    from PIL import EpsImagePlugin
+
+    EpsImagePlugin.gs_binary = False
+
+
 def read_dataset(repo: str, revision: str | None) -> dict[str, Any]:
     """`load_dataset(repo)`: rows, columns, and a hash of each picture in order."""
     import datasets
 
+    run_no_postscript()
     loaded = datasets.load_dataset(repo, revision=revision, split="train")
     return {
         "rows": loaded.num_rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 import hubtools
 from hubtools.inference.png import read_record
 from hubtools.inference.repeat import largest_difference
+from hubtools.journey import readback
 from hubtools.manifest import SampleRecord
 
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
@@ -85,3 +87,20 @@ def test_a_record_beside_it_does_not_make_it_a_picture_to_draw_again(
     with pytest.raises(OSError, match="cannot identify"):
         largest_difference(told, told)
     assert not ran.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the program is a shell script")
+def test_the_stock_loader_of_a_rehearsal_runs_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules can be ignored by a project's settings: what D302 says stops no rehearsal then."""
+    from PIL import EpsImagePlugin, Image
+
+    (tmp_path / "gs").write_text(f"#!/bin/sh\necho run >> {tmp_path}/ran\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
+    readback.run_no_postscript()
+    with pytest.raises(OSError, match="Ghostscript"):
+        Image.open(io.BytesIO(EPS), formats=("EPS",)).load()
+    assert not (tmp_path / "ran").exists()
