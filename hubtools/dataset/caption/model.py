@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from hubtools.causes import naming, says_nothing_of_file
+from hubtools.dataset.caption.chat import worded
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError, require_extra
@@ -49,6 +50,7 @@ class Captioner:
         self._tokens = max_new_tokens
         self._device = device
         self._loaded: tuple[Any, Any] | None = None
+        self._words: str | None = None
         key = repr((model, revision, prompt, max_new_tokens))
         name = hashlib.sha256(key.encode()).hexdigest()[:24]
         self._answers = cache_dir() / "captions" / f"{name}.jsonl"
@@ -94,8 +96,11 @@ class Captioner:
                 {"type": "image", "image": picture},
                 {"type": "text", "text": self._prompt or INSTRUCTION},
             ]
+            if self._words is None:
+                request = self._prompt or INSTRUCTION
+                self._words = worded(processor.chat_template, request, str(self._folder))
             inputs = processor.apply_chat_template(
-                [{"role": "user", "content": content}],
+                [{"role": "user", "content": content}], chat_template=self._words,
                 add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
             )  # fmt: skip
         elif task:

@@ -1,0 +1,46 @@
+"""Chat templates of strangers' models: programs that are handed words alone."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from hubtools.dataset.caption import chat
+from hubtools.errors import HubtoolsError
+
+GOOD = (
+    "{% for m in messages %}{{ m.role }}:{% for c in m.content %}"
+    "{{ '<image>' if c.type == 'image' else c.text }}{% endfor %}{% endfor %}{{ '\\n' }}"
+    "{% if add_generation_prompt %}you: {{ '{{ \"ü\" }}' }}{% endif %}"
+)
+SAID = 'user:<image>Say "it" {% raw %}\\\nyou: {{ "ü" }}'
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, template: str) -> dict[str, Any]:
+    """What the process answers, without its bounds."""
+    job = json.dumps({"template": template, "request": 'Say "it" {% raw %}\\'})
+    out = io.StringIO()
+    monkeypatch.setattr(chat, "_bounded", lambda: None)
+    monkeypatch.setattr("sys.stdin", io.StringIO(job))
+    monkeypatch.setattr("sys.stdout", out)
+    chat.main()
+    return dict(json.loads(out.getvalue()))
+
+
+def test_it_is_handed_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    saves = "{{ messages[0].content[0].image.save('x.png') }}"
+    assert "no attribute 'save'" in answered(monkeypatch, saves)["error"]
+    assert answered(monkeypatch, "{{ 'a' * 200000 }}") == {"error": "its text is too long"}
+    assert answered(monkeypatch, GOOD) == {"text": SAID}
+
+
+def test_it_ends_and_what_it_says_is_said_as_it_is() -> None:
+    from jinja2 import Environment
+
+    with pytest.raises(HubtoolsError, match="too much memory"):
+        chat.worded("{{ 'a' * (3 * 10**9) }}", "Say it", "M")
+    words = "{{ " + json.dumps(SAID, ensure_ascii=False) + " }}"
+    assert Environment().from_string(words).render() == SAID
