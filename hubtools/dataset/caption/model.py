@@ -14,9 +14,10 @@ from hubtools.causes import naming, says_nothing_of_file
 from hubtools.dataset.caption.chat import worded
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.pictures.rgb import open_image
-from hubtools.errors import HubtoolsError, require_extra
+from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.files import read_within
 from hubtools.hub.download import snapshot
+from hubtools.hub.errors import is_of_machine
 from hubtools.layout import cache_dir
 from hubtools.limits import PICTURE
 from hubtools.modelfiles import check_model
@@ -86,9 +87,23 @@ class Captioner:
         return found
 
     def _ask(self, picture: Image.Image) -> str:
+        model, processor = self._load()
+        try:
+            return self._said(picture, model, processor)
+        except HubtoolsError:
+            raise
+        except Exception as error:  # a model's settings can ask for anything of the library
+            if is_of_machine(error):
+                raise
+            raise HubtoolsError(
+                f"{self._folder} could not caption a picture: {first_line(error)}",
+                hint="use another model, or correct its generation_config.json and its templates",
+                code="file-damaged",
+            ) from error
+
+    def _said(self, picture: Image.Image, model: Any, processor: Any) -> str:
         import torch
 
-        model, processor = self._load()
         florence = model.config.model_type == "florence2"
         task = self._prompt or (_FLORENCE if florence else None)
         if getattr(processor, "chat_template", None):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from hubtools.dataset.caption import chat
+from hubtools.dataset.caption.model import Captioner
 from hubtools.errors import HubtoolsError
 
 GOOD = (
@@ -44,3 +47,19 @@ def test_it_ends_and_what_it_says_is_said_as_it_is() -> None:
         chat.worded("{{ 'a' * (3 * 10**9) }}", "Say it", "M")
     words = "{{ " + json.dumps(SAID, ensure_ascii=False) + " }}"
     assert Environment().from_string(words).render() == SAID
+
+
+def test_a_model_that_asks_for_what_the_library_does_not_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    captioner = Captioner(str(tmp_path))
+
+    def fails(*parts: Any) -> str:
+        raise ValueError("Contrastive Search requires `trust_remote_code=True`\nand more")
+
+    monkeypatch.setattr(captioner, "_load", lambda: (None, None))
+    monkeypatch.setattr(captioner, "_said", fails)
+    with pytest.raises(HubtoolsError, match=r"could not caption a picture: Contrastive") as caught:
+        captioner._ask(Image.new("RGB", (8, 8)))
+    assert "\n" not in caught.value.message
