@@ -39,6 +39,19 @@ _OTHERWISE = {word: names.split() for words, names in _CALLED for word in words.
 
 _MOST = 10_000  # names of a folder that are compared
 
+# Paths that nobody has named but a file, which anybody may have written.
+_UNTOLD: set[str] = set()
+
+
+def keep_quiet(path: Path) -> None:
+    """From now on `beside` tells nobody what lies beside this path, or beside what is below it."""
+    _UNTOLD.update((os.path.abspath(path), os.path.realpath(path)))
+
+
+def _is_untold(path: Path) -> bool:
+    whole = Path(os.path.abspath(path))
+    return bool(_UNTOLD) and not _UNTOLD.isdisjoint(map(str, (whole, *whole.parents)))
+
 
 def candidates(word: str, known: Collection[str], cutoff: float = 0.6) -> list[tuple[int, str]]:
     """Names of `known` that `word` may stand for, the likeliest first, each with how that is known:
@@ -71,13 +84,14 @@ def as_path(name: str) -> str | None:
 
 def beside(missing: str | os.PathLike[str]) -> Path | None:
     """A path that is there, spelt nearly as one that is not: the first part that is missing is
-    compared with what lies in its place. None if nothing is like it, or it cannot be looked at."""
+    compared with what lies in its place. None if nothing is like it, it cannot be looked at, or
+    only a file says it and it leads out of that file's folder (`keep_quiet`)."""
     import difflib
 
     path = Path(missing)
     rest: list[str] = []
     try:
-        if os.path.lexists(path):
+        if os.path.lexists(path) or _is_untold(path):
             return None
         while path.name and not path.parent.is_dir():
             rest.insert(0, path.name)

@@ -21,7 +21,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import from_here, leads_out, read_within
 from hubtools.layout import PROJECT_FILE, home_dir
 from hubtools.limits import SETTING_VALUES, SETTINGS
-from hubtools.nearest import nearest
+from hubtools.nearest import keep_quiet, nearest
 from hubtools.settings import SECTIONS, names_of
 from hubtools.tomltext import OddToml, toml_value
 
@@ -206,6 +206,21 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
                     code="bad-setting",
                 )
             values[section][names[key]] = value
+            for text in value if isinstance(value, list) else [value]:
+                _keep_quiet(text, file.parent)
+
+
+def _keep_quiet(value: Any, root: Path) -> None:
+    """Have nobody told what lies beside a value that leads out of the project at `root` as a path:
+    the file may be a stranger's, and the log of a run that everybody reads would confirm names."""
+    if not isinstance(value, str) or "\n" in value:
+        return
+    for start in (root, Path()):  # bases are looked for here too
+        path = start / os.path.expanduser(value)
+        if "/" not in value and os.sep not in value and value != ".." and not os.path.islink(path):
+            continue
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+            keep_quiet(path)
 
 
 def _place(file: Path, source: str, *path: str) -> str:

@@ -15,6 +15,7 @@ from hubtools.inference.lora import resolve_lora
 from hubtools.manifest import RunManifest
 from hubtools.models.base import check_name
 from hubtools.nearest import as_path, beside, nearest
+from hubtools.project import load_project
 from hubtools.rooted import Root
 from hubtools.runfolders.trainers import refuse_places
 from tests.typed import typed
@@ -93,3 +94,22 @@ def test_a_folder_that_settings_name_is_told_too(here: Path) -> None:
     (here / "hubtools.toml").write_text('[dataset]\npath = "picture"\n')
     said = typed("validate", cwd=here).stderr
     assert f"did you mean {here / 'pictures'}? Else put the pictures there" in said
+
+
+@pytest.mark.parametrize("value", ["../secre", "link/secre", "{}/secre"])
+def test_what_lies_beside_a_path_that_leads_out_of_a_project_is_not_told(
+    tmp_path: Path, value: str
+) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/link").symlink_to(tmp_path)
+    assert beside(tmp_path / "secre") is not None
+    text = f'[dataset]\npath = "{value.format(tmp_path)}"\n[samples]\nprompts = ["a dog"]\n'
+    (tmp_path / "project/hubtools.toml").write_text(text)
+    project = load_project(tmp_path / "project")
+    assert beside(project.dataset_dir) is None
+    assert beside(project.dataset_dir / "metadata.jsonl") is None
+    with pytest.raises(HubtoolsError) as raised:
+        check_folder(project.dataset_dir)
+    assert "secret" not in str(raised.value.hint)
+    assert beside(tmp_path / "project/hubtools.tom") is not None
