@@ -45,11 +45,15 @@ _UNTOLD: set[str] = set()
 
 def keep_quiet(path: Path) -> None:
     """From now on `beside` tells nobody what lies beside this path, or beside what is below it."""
-    _UNTOLD.update((os.path.abspath(path), os.path.realpath(path)))
+    _UNTOLD.update((_whole(path), os.path.realpath(path)))
+
+
+def _whole(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 (links stay, `..` does not)
 
 
 def _is_untold(path: Path) -> bool:
-    whole = Path(os.path.abspath(path))
+    whole = Path(_whole(path))
     return bool(_UNTOLD) and not _UNTOLD.isdisjoint(map(str, (whole, *whole.parents)))
 
 

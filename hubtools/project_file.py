@@ -13,6 +13,7 @@ import shlex
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -215,12 +216,12 @@ def _keep_quiet(value: Any, root: Path) -> None:
     the file may be a stranger's, and the log of a run that everybody reads would confirm names."""
     if not isinstance(value, str) or "\n" in value:
         return
-    for start in (root, Path()):  # bases are looked for here too
-        path = start / os.path.expanduser(value)
-        if "/" not in value and os.sep not in value and value != ".." and not os.path.islink(path):
-            continue
-        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
-            keep_quiet(path)
+    with suppress(OSError, RuntimeError):  # no path
+        said = Path(value).expanduser()
+        for path in (root / said, said):  # a base is looked for here too
+            is_path = "/" in value or os.sep in value or value == ".." or path.is_symlink()
+            if is_path and not Path(os.path.realpath(path)).is_relative_to(root.resolve()):
+                keep_quiet(path)
 
 
 def _place(file: Path, source: str, *path: str) -> str:

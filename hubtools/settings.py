@@ -346,7 +346,10 @@ class PushSettings(Section):
         True, "Create repositories as private, and refuse to push to public ones."
     )
     pr: bool = option(False, "Open a pull request instead of committing to main.", "create_pr")
-    tag: str | None = option(None, "Tag to put on the pushed model commit, e.g. v1.")
+    tag: str | None = option(
+        None,
+        "Tag to put on the pushed model commit, e.g. v1; `push --tag` puts it on a dataset too.",
+    )
     collection: str | None = option(
         None,
         "Collection to put the repository into after the push: OWNER/SLUG, or the title of one of"

@@ -130,14 +130,15 @@ def command(
         out.result(f"Plan written to {plan_file}", plan=str(plan_file))
         return ExitCode.DONE if plan.report.ok else ExitCode.CHECKS_FAILED
     if dry_run:
-        if plan.report.ok and plan.changes:
+        if plan.report.ok and plan.changes and plan.proposed is None:
             tell_again(out)
         elif out.human and (command := repairing(plan.report)) is not None:
             out.hint(f"next: {command}")
         return ExitCode.DONE if plan.report.ok else ExitCode.CHECKS_FAILED
     try:
         with out.progress() as progress:
-            task = progress.add_task("sending", total=len(plan.changes), note="")
+            todo = len(plan.changes) if plan.proposed is None else 0
+            task = progress.add_task("sending", total=todo, note="")
             result = push(
                 plan=plan, on_commit=lambda done, _total: progress.update(task, completed=done)
             )
@@ -148,6 +149,8 @@ def command(
         said = f"This plan is done already; nothing to push, {plan.repo} is at {result.commit[:8]}"
     elif result.pushed or result.deleted:
         said = f"{plural(result.pushed, 'file')} sent, {result.verified} verified by checksum"
+    elif plan.proposed is not None:
+        said = f"Nothing to push; the pull request #{plan.proposed} is open and holds all of it"
     else:
         said = f"Nothing to push; already at {result.commit[:8]}"
     out.result(
@@ -291,6 +294,21 @@ def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
     elif plan.options.collection is not None and not plan.done:
         why = "a pull request changes none" if plan.options.pr else "that needs a token"
         out.warn(f"the collection {plan.options.collection!r} was not looked for: {why}")
+    if plan.options.pr and plan.remote_private is False and plan.proposed is None:
+        out.warn(
+            f"{plan.repo} is public: everybody can read what the pull request proposes as soon as"
+            " it is opened, also if it is never merged"
+        )
+    if plan.options.tag is not None and plan.options.pr:
+        out.warn(f"the tag {plan.options.tag} is not set: a pull request changes none")
+    if plan.proposed is not None:
+        from hubtools.publish.comparison import discussion_command
+
+        close = discussion_command("close", plan.repo, plan.repo_type, plan.proposed)
+        out.note(
+            f"The pull request #{plan.proposed} there is open and holds all of this: nothing is"
+            f" sent. {close} closes it."
+        )
     if plan.deletions:
         more = len(plan.deletions) - _NAMED
         out.note(

@@ -284,7 +284,8 @@ def plan_push(
         overwrite=overwrite,
         resolve_links=resolve_links,
         message=message,
-        release=release,
+        # the tag of the file is that of the model, one that was said that of what is pushed
+        release=release or (project.push.tag if "push.tag" in project.given else None),
         ignore=tuple(ignore),
     )
     if space:

@@ -85,15 +85,17 @@ def _settings(comparison: Comparison, visibility: str) -> str:
 @COMPARISON_RULES.rule("P132", "The repository is public, the settings say private", Severity.ERROR)
 def is_public(comparison: Comparison) -> Iterator[Problem]:
     """The setting `push.private` (the default) says that what you push is for nobody else, but
-    the repository exists and everybody can read it: pictures would be public at once.
+    the repository exists and everybody can read it: pictures would be public at once. So is what a
+    pull request proposes there, merged or not.
 
     Fix: `--public` (or `private = false` below `[push]`) if that is meant; else make the
     repository private on its settings page, or push to another.
     """
     if comparison.private and comparison.remote.private is False:
+        too = ", and so is its pull request, merged or not" if comparison.proposes else ""
         yield Problem(
-            "the repository exists and is public, but push.private says that nobody else shall"
-            " see this",
+            f"the repository exists and is public{too}; but push.private says that nobody else"
+            " shall see this",
             f"say --public if it is meant; else {_settings(comparison, 'private')} makes the"
             " repository private",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -38,6 +38,7 @@ from hubtools.publish.judged import RuleChoice
 from hubtools.publish.ledger import NAME, Sent, read_ledger
 from hubtools.publish.options import PushOptions
 from hubtools.publish.passing import decoded_in_passing
+from hubtools.publish.proposed import proposed
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
 from hubtools.publish.words import refuse_secrets
 from hubtools.reporting.baseline import known_aside
@@ -79,7 +80,8 @@ class PushPlan:
     the repository is; both None for a new one. `sent`: what was sent before. `notes` are sentences
     for the user. `saved`: the file that it was read from, if it was; it then builds on no other
     head. `done`: all of it is in the repository already. `collection`: the one that the repository
-    is put into."""
+    is put into. `proposed`: the number of an open pull request from here that holds all changes,
+    so that nothing is sent."""
 
     root: Path
     repo: str
@@ -95,6 +97,7 @@ class PushPlan:
     saved: Path | None = None
     done: bool = False
     collection: Collection | None = None
+    proposed: int | None = None
 
     @property
     def message(self) -> str:
@@ -176,7 +179,7 @@ def make_plan(
     what is in it."""
     refuse_to_ignore_secrets((*options.ignore, *options.rules.publishing.left_out))
     refuse_secrets(repo, options.message, options.tag, options.allowed_secrets, options.collection)
-    collection = None
+    collection, asked = None, remote is None
     if remote is None:
         repo = full_repo_id(repository_named(repo, repo_type))
         check_access(repo, repo_type, pr=options.pr)
@@ -218,7 +221,26 @@ def make_plan(
         sent,
         (*_left_out(options.rules), *notes),
         collection=collection,
+        proposed=_proposed(files, sent, repo, repo_type) if options.pr and asked else None,
     )
+
+
+def _proposed(
+    files: Sequence[PlannedFile], sent: Sent, repo: str, repo_type: RepoType
+) -> int | None:
+    """The open pull request that holds all changes, where all was offered from here before. One
+    that a killed push has left is gone on with instead."""
+    changes = [file for file in files if file.action is not Action.SAME]
+    new = [(file.name, file.content) for file in changes if file.content is not None]
+    offered = all({c.sha256, c.sha1} & {*sent.offered.get(name, ())} for name, c in new)
+    if not changes or not offered or sent.pending is not None:
+        return None
+
+    def holds(there: Mapping[str, RemoteFile]) -> bool:
+        gone = not any(file.content is None and file.name in there for file in changes)
+        return gone and all(name in there and there[name].holds(c) for name, c in new)
+
+    return proposed(repo, repo_type, holds)
 
 
 def collection_for(

@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -22,7 +21,6 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.findings import Report, plural
 from hubtools.hub.client import RemoteFile, check_repo_id, endpoint, head_and_privacy, remote_files
-from hubtools.hub.commit import Repository
 from hubtools.leaks import hide
 from hubtools.plans import SavedPlan, no_plan, read_plan, root_of
 from hubtools.plans.fields import number, only, optional, text
@@ -31,6 +29,7 @@ from hubtools.publish.comparison import name_fault
 from hubtools.publish.content import Content
 from hubtools.publish.options import PushOptions
 from hubtools.publish.plan import Action, PlannedFile, PushPlan, make_plan
+from hubtools.publish.proposed import proposed
 from hubtools.publish.release import Release, RepoType
 from hubtools.rooted import LeadsOut, parts_of
 
@@ -38,7 +37,6 @@ _SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 _MARK = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KEYS = ("action", "name", "source", "bytes", "sha256", "sha1", "there")
 _OF_THE_HUB = ".gitattributes"  # all that a repository holds which was made a moment ago
-_MOST_PRS = 20  # open pull requests that are looked into
 
 
 def save_plan(plan: PushPlan, path: Path) -> None:
@@ -303,12 +301,8 @@ def _done(
         return None if head == saved.head else url
     if not wanted.options.pr:
         return None
-    opened = Repository(wanted.repo, wanted.repo_type).open_prs()
-    for pr in islice(opened, _MOST_PRS):
-        ref = f"refs/pr/{pr}"
-        if _holds(wanted, remote_files(wanted.repo, wanted.repo_type, ref)):
-            return f"{url}/discussions/{pr}"
-    return None
+    pr = proposed(wanted.repo, wanted.repo_type, lambda there: _holds(wanted, there))
+    return None if pr is None else f"{url}/discussions/{pr}"
 
 
 def _as_done(

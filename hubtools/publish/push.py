@@ -47,7 +47,8 @@ _PLANS = 3  # made for one push while others commit to its repository
 @dataclass(frozen=True)
 class PushResult:
     """What happened. `pushed` counts new and changed files, `verified` files compared by hash,
-    `collection` the page of the one that the repository is in now."""
+    `pr_url` is the page of the pull request, also of one that held all of it before, `tag` what was
+    put on the commit, `collection` the page of the one that the repository is in now."""
 
     url: str
     commit: str
@@ -93,6 +94,11 @@ def push(
         collection = put_into_collection(plan, head)
         return PushResult(url, head, 0, 0, len(plan.files), collection=collection)
     _must_pass(plan)
+    if plan.proposed is not None:
+        waiting = Repository(plan.repo, plan.repo_type)
+        commit = waiting.commit_at(f"refs/pr/{plan.proposed}")
+        there = f"{url_of(plan.repo, plan.repo_type)}/discussions/{plan.proposed}"
+        return PushResult(there, commit, 0, 0, 0, there)
     with Root(plan.root) as root:
         for left in reversed(range(_PLANS)):
             try:
@@ -174,7 +180,7 @@ class _Push:
             sum(file.source is None for file in changes),
             sum(file.source is not None for file in plan.files),
             pr_url,
-            plan.options.tag,
+            None if plan.options.pr else plan.options.tag,
             collection,
         )
 

@@ -14,6 +14,7 @@ import pytest
 from huggingface_hub import HfApi, hf_hub_download
 from PIL import Image
 
+import hubtools
 from hubtools.dataset.copies import search
 from hubtools.dataset.scan import scanning
 from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
@@ -224,6 +225,28 @@ def test_a_pull_request(local_hub: Hub, run_dir: Path) -> None:
     assert result.pr_url.endswith("/discussions/1")
     assert HfApi().model_info(REPO).sha == before
     assert "NOTICE" in HfApi().list_repo_files(REPO, revision="refs/pr/1")
+    again = send(run_dir, pr=True)
+    assert (again.pushed, again.pr_url) == (0, result.pr_url)
+    typing = ("push", run_dir, REPO, "--pr", "--tag", "v1")
+    said = typed(*typing, "--dry-run").stderr
+    assert "#1 there is open and holds all of this" in said
+    assert "`hf discussions close me/people 1 --type model` closes it" in said
+    assert "the tag v1 is not set" in said
+    sent = typed(*typing)
+    said = sent.stdout + sent.stderr
+    assert "Nothing to push; the pull request #1 is open" in said
+    assert "`hf discussions merge me/people 1 --type model`" in said
+    (run_dir / "NOTICE").write_text("by me and you")
+    assert str(send(run_dir, pr=True).pr_url).endswith("/discussions/2")
+    HfApi().change_discussion_status(REPO, 2, "closed")
+    assert str(send(run_dir, pr=True).pr_url).endswith("/discussions/3")
+
+
+def test_a_tag_that_is_typed_is_that_of_a_dataset_too(local_hub: Hub, dataset: Path) -> None:
+    for section, said, tag in (("", {"tag": "v1"}, "v1"), ('tag = "v1"', {}, None)):
+        (dataset.parent / "hubtools.toml").write_text(f"[push]\n{section}\n")
+        made = hubtools.plan_push(dataset, REPO, dataset.parent, type="dataset", **said)
+        assert made.options.tag == tag
 
 
 def test_a_pull_request_to_somebody_else(
@@ -234,6 +257,11 @@ def test_a_pull_request_to_somebody_else(
     sentence = sentence_of(lambda: plan_push(run_dir, there, "model"))
     assert "may not write" in sentence.message
     assert "--pr" in str(sentence.hint)
+    plan = plan_push(run_dir, there, "model", PushOptions(pr=True))
+    assert [one.rule for one in plan.report.findings] == ["P132"]
+    assert "and so is its pull request" in str(plan.report.findings[0])
+    said = typed("push", run_dir, there, "--pr", "--public", "--dry-run").stderr
+    assert "is public: everybody can read what the pull request proposes" in said
     plan = plan_push(run_dir, there, "model", PushOptions(pr=True, private=False))
     assert str(push(plan).pr_url).endswith("theirs/discussions/1")
     assert HfApi().list_repo_files(there) == [".gitattributes"]
