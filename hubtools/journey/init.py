@@ -9,6 +9,7 @@ from shlex import quote
 from typing import Any
 
 from hubtools.dataset.folder.listing import Listing, walk
+from hubtools.dataset.folder.loras import holds_lora, refuse_lora
 from hubtools.dataset.metadata.likely import likely_metadata
 from hubtools.dataset.metadata.paired import paired_folders
 from hubtools.errors import HubtoolsError, UsageError
@@ -272,6 +273,7 @@ def _opened(source: Path, pictures: Path | None) -> tuple[Path, Listing | None, 
         return source, listing, Config("EveryDream", sets=[PictureSet(".", Captions.EVERYDREAM)])
     if likely_metadata(listing):
         return source, listing, None
+    refuse_lora(source)
     check_pictures(source, listing)
     pairs = paired_folders(names)
     said = [*left_sentences(source, listing), *([pairs.told] if pairs is not None else [])]
@@ -311,7 +313,7 @@ def _pictures_here(folder: Path) -> tuple[str, int, str] | None:
     """(relative path, number of pictures, caption column) of pictures that lie here already."""
     for name in (DATASET, "."):
         place = folder / name
-        if place.is_dir():
+        if place.is_dir() and not holds_lora(place):
             pictures = walk(place).pictures
             if pictures:
                 return name, len(pictures), caption_column(place, list(walk(place).metadata))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.dataset.examples import examples_of, fingerprint, numbered
+from hubtools.dataset.folder.loras import refuse_lora
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.dataset.sources.local import HashedFolder
@@ -107,6 +108,7 @@ def _read(
 ) -> tuple[list[Example], list[tuple[int, int]]]:
     """The pictures of a folder and their sizes, judged unless that is to be skipped: the dataset's
     own, or one beside it."""
+    refuse_lora(folder)
     source = HashedFolder(folder)
     with shared_guard():
         dataset = view(source, settings, resolution=project.resolution, base=project.base)

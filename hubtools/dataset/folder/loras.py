@@ -7,7 +7,7 @@ from shlex import quote
 
 from hubtools.dataset.folder.listing import walk
 from hubtools.errors import UsageError
-from hubtools.files import written
+from hubtools.files import from_here, written
 from hubtools.layout import FIXES_DIR, PROJECT_FILE, RUN_MANIFEST, WORK_DIR
 from hubtools.modelfiles import SAFE
 
@@ -37,7 +37,7 @@ def refuse_lora(folder: Path) -> None:
     something was changed as in a dataset is not looked at: that may be taken back."""
     if not folder.is_dir() or (folder / WORK_DIR / FIXES_DIR).is_dir() or not holds_lora(folder):
         return
-    where = quote(str(folder))
+    where = quote(from_here(folder))
     below = sorted({one.folder for one in walk(folder).pictures if one.folder})
     learn = f"; to learn the pictures in {below[0]}, name that folder" if len(below) == 1 else ""
     raise UsageError(
