@@ -109,6 +109,7 @@ def train_elsewhere(
             skip_validation=skip_validation,
             strict=strict,
             reporter=reporter,
+            only_shown=dry_run,
         )
         _show(out, plan, dry_run)
         if dry_run:
@@ -144,9 +145,14 @@ def _show(out: Output, plan: RemotePlan, dry_run: bool) -> None:
         if out.format != "quiet":  # to be copied: no line is broken
             for line in plan.script().splitlines():
                 print(f"    {visible(line)}", file=sys.stderr)
+        if plan.in_the_way is not None:
+            out.warn(f"it cannot be sent as things are: {plan.in_the_way.message}")
         if out.human:
             out.result("The plan stands; nothing was sent", run_repo=plan.repo)
-            tell_again(out)
+            if plan.in_the_way is None:
+                tell_again(out)
+            else:
+                out.hint(str(plan.in_the_way.hint))
             return
         guess = plan.estimate
         out.result(
@@ -180,7 +186,10 @@ def _attach(out: Output, project: Project, job: str | Job, resume: bool) -> None
 
     found: list[Job] = []
     try:
-        done = attach_train(job, project, resume=resume, on_line=out.note, on_job=found.append)
+        with out.following("fetching the run", at_once=False) as on_file:
+            done = attach_train(
+                job, project, resume=resume, on_line=out.note, on_job=found.append, on_file=on_file
+            )
     except KeyboardInterrupt:
         if not found:
             raise

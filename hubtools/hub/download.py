@@ -37,19 +37,36 @@ def fetched(
     repo_type: str = "model",
     revision: str | None = None,
     local_only: bool = False,
+    bar: bool = True,
 ) -> Path:
     """A file of a repository in the client's cache, downloaded unless it is there; with
-    `local_only` the Hub is not asked. Raises what the client raises, and `HubtoolsError` for a
-    large file whose SHA-256 is another than the Hub's."""
+    `local_only` the Hub is not asked; `bar` off: the client shows none. Raises what the client
+    raises, and `HubtoolsError` for a large file whose SHA-256 is another than the Hub's."""
     from huggingface_hub import hf_hub_download
 
     be_patient()
     check_revision(revision)
     with intact():
         found = hf_hub_download(
-            repo, name, repo_type=repo_type, revision=revision, local_files_only=local_only
+            repo,
+            name,
+            repo_type=repo_type,
+            revision=revision,
+            local_files_only=local_only,
+            tqdm_class=None if bar else _unseen(),
         )
     return Path(found)
+
+
+def _unseen() -> type[Any]:
+    """A class of progress bars of the client that show nothing."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    class Unseen(tqdm):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **{**options, "disable": True})  # type: ignore[no-untyped-call]
+
+    return Unseen
 
 
 def snapshot_of(

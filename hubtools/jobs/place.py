@@ -8,6 +8,7 @@ goes on with a run writes to the same one.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
@@ -107,16 +108,24 @@ def open_place(repo: str, title: str) -> Place:
     return Place(repo, repository.open_pr(title).number)
 
 
-def bring(place: Place, root: Root, *, states: bool) -> tuple[str, int]:
+def bring(
+    place: Place,
+    root: Root,
+    *,
+    states: bool,
+    on_file: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[str, int]:
     """Fetch the run's files into `root`, and compare each with the checksum that the
-    Hub lists: (commit, how many). With `states` those to resume from too.
+    Hub lists: (commit, how many). With `states` those to resume from too. `on_file` is told how
+    many of how many are there.
 
     Raises `HubtoolsError` for a file that is not what the Hub says.
     """
     commit, files = place.files()
     wanted = [name for name in sorted(files) if states or state_of(name) is None]
-    for name in wanted:
-        source = fetched(place.repo, name, revision=commit)
+    for done, name in enumerate(wanted):
+        on_file(done, len(wanted))
+        source = fetched(place.repo, name, revision=commit, bar=False)
         with open_regular(source) as file:
             if not files[name].holds(content_of(file, source)):
                 raise HubtoolsError(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +56,7 @@ _LONGEST = 7 * 86400  # seconds
 class RemotePlan:
     """A training elsewhere. `settings`: the hubtools.toml that it has there. `place`: the pull
     request of an earlier job with the same settings, whose run goes on. `key`: the run, as jobs are
-    labelled with."""
+    labelled with. `in_the_way`: why it cannot be sent as things are."""
 
     project: Project
     repo: str
@@ -66,6 +68,7 @@ class RemotePlan:
     place: Place | None
     lines: tuple[str, ...]
     report: Report
+    in_the_way: HubtoolsError | None = None
 
     @property
     def namespace(self) -> str:
@@ -122,19 +125,32 @@ def plan_remote(
     from_hub: bool = False,
     skip_validation: bool = False,
     reporter: Reporter | None = None,
+    only_shown: bool = False,
 ) -> RemotePlan:
     """Plan a training on `flavor`, and judge it as that machine would. Nothing is sent or written.
 
     `run_repo`: where the run is kept on the Hub, by default the run folder's name and `-run`.
     `timeout` such as 2h. `resume` goes on with the run of an earlier job. `from_hub`: the pictures
-    on the Hub are meant, whatever lies here.
+    on the Hub are meant, whatever lies here. `only_shown`: the plan is not to be sent, so that a
+    run which lies here, or a job of it, stops nothing, and is told.
 
     Raises `UsageError` for a base or pictures that are on this machine only, or a machine that
     the Hub does not have; `HubtoolsError` where a job of this run is running.
     """
     reporter = reporter or silent()
     seconds = None if timeout is None else seconds_of(timeout)
-    _refuse_run_here(project, resume)
+    blocked: list[HubtoolsError] = []
+
+    def allow(refuse: Callable[[], None]) -> None:
+        try:
+            refuse()
+        except HubtoolsError as error:
+            if not only_shown:
+                raise
+            blocked.append(error)
+
+    run_dir = project.run_to_train
+    allow(lambda: _refuse_run_here(run_dir, resume))
     _refuse_places(project)
     machine = _machine(flavor)
     repo = full_repo_id(run_repo or f"{_slug(project.run_dir.name)}-run")
@@ -148,7 +164,7 @@ def plan_remote(
     title = f"Run of {project.run_dir.name} [{digest}]"
     key = f"{_slug(project.run_dir.name)[:80]}-{digest}"
     place = find_place(repo, title) if is_there and resume else None
-    _refuse_running(repo.partition("/")[0], key)
+    allow(lambda: _refuse_running(repo.partition("/")[0], key))
     estimate = estimated(plan, machine, seconds)
     told = (line for line in describe(plan) if not line.startswith("disk:"))
     lines = (*told, *estimate.lines())
@@ -156,8 +172,9 @@ def plan_remote(
     rules["ignore"] = [*rules["ignore"], _OF_HERE]
     report = judge(plan, strict=strict, **rules)
     return RemotePlan(
-        project, repo, title, key, settings, estimate, max(1, machine.gpus), place, lines, report
-    )
+        project, repo, title, key, settings, estimate, max(1, machine.gpus), place, lines, report,
+        blocked[0] if blocked else None,
+    )  # fmt: skip
 
 
 def seconds_of(text: str) -> int:
@@ -191,9 +208,8 @@ def _machine(flavor: str) -> Machine:
     return found[flavor]
 
 
-def _refuse_run_here(project: Project, resume: bool) -> None:
+def _refuse_run_here(run_dir: Path, resume: bool) -> None:
     """Raise `HubtoolsError` if the run would be fetched over another."""
-    run_dir = project.run_to_train
     if resume and (runfolder.earlier_run(run_dir) or runfolder.has_progress(run_dir)):
         raise HubtoolsError(
             f"{run_dir} holds a run already, and the one from elsewhere is to be fetched there.",

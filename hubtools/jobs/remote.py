@@ -34,11 +34,13 @@ class Fetched:
 
 def start(plan: RemotePlan) -> tuple[Job, Place]:
     """Send the job of a plan, and give where its run will be. Costs money from now on. Raises
-    `ChecksFailed` if the plan has errors."""
+    `ChecksFailed` if the plan has errors, and what is in the way of it."""
     if not plan.report.ok:
         raise ChecksFailed(
             f"The training plan has errors: {plan.report.summary}.", hint="change what it names"
         )
+    if plan.in_the_way is not None:
+        raise plan.in_the_way
     secrets = plan.secrets()
     place = plan.place or open_place(plan.repo, plan.title)
     job = send(
@@ -102,9 +104,16 @@ def follow(job: Job, say: Callable[[str], None]) -> Job:
     return job
 
 
-def fetch(job: Job, run_dir: Path, *, resume: bool = True) -> Fetched:
+def fetch(
+    job: Job,
+    run_dir: Path,
+    *,
+    resume: bool = True,
+    on_file: Callable[[int, int], None] = lambda done, total: None,
+) -> Fetched:
     """Fetch the finished run of a job into `run_dir`, every file compared with its checksum on the
-    Hub. `resume=False` moves a run that is there aside. Raises `HubtoolsError` if there is one, or
+    Hub; `on_file` is told how many of how many are there.
+    `resume=False` moves a run that is there aside. Raises `HubtoolsError` if there is one, or
     the run on the Hub is not finished."""
     place = place_of(job)
     if run_dir.exists() and (runfolder.earlier_run(run_dir) or runfolder.has_progress(run_dir)):
@@ -117,7 +126,7 @@ def fetch(job: Job, run_dir: Path, *, resume: bool = True) -> Fetched:
             )
         runfolder.move_aside(run_dir)
     with appearing(run_dir, "fetched") as folder:
-        _, files = bring(place, folder, states=False)
+        _, files = bring(place, folder, states=False, on_file=on_file)
         manifest = _finished(folder.path, place)
     return Fetched(run_dir, manifest, place, files)
 

@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import human_bytes, sha256_of
+from hubtools.files import human_bytes
 from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR
-from hubtools.manifest import LoraFacts, RunManifest
+from hubtools.manifest import RunManifest
 from hubtools.models.base import as_folder
 from hubtools.progress import Reporter, duration
 from hubtools.project import Project
@@ -41,11 +41,12 @@ from hubtools.training.device import (
 )
 from hubtools.training.encode import EncodedDataset
 from hubtools.training.loop import TrainState
-from hubtools.training.metrics import HeldOut, Log, Metric, first_and_last
+from hubtools.training.metrics import HeldOut, Log, Metric
 from hubtools.training.optimizers import make_optimizer, not_found
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prediction import check_prediction, explained
 from hubtools.training.recipe import STATE_SECONDS
+from hubtools.training.result import note_lora, note_losses
 from hubtools.training.room import steps_that_fit
 from hubtools.training.runfolder import now
 from hubtools.training.samples import SamplePrompts, draw_samples
@@ -160,6 +161,7 @@ class Run:
             self.validation = Validation(self.stages, self.plan, self.group.device)
         also = [self.validation.encoded] if self.validation else []
         encoded.fill(self.group, self.reporter, self._encode_prompts, also)
+        self.reporter.note(f"Loading the denoiser of {self.plan.base_name} for the steps.")
         model = self.stages.denoiser(self.plan.trained_texts)
         quantise_as_set(model.denoiser, self.settings, device)
         parameters = add_lora(model.denoiser, self.settings, self.recipe.alpha)
@@ -365,20 +367,8 @@ class Run:
         )
         if told := not_found(state.optimizer):
             self.reporter.warn(told)
-        self.manifest.lora = LoraFacts(
-            file=LORA_WEIGHTS,
-            sha256=sha256_of(path),
-            bytes=path.stat().st_size,
-            rank=self.settings.rank,
-            alpha=self.recipe.alpha,
-            target_modules=sorted(self.settings.target_modules),
-            parameters=sum(parameter.numel() for parameter in state.parameters.values()),
-        )
-        if losses := first_and_last(self.log.history):
-            self.manifest.loss_first, self.manifest.loss_last = losses
-        if held_out := self.log.held_out:
-            first, last = held_out[0].validation_loss, held_out[-1].validation_loss
-            self.manifest.validation_loss_first, self.manifest.validation_loss_last = first, last
+        note_lora(self.manifest, path, self.recipe, state.parameters)
+        note_losses(self.manifest, self.log.history, self.log.held_out)
         self.manifest.seconds = round(self.log.seconds, 3)
         if cost := self._cost(self.log.seconds):
             self.reporter.note(f"The steps took {duration(self.log.seconds)}{cost}.")

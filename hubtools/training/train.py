@@ -135,6 +135,8 @@ def train(
             reporter.note(f"{run_dir} would be moved aside.")
         return manifest
 
+    # this takes seconds, with PyTorch and the libraries that come with it
+    reporter.note(f"Loading what encodes the pictures and captions for {base.name}.")
     if planning is not None:
         hush()
         group = open_distributed()

@@ -96,6 +96,10 @@ def test_a_job_goes_on_with_a_run_that_is_fetched_then(hub: Hub, tmp_path: Path)
     assert (tmp_path / "again" / LORA).read_bytes() == lora
     twice = typed("train", f"--attach={job.id}", "--output-dir=again", cwd=tmp_path)
     assert (twice.returncode, "holds a run already" in twice.stderr) == (1, True)
+    # where a run lies the plan is shown all the same
+    shown = typed(*remote[:-1], "--dry-run", cwd=there)
+    assert (shown.returncode, "it cannot be sent as things are" in shown.stderr) == (0, True)
+    assert "or --no-resume, which moves it aside" in shown.stderr
 
 
 def test_what_is_on_this_machine_only_is_refused(
