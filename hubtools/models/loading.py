@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from hubtools.chats import bound
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.hub.errors import is_of_machine
 from hubtools.modelfiles import components_of, read_json
@@ -131,6 +132,8 @@ def load_pipeline(
                 hint="is the download complete, the folder whole?",
                 code="file-not-found",
             )
+    for reader in vars(pipeline).values():
+        bound(reader, f"the base model {base.shown}")
     complete_tokenizers(pipeline)
     _check_words(pipeline, base.shown)
     pipeline.set_progress_bar_config(disable=True)

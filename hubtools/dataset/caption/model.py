@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from hubtools.causes import naming, says_nothing_of_file
-from hubtools.dataset.caption.chat import worded
+from hubtools.chats import worded
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError, first_line, require_extra

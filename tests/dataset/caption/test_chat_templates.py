@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hubtools.dataset.caption import chat
+from hubtools import chats
 from hubtools.dataset.caption.model import Captioner
 from hubtools.errors import HubtoolsError
 
@@ -24,12 +24,14 @@ SAID = 'user:<image>Say "it" {% raw %}\\\nyou: {{ "ü" }}'
 
 def answered(monkeypatch: pytest.MonkeyPatch, template: str) -> dict[str, Any]:
     """What the process answers, without its bounds."""
-    job = json.dumps({"template": template, "request": 'Say "it" {% raw %}\\'})
-    out = io.StringIO()
-    monkeypatch.setattr(chat, "_bounded", lambda: None)
-    monkeypatch.setattr("sys.stdin", io.StringIO(job))
-    monkeypatch.setattr("sys.stdout", out)
-    chat.main()
+    asked: list[bytes] = []
+    monkeypatch.setattr(chats._process, "ask", lambda job: asked.append(job.encode()) or b"")
+    monkeypatch.setattr(chats, "_bounded", lambda memory: None)
+    with pytest.raises(HubtoolsError):
+        chats.worded(template, 'Say "it" {% raw %}\\', "M")
+    out = io.BytesIO()
+    chats.main(io.BytesIO(asked[0] + b"\n"), out)
+    chats._answered.cache_clear()
     return dict(json.loads(out.getvalue()))
 
 
@@ -44,7 +46,7 @@ def test_it_ends_and_what_it_says_is_said_as_it_is() -> None:
     from jinja2 import Environment
 
     with pytest.raises(HubtoolsError, match="too much memory"):
-        chat.worded("{{ 'a' * (3 * 10**9) }}", "Say it", "M")
+        chats.worded("{{ 'a' * (3 * 10**9) }}", "Say it", "M")
     words = "{{ " + json.dumps(SAID, ensure_ascii=False) + " }}"
     assert Environment().from_string(words).render() == SAID
 
