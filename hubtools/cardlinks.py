@@ -23,7 +23,7 @@ _LINK = regex(
 )
 _LOADED = regex(r"weight_name=[\"']([^\"']+)")
 
-_HERE = regex(r"\bload_(?:lora_weights|textual_inversion)\(\s{0,20}[\"']\./?[\"']")
+_HERE = regex(r"\bload_(?:lora_weights|textual_inversion|dataset)\(\s{0,20}[\"']\./?[\"']")
 
 
 @lru_cache(maxsize=2)
@@ -123,8 +123,8 @@ def mentioned_files(card: str, body: str, data: Mapping[str, Any]) -> frozenset[
 
 
 def loaded_from_here(body: str) -> int | None:
-    """The offset where the code of a model's card loads from the folder that it is run in; None if
-    it nowhere does."""
+    """The offset where the code of a card loads from the folder that it is run in; None if it
+    nowhere does."""
     found = _HERE.search(body)
     return found.start() if found else None
 

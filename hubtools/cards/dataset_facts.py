@@ -6,13 +6,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from hubtools.cards.escape import hub_file
-from hubtools.cards.merge import Memory, merge, read_card_text
+from hubtools.cards.merge import Memory, blocks_of, digest, merge, own_words, read_card_text
 from hubtools.dataset.described import Column, read_described
 from hubtools.dataset.examples import Example
 from hubtools.dataset.folder.configs import split_configs
@@ -23,10 +24,12 @@ from hubtools.dataset.pictures.facts import upright
 from hubtools.dataset.pictures.header import kinds
 from hubtools.dataset.rows import role_columns, shots_of
 from hubtools.dataset.text.spoken import NAMES, languages_of
+from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
 from hubtools.findings import plural, shortened
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD, title_of
+from hubtools.lorafile.told import hub_id
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings
@@ -46,6 +49,7 @@ _PEOPLE = {
     "public-figures": "The people shown are public figures.",
     "unasked": "The people shown were not asked.",
 }
+_LOADED = re.compile(r'load_dataset\("([\w.-]+/[\w.-]+)"')
 _LICENSE = re.compile(r"LICEN[SC]E(\.(md|txt))?$", re.IGNORECASE)
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -94,7 +98,7 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
     spoken = _spoken(examples, settings)
     sizes = Counter(_size_of(example.image) for example in examples)
     words = sorted(len(example.caption.split()) for example in examples)
-    repo = settings.repo
+    repo = settings.repo or _named_before(folder)
     usual = sizes.most_common(4)
     sizes_text = ", ".join(f"{n} of {size}" if len(sizes) > 1 else size for size, n in usual)
     if others := len(examples) - sum(n for _, n in usual):
@@ -155,6 +159,32 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         data["dataset_info"] = {"features": described.features}
     card.front_matter.update(data)
     return card
+
+
+def _named_before(folder: Path) -> str | None:
+    """The repository that the code of the card names, where hubtools wrote that code here."""
+    with Root(folder) as root:
+        found = _LOADED.search(own_words(root).blocks.get("use", ""))
+    return hub_id(found[1]) if found else None
+
+
+def name_repository(folder: Path, repo: str) -> None:
+    """Have the code of a dataset's card load from `repo` where it loads from the folder that it is
+    run in, if hubtools wrote it so here and nobody changed it since. A card that cannot be read, or
+    written, stays: the rules of a push tell of it."""
+    with suppress(HubtoolsError, OSError), Root(folder) as root:
+        text, memory = read_card_text(root), Memory.read(root)
+        if text is None or memory is None or memory.foreign:
+            return
+        for block in blocks_of(text):
+            new = block.text.replace('load_dataset(".",', f"load_dataset({json.dumps(repo)},")
+            known = memory.blocks.get(block.name) == digest(block.text)
+            if block.name == "use" and known and new != block.text:
+                whole = text[block.start : block.end].replace(block.text, new)
+                root.write(CARD, (text[: block.start] + whole + text[block.end :]).encode())
+                memory.blocks["use"] = digest(new)
+                memory.write(root)
+                return
 
 
 class _Spoken(NamedTuple):

@@ -160,7 +160,7 @@ def merge(
     has made of them. `told`: keys whose values a person has just said. Raises `HubtoolsError` if
     the current front matter cannot be read."""
     sheet = _Sheet(data, body, memory, renew, frozenset(told))
-    remembered = Memory(data, {name: _hash(text) for name, text in sheet.blocks.items()})
+    remembered = Memory(data, {name: digest(text) for name, text in sheet.blocks.items()})
     if current is None or not current.strip():
         return _assemble(_dump(data), body), remembered
     if "\r\n" in current and current.count("\r\n") == current.count("\n"):
@@ -276,9 +276,9 @@ class _Sheet:
         as_it_is = there[block.start : block.end]
         if block.name not in self.blocks:
             # nothing to say any more; a person's edits inside are theirs
-            ours = self.known.blocks.get(block.name) == _hash(block.text)
+            ours = self.known.blocks.get(block.name) == digest(block.text)
             return "" if ours else as_it_is
-        if written is not None and written != _hash(block.text) and not self.renew:
+        if written is not None and written != digest(block.text) and not self.renew:
             return as_it_is  # a person has edited it
         return _marked(block.name, self.blocks[block.name])
 
@@ -288,7 +288,8 @@ def _assemble(front: str, body: str) -> str:
     return f"---\n{front}\n---\n{body}"
 
 
-def _hash(text: str) -> str:
+def digest(text: str) -> str:
+    """The hash by which a block is remembered."""
     return hashlib.sha256(text.replace("\r\n", "\n").strip().encode()).hexdigest()
 
 

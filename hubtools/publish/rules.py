@@ -153,19 +153,22 @@ def refused_card(release: Release) -> Iterator[Problem]:
 
 @PUBLISH_RULES.rule("P154", "The card's code loads from the folder it is run in", Severity.WARNING)
 def code_of_here(release: Release) -> Iterator[Problem]:
-    """`load_lora_weights(".")` finds the LoRA in this folder, and nothing where a reader runs it.
-    `hubtools card` writes it so while no repository is known.
+    """`load_lora_weights(".")` finds the LoRA in this folder, and nothing where a reader runs it;
+    `load_dataset(".")` likewise. `hubtools card` writes it so while no repository is known. A push
+    of a dataset names the repository in the code that `hubtools card` wrote, if nobody changed it.
 
-    Fix: `hubtools card FOLDER --repo OWNER/NAME`, or set model.repo in hubtools.toml. In code of
-    your own, write OWNER/NAME in place of the dot.
+    Fix: `hubtools card FOLDER --repo OWNER/NAME`, or set model.repo or dataset.repo in
+    hubtools.toml. In code of your own, write OWNER/NAME in place of the dot.
     """
     text = release.card
-    at = loaded_from_here(text) if release.repo_type == "model" and text is not None else None
+    at = loaded_from_here(text) if text is not None else None
     if text is not None and at is not None:
+        of_dataset = release.repo_type == "dataset"
         yield Problem(
-            "the card's code loads from '.', where nobody but you has the LoRA",
+            "the card's code loads from '.', where nobody but you has the"
+            f" {'pictures' if of_dataset else 'LoRA'}",
             f"{card_command(release.root, '--repo', release.repo or 'OWNER/NAME')} writes the"
-            " repository there",
+            f" repository there{', and so does the push' if of_dataset else ''}",
             CARD,
             text.count("\n", 0, at) + 1,
         )

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from hubtools.cards.dataset_facts import name_repository
 from hubtools.cards.render import write_dataset_card
 from hubtools.cards.rules import check_card
 from hubtools.dataset.text.spoken import NAMES, language_of, languages_of
@@ -194,3 +195,22 @@ def test_every_picture_is_in_the_figures(tmp_path: Path) -> None:
     assert f"| sizes | {sizes} |" in text
     assert "| formats | jpeg |" in text
     assert "| words in a caption | 3 |" in text
+
+
+def test_a_push_names_the_repository_in_the_code_that_hubtools_wrote(tmp_path: Path) -> None:
+    root = captioned(tmp_path / "d", "a cat")
+    text, _ = card(root)
+    dot, named = 'load_dataset(".", split', 'load_dataset("me/cats", split'
+    assert dot in text
+    mine = text.replace(dot, "my_own(load_dataset)(split")
+    for there, after in ((mine, mine), (text, text.replace(dot, named))):
+        (root / "README.md").write_text(there)
+        name_repository(root, "me/cats")
+        assert (root / "README.md").read_text() == after
+    # it is remembered, and hubtools' own as before
+    assert named in card(root)[0]
+    again, front = card(root, repo="me/dogs")
+    assert 'load_dataset("me/dogs", split' in again
+    assert front["pretty_name"] == "dogs"
+    (root / "README.md").unlink()
+    name_repository(root, "me/cats")  # nothing to do, and no error

@@ -145,6 +145,12 @@ BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P108", "dataset", write("README.md", "---\ntags: [a]\n---\n# A\n"), "README.md:1"),
     ("P108", "model", write("README.md", "---\nlicense: [\n---\n# A\n"), "README.md:2"),
     ("P154", "model", write("README.md", LOADING.format(".")), "README.md:5"),
+    (
+        "P154",
+        "dataset",
+        write("README.md", "---\nlicense: mit\n---\nload_dataset('.')\n"),
+        "README.md:4",
+    ),
     ("P149", "model", write("README.md", DERIVED.format("mit") + "---\n# A\n"), "README.md:1"),
     ("P151", "model", of_pictures("cc-by-nc-4.0"), "README.md:1"),
     (
@@ -227,6 +233,7 @@ GOOD: list[tuple[str, RepoType, Spoil]] = [
     ("P107", "dataset", write("README.md", "---\nlicense: mit\n---\n")),
     ("P108", "dataset", write("README.md", "---\nlicense: other\n---\n# A\n")),
     ("P154", "model", write("README.md", LOADING.format("me/style"))),
+    ("P154", "dataset", write("README.md", '---\nlicense: mit\n---\nload_dataset("me/a")\n')),
     ("P149", "model", write("README.md", DERIVED.format("creativeml-openrail-m") + "---\n# A\n")),
     ("P151", "model", of_pictures("cc-by-4.0")),
     (
