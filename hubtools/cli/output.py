@@ -330,9 +330,9 @@ class Output:
         self.write_report(report, prefix, typed)
         if self.format == "json":
             return
-        from hubtools.reporting.placing import placed_in, typed_for
+        from hubtools.reporting.placing import beside_placed, placed_in, typed_for
 
-        shown = placed_in(report, prefix) if whole else report
+        shown = placed_in(report, prefix) if whole else beside_placed(report, Path(prefix))
         if self.format in ("jsonl", "sarif", "github", "html"):
             from hubtools.reporting.formats import ReportFormat, as_text
 

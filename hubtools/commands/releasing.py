@@ -248,10 +248,10 @@ def plan_push(
     """What `push` would do; its `report` says whether the P rules object. `release` is a version,
     which becomes the tag of the commit. `write_baseline`: what they find is known from now on, but
     for what guards secrets and the work of others. `only_shown`: it is not for a push, and needs
-    neither token nor network; else the code of a dataset's card names `repo`. `plan_file`: the plan is written there too. `from_plan`: what the
-    plan in this file says, on the folder and the repository as they are. `space`: push a demo of
-    the LoRA, which is written into `RUN/space`, as a Space (default: called as the LoRA, and
-    `-demo`)."""
+    neither token nor network; else the code of a dataset's card names `repo`. `plan_file`: the plan
+    is written there too. `from_plan`: what the plan in this file says, on the folder and the
+    repository as they are. `space`: push a demo of the LoRA, which is written into `RUN/space`, as
+    a Space (default: called as the LoRA, and `-demo`)."""
     from hubtools.plans import check_plan_file, read_plan
     from hubtools.publish.applied import may_be_known
     from hubtools.publish.options import PushOptions

@@ -22,7 +22,7 @@ from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.view import Dataset, Look, view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath, from_here
-from hubtools.findings import Finding, Report
+from hubtools.findings import Finding, Report, Severity
 from hubtools.project_file import option_for
 from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.reporting.placing import typed_for
@@ -162,6 +162,8 @@ def validate_words(project: Project, root: Path) -> str:
 
 # Pictures of the class have no subject, and are not published.
 _NOT_OF_CLASS = ("D504", "D505", "D506", "D510", "D511", "D512", "D513", "D514", "D6")
+# What a push would make public. No push of a project takes its further folders along.
+_IF_PUSHED = ("D701", "D706", "D712", "D713")
 
 
 class Further(NamedTuple):
@@ -201,7 +203,7 @@ def judged_beside(
     report = typed_for(report, f" {shlex.quote(from_here(further.folder))}")
     lacks_prompt = further.ignore == _NOT_OF_CLASS and not further.settings.instance_prompt
     placed = tuple(
-        one.placed(
+        (_noted(one) if one.rule in _IF_PUSHED else one).placed(
             path=f"{place}/{one.path or ''}",
             picture=f"{place}/{one.picture}" if one.picture else None,
             fix=f"{one.fix}; or one for all: --class-prompt"
@@ -211,6 +213,12 @@ def judged_beside(
         for one in report.findings
     )
     return known_aside(replace(report, findings=placed), baseline)
+
+
+def _noted(finding: Finding) -> Finding:
+    """The same as a note: it matters once somebody publishes the folder."""
+    message = f"{finding.message}; this folder is not pushed"
+    return replace(finding, severity=Severity.INFO, message=message)
 
 
 def _place_of(project: Project, further: Further) -> str:

@@ -40,7 +40,7 @@ from hubtools.publish.classify import PrunePlan, classify
 from hubtools.publish.halving import halved, only_halves
 from hubtools.publish.options import PushOptions
 from hubtools.publish.push import Refused, plan_push, push
-from hubtools.reporting.placing import placed_in
+from hubtools.reporting.placing import beside_placed, placed_in
 from hubtools.training.train import train
 
 NOT_PASSED = "The dataset does not pass"
@@ -67,7 +67,7 @@ def refuse_errors(report: Report, what: str, hint: str) -> None:
 def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
     with bar(journey.narrator, "reading pictures") as on_picture:
         report = validate_project(journey.project, on_picture=on_picture)
-    _checked(journey, report, NOT_PASSED)
+    _checked(journey, beside_placed(report, journey.project.dataset_dir), NOT_PASSED)
     return f"{journey.project.dataset.path}: {report.summary}", {}
 
 

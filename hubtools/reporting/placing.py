@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
+from hubtools.addresses import placed_in as below
+from hubtools.files import from_here
 from hubtools.findings import Report
 
 # Those that name no folder yet.
@@ -23,13 +26,28 @@ def typed_for(report: Report, words: str) -> Report:
     return replace(report, findings=tuple(found))
 
 
+def beside_placed(report: Report, folder: Path) -> Report:
+    """The report of `folder` with what lies beside that (`../class/a.png`) as one sees it from
+    here; paths in the folder stay."""
+    start = from_here(folder)
+    if start == ".":
+        return report
+
+    def seen(path: str | None) -> str | None:
+        is_beside = path is not None and path.startswith("../")
+        return Path(from_here(Path(below(start, path)))).as_posix() if is_beside else path
+
+    found = (one.placed(path=seen(one.path), picture=seen(one.picture)) for one in report.findings)
+    return replace(report, findings=tuple(found))
+
+
 def placed_in(report: Report, folder: str) -> Report:
     """The report with paths that begin with that of its folder (empty or `.`: as they are), and so
     with its subject, where that is a file in the folder."""
     if folder in ("", "."):
         return report
     found = (
-        one.placed(path=f"{folder}/{one.path}") if one.path else one for one in report.findings
+        one.placed(path=below(folder, one.path)) if one.path else one for one in report.findings
     )
     above, _, name = folder.rpartition("/")
     file = report.subject.startswith(f"{name}/")

@@ -26,6 +26,7 @@ from hubtools.files import sha256_of
 from hubtools.models.seeds import seed_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
+from hubtools.reporting.placing import beside_placed
 from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _judge(dataset: Dataset, project: Project, reporter: Reporter, further: Furt
     if further is None:
         report = validate_project(project, dataset)
     else:
-        report = judged_beside(project, further, dataset)
+        report = beside_placed(judged_beside(project, further, dataset), project.dataset_dir)
     if report.ok and report.findings:
         look = validate_words(project, dataset.root)
         reporter.note(f"Dataset: {report.summary}; {look} shows them.")

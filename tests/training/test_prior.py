@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
 from hubtools.dataset.validate import further_folders, judged_beside  # noqa: E402
 from hubtools.errors import ChecksFailed, HubtoolsError  # noqa: E402
+from hubtools.findings import Severity  # noqa: E402
 from hubtools.inference.adapters import apply_lora  # noqa: E402
 from hubtools.inference.lora import resolve_lora  # noqa: E402
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
@@ -22,7 +24,7 @@ from hubtools.models.families.protocol import family_of  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.progress import PlainReporter, silent  # noqa: E402
 from hubtools.project import Project  # noqa: E402
-from hubtools.reporting.placing import typed_for  # noqa: E402
+from hubtools.reporting.placing import beside_placed, typed_for  # noqa: E402
 from hubtools.training.pictures import find_pictures  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
 from tests.drawing import write_pictures  # noqa: E402
@@ -235,3 +237,24 @@ def test_what_is_to_be_typed_for_pictures_of_the_class_means_their_folder(
     assert "`hubtools fix cats`" in fix
     assert fix.endswith("--class-prompt")
     assert typed_for(report, " people").findings == report.findings  # it means that one already
+
+
+def test_pictures_of_the_class_are_named_from_here_and_may_hold_a_position(
+    make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "cats", 1, size=(64, 64))
+    exif = Image.Exif()
+    exif[0x8825] = {1: "N", 2: (52.0, 31.0, 7.25), 3: "E", 4: (13.0, 24.0, 0.0)}
+    with Image.open(tmp_path / "cats/picture0.png") as picture:
+        picture.save(tmp_path / "cats/picture0.png", exif=exif)
+    monkeypatch.chdir(tmp_path)
+    given = {"with_prior_preservation": True, "class_data_dir": "cats", "class_prompt": "a cat"}
+    project = make_project(**given, **CALLED)
+    report = judged_beside(project, further_folders(project)[-1], select=["D7"])
+    (finding,) = report.findings
+    assert (finding.rule, finding.severity) == ("D701", Severity.INFO)
+    assert finding.message.endswith("; this folder is not pushed")
+    assert finding.path is not None
+    assert finding.path.startswith("../")  # as the dataset sees it: so a baseline knows it
+    (shown,) = beside_placed(report, project.dataset_dir).findings
+    assert shown.path == "cats/picture0.png"
