@@ -13,7 +13,6 @@ from hubtools.dataset.fix.scope import Only
 from hubtools.dataset.fix.steps import REMEDIES, run_steps
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS
 from hubtools.dataset.rules import DATASET_RULES
-from hubtools.dataset.rules.captions import OF_ONE_CAPTION
 from hubtools.dataset.view import Dataset
 from hubtools.errors import UsageError
 from hubtools.findings import Finding
@@ -128,9 +127,9 @@ def by_name(
         if many or (name in _ENCODING and _encoded(looked, rest, name) > _ENCODED):
             found[name] = None
         else:
-            # a caption that goes with its picture is not repaired by that
-            lost = OF_ONE_CAPTION - _rules_of(name) if name.startswith(_REMOVING) else ()
-            before = {rule: count for rule, count in there.items() if rule not in lost}
+            # what goes along with a picture is not repaired by that
+            own = _rules_of(name) if name.startswith(_REMOVING) else there.keys()
+            before = {rule: count for rule, count in there.items() if rule in own}
             after = remain(replace(asked, names=asked.names | {name}))
             if count := _repaired(before, after):
                 found[name] = count
