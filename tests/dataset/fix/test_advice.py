@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from test_rules import BAD, Spoil
 
-from hubtools.dataset.fix.remedies import Remedy
 from hubtools.dataset.fix.run import fix
 from hubtools.dataset.fix.steps import REMEDIES
 from hubtools.dataset.validate import validate
