@@ -59,11 +59,8 @@ def test_validate_counts_what_fix_repairs(
         _, after = repaired(name)
         # of a picture that is removed only the findings count that the name is for
         removes = name.startswith(("remove-", "delete-", "drop-"))
-        named = {
-            id: n
-            for id, n in rest.items()
-            if not removes or name in REMEDIES.get(id, Remedy()).unsafe
-        }
+        own = {id for id, remedy in REMEDIES.items() if name in remedy.unsafe} if removes else rest
+        named = {id: n for id, n in rest.items() if id in own}
         assert sum(max(0, n - after[id]) for id, n in named.items()) == more, name
     advice = next(finding.fix or "" for finding in report.findings if finding.rule == rule)
     for command in re.findall(r"`hubtools ([^`]+)`", advice):
