@@ -66,11 +66,10 @@ def card(
 ) -> list[Card]:
     """Write the card of a run folder or a dataset folder, or of both of a project, and check it.
 
-    `check` only checks, `dry_run` only shows what would change. `one`: refuse to do two.
-    `on_card` is told of each as it is done. What people wrote into a card stays; with `renew`, what
-    they made of the keys and blocks that hubtools wrote is written anew. `write_baseline`: what is
-    found is known from now on. Raises `HubtoolsError` if
-    there is no such folder.
+    `check` only checks, `dry_run` only shows what would change. `one`: refuse to do two. `on_card`
+    is told of each as it is done. What people wrote into a card stays; with `renew`, what they made
+    of the keys and blocks that hubtools wrote is written anew. `write_baseline`: what is found is
+    known from now on. Raises `HubtoolsError` if there is no such folder.
     """
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.cards.rules import check_card
