@@ -38,6 +38,7 @@ PROJECT_FILE = "hubtools.toml"
 WORK_DIR = ".hubtools"
 SHIP_STATE = "ship.json"
 TRASH_DIR = "trash"
+PUSHED = f"{WORK_DIR}/pushed.json"  # below a folder: what was sent from it, and where to
 SHARDS_STATE = "shard.json"  # below the .hubtools of a folder of shards: what is done
 # endings in the user's cache folder, beside what is known of a dataset's pictures
 COPIES_CACHE = "copies.json"  # which of them were compared, and found alike

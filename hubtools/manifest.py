@@ -86,6 +86,10 @@ class DatasetFacts(_Manifest):
     fingerprint: str = Field(description="SHA-256 over (image bytes, caption) in row order.")
     images: int = Field(description="Those that it was trained on.")
     held_out: int = Field(0, description="Further ones that it was not trained on.")
+    of_class: int = Field(0, description="Pictures of the class that it was trained on as well.")
+    fingerprint_of_own: str | None = Field(
+        None, description="The fingerprint without those of the class, where there are some."
+    )
     caption_column: str
     trigger: str | None = None
     class_noun: str | None = Field(None, description="Set where the base was kept to its captions.")

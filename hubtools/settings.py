@@ -180,13 +180,15 @@ class DatasetSettings(Section):
     )
     license: LicenseId | None = option(None, "Licence id of the pictures, as the Hub spells it.")
     rights: Rights | None = option(
-        None, "Why you may use the pictures: own work, permission, synthetic, ..."
+        None,
+        "Why you may use the pictures: own (your own work), permission, synthetic, public-domain or"
+        " licensed.",
     )
     rights_note: str | None = option(None, "Sentence about the rights, shown on the card.")
     people: People | None = option(
         None,
-        "Who is shown: nobody, invented people, the author, people who agreed, public-figures or"
-        " unasked people. It stands on the card.",
+        "Who is shown: nobody, invented (people who do not exist), author, agreed (people who"
+        " agreed), public-figures or unasked (people who were not asked). It stands on the card.",
     )
     people_note: str | None = option(
         None, "Sentence on who is shown and what they agreed to, shown on the card."

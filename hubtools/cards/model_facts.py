@@ -154,6 +154,7 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         ("prediction type", manifest.base_model.prediction_type),
         ("pictures", manifest.dataset.images),
         ("pictures held out", manifest.dataset.held_out or None),
+        *_prior(manifest),
         ("dataset", manifest.dataset.repo),
         ("dataset revision", manifest.dataset.revision),
         ("steps", manifest.steps_done),
@@ -195,6 +196,18 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         ("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()) or None),
     ]
     return [(name, str(value)) for name, value in rows if value is not None]
+
+
+def _prior(manifest: RunManifest) -> list[tuple[str, Any]]:
+    """What kept the class as it was, if a run had prior preservation."""
+    if not manifest.train.get("with_prior_preservation"):
+        return []
+    return [
+        ("pictures of the class", manifest.dataset.of_class or None),
+        ("with_prior_preservation", True),
+        ("class_noun", manifest.dataset.class_noun),
+        *((name, manifest.train.get(name)) for name in ("class_prompt", "prior_loss_weight")),
+    ]
 
 
 def _kind(train: dict[str, Any]) -> str | None:

@@ -191,6 +191,7 @@ def summary(manifest: RunManifest) -> list[tuple[str, str]]:
         ("optimizer", _optimizer(train)),
         ("learning rate", _rate(train)),
         ("average", _average(train)),
+        ("prior preservation", _prior(manifest)),
         (
             "LoRA",
             f"rank {lora.rank}, alpha {lora.alpha:g}, {lora.parameters:,} parameters{texts}",
@@ -199,6 +200,13 @@ def summary(manifest: RunManifest) -> list[tuple[str, str]]:
         ("time", f"{_time(manifest.seconds)} on {manifest.device}" if manifest.seconds else ""),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+def _prior(manifest: RunManifest) -> str:
+    if manifest.train.get("with_prior_preservation") is not True:
+        return ""
+    pictures = plural(manifest.dataset.of_class, "picture")
+    return f"{pictures} of the class" if manifest.dataset.of_class else "on the base's own answers"
 
 
 def _number(train: dict[str, Any], key: str) -> float | None:

@@ -254,6 +254,7 @@ def _held_out_by(run_dir: Path, real: Sequence[Example], most: int | None) -> li
     if not 0 < split < len(real):
         return []
     known = [replace(one, sha256=sha256_of(one.image)) for one in real[:most]]
-    if fingerprint(known) != manifest.dataset.fingerprint:
+    facts = manifest.dataset
+    if fingerprint(known) != (facts.fingerprint_of_own or facts.fingerprint):
         return []
     return [known[number] for number in sorted(held_out(known, split, manifest.seed))][:16]

@@ -116,6 +116,7 @@ def fetch(
     `resume=False` moves a run that is there aside. Raises `HubtoolsError` if there is one, or
     the run on the Hub is not finished."""
     place = place_of(job)
+    earlier: Path | None = None
     if run_dir.exists() and (runfolder.earlier_run(run_dir) or runfolder.has_progress(run_dir)):
         if resume:
             raise HubtoolsError(
@@ -124,10 +125,12 @@ def fetch(
                 " moves it aside",
                 code="file-exists",
             )
-        runfolder.move_aside(run_dir)
+        earlier = runfolder.move_aside(run_dir)
     with appearing(run_dir, "fetched") as folder:
         _, files = bring(place, folder, states=False, on_file=on_file)
         manifest = _finished(folder.path, place)
+    if earlier is not None:
+        runfolder.keep_ledger(earlier, run_dir)
     return Fetched(run_dir, manifest, place, files)
 
 

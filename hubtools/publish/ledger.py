@@ -13,13 +13,13 @@ from typing import Any
 
 from hubtools.files import json_value
 from hubtools.hub.client import RemoteFile
-from hubtools.layout import WORK_DIR
+from hubtools.layout import PUSHED, WORK_DIR
+from hubtools.limits import JSON_FILE
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
 
-NAME = f"{WORK_DIR}/pushed.json"
+NAME = PUSHED
 _SCHEMA = 2
-_LARGEST = 64_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _content(root: Root) -> dict[str, Any] | None:
     if not root.exists(NAME):
         return None
     try:
-        content = json_value(root.read(NAME, _LARGEST))
+        content = json_value(root.read(NAME, JSON_FILE))
     except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

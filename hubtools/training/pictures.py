@@ -36,13 +36,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingPictures:
-    """The pictures: where they lie, and where they came from if that was the Hub."""
+    """The pictures: where they lie, and where they came from if that was the Hub.
+
+    `fingerprint` counts the pictures of the class, `fingerprint_of_own` does not."""
 
     folder: Path
     repo: str | None
     revision: str | None
     examples: list[Example]
     fingerprint: str
+    fingerprint_of_own: str
     sizes: list[tuple[int, int]]
     held_out: list[Example] = field(default_factory=list)  # not trained on
     held_out_sizes: list[tuple[int, int]] = field(default_factory=list)
@@ -94,6 +97,7 @@ def find_pictures(
         folder, repo, revision,
         [*(examples[n] for n in trained), *of_class],
         fingerprint([*examples, *of_class]),
+        fingerprint(examples),
         [*(sizes[n] for n in trained), *their_sizes],
         [examples[n] for n in apart], [sizes[n] for n in apart],
     )  # fmt: skip

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import from_here
+from hubtools.files import from_here, json_value
 from hubtools.findings import plural
 from hubtools.layout import (
     CARD,
@@ -23,12 +23,14 @@ from hubtools.layout import (
     LOSS_CHART,
     METRICS,
     PROJECT_FILE,
+    PUSHED,
     RUN_LOCK,
     RUN_MANIFEST,
     SAMPLES_DIR,
     SNAPSHOTS_DIR,
     STATE_DIR,
 )
+from hubtools.limits import JSON_FILE
 from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.project import Project
 from hubtools.project_file import to_toml
@@ -272,6 +274,23 @@ def move_aside(run_dir: Path) -> Path:
     with Root(run_dir.parent) as parent:
         parent.rename(run_dir.name, target.name)
     return target
+
+
+def keep_ledger(aside: Path, run_dir: Path) -> None:
+    """What was pushed from a run that was moved aside counts as pushed from the run that takes its
+    place: it is the next version of the same repository. Nothing if this user pushed nothing."""
+    with Root(aside) as root:
+        if not root.is_file(PUSHED):
+            return
+        try:
+            content = json_value(root.read(PUSHED, JSON_FILE))
+        except (ValueError, RecursionError):
+            return
+        if not is_sealed(root.path, PUSHED, content):
+            return
+    with Root(run_dir, create=True) as root:
+        if not root.exists(PUSHED):
+            root.write_json(PUSHED, seal(root.path, PUSHED, content))
 
 
 @contextmanager

@@ -146,7 +146,9 @@ def train(
             if aside:
                 with runfolder.locked(run_dir):
                     pass  # nobody is writing there
-                reporter.note(f"The earlier run is now {runfolder.move_aside(run_dir)}.")
+                earlier = runfolder.move_aside(run_dir)
+                runfolder.keep_ledger(earlier, run_dir)
+                reporter.note(f"The earlier run is now {earlier}.")
             stack.enter_context(runfolder.locked(run_dir))
             if shorter is not None:
                 take_over(run_dir, shorter, runfolder.fingerprint(identity), trust_state)
@@ -161,6 +163,7 @@ def _manifest(
     project: Project, base: Base, plan: TrainPlan, source: TrainingPictures, group: Distributed
 ) -> RunManifest:
     recipe = plan.recipe
+    of_class = sum(example.of_class for example in source.examples)
     return RunManifest(
         name=project.run_dir.name,
         status="running",
@@ -172,8 +175,10 @@ def _manifest(
             repo=source.repo,
             revision=source.revision,
             fingerprint=source.fingerprint,
-            images=sum(not example.of_class for example in source.examples),
+            images=len(source.examples) - of_class,
             held_out=len(source.held_out),
+            of_class=of_class,
+            fingerprint_of_own=source.fingerprint_of_own if of_class else None,
             caption_column=project.dataset.caption_column,
             trigger=project.dataset.trigger,
             class_noun=project.dataset.class_noun if recipe.settings.keeps_answers else None,

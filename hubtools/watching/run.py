@@ -288,6 +288,7 @@ def _settings(manifest: RunManifest) -> list[list[str]]:
         "dataset revision": data.revision,
         "pictures": data.images,
         "pictures held out": data.held_out or None,
+        "pictures of the class": data.of_class or None,
         "trigger": data.trigger,
         "device": manifest.device,
         "precision of the base": manifest.dtype,

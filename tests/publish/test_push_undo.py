@@ -14,6 +14,7 @@ from hubtools.localhub.server import Hub
 from hubtools.publish.ledger import NAME
 from hubtools.publish.push import PushOptions, plan_push, push
 from hubtools.publish.undo import plan_undo, undo
+from hubtools.training.runfolder import keep_ledger, move_aside
 from hubtools.trust import ForeignState
 from tests.typed import typed
 
@@ -204,3 +205,31 @@ def test_typed(local_hub: Hub, run_dir: Path) -> None:
     assert typed("push", run_dir, REPO, "--undo", "--from-plan", "x.json").returncode == 2
     (run_dir / ".hubtools/pushed.json").unlink()  # what to type undoes, and does not push
     assert "me/x --undo" in typed("push", run_dir, "--undo").stderr.replace("OWNER/NAME", "me/x")
+
+
+def test_the_next_run_in_the_place_of_one_that_was_pushed_is_its_next_version(
+    local_hub: Hub, run_dir: Path
+) -> None:
+    first = send(run_dir)
+    earlier = move_aside(run_dir)
+    keep_ledger(earlier, run_dir)
+    for name in ("README.md", "run.json"):
+        (run_dir / name).write_bytes((earlier / name).read_bytes())
+    (run_dir / "pytorch_lora_weights.safetensors").write_bytes(
+        (earlier / "pytorch_lora_weights.safetensors").read_bytes()
+    )
+    (run_dir / "README.md").write_text("---\nlicense: mit\n---\n# The second version\n")
+    plan = plan_push(run_dir, REPO, "model", PushOptions())
+    assert not {"P130", "P131"} & {finding.rule for finding in plan.report.findings}
+    ways = {file.name: file.action for file in plan.files}
+    assert ways["LICENSE.md"] == "delete"  # it was of the first version
+    push(plan)
+    take_back(run_dir)
+    assert held() == held(first)
+
+
+def test_a_ledger_of_somebody_else_is_not_carried_on(run_dir: Path) -> None:
+    (run_dir / NAME).parent.mkdir(exist_ok=True)
+    (run_dir / NAME).write_text('{"schema": 2, "repos": {}, "seal": {"mac": "0"}}')
+    keep_ledger(move_aside(run_dir), run_dir)
+    assert not (run_dir / NAME).exists()

@@ -11,12 +11,17 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
+from hubtools.cards.model_facts import _training  # noqa: E402
+from hubtools.cards.showing import summary  # noqa: E402
+from hubtools.dataset.examples import read_examples  # noqa: E402
 from hubtools.dataset.validate import further_folders, judged_beside  # noqa: E402
 from hubtools.errors import ChecksFailed, HubtoolsError  # noqa: E402
+from hubtools.evaluation.plan import measured_on  # noqa: E402
 from hubtools.findings import Severity  # noqa: E402
 from hubtools.inference.adapters import apply_lora  # noqa: E402
 from hubtools.inference.lora import resolve_lora  # noqa: E402
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
+from hubtools.manifest import LoraFacts  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.families.batches import Conditions  # noqa: E402
 from hubtools.models.families.noise import NoiseOptions  # noqa: E402
@@ -187,11 +192,38 @@ def test_pictures_of_the_class_are_trained_on_as_often(
     assert len(found.sizes) == len(found.examples) == len(subject) + 2
     lines: list[str] = []
     manifest = train(project, dry_run=True, note=lines.append)
-    assert manifest.dataset.images == len(subject)
+    assert (manifest.dataset.images, manifest.dataset.of_class) == (len(subject), 2)
     assert "class_data_dir" not in manifest.train
     text = "\n".join(lines)
     assert "2 pictures of the class, together as often as those of the subject" in text
     assert "the base is kept at" not in text
+
+
+def test_a_run_with_pictures_of_the_class_is_measured_on_those_that_it_held_out(
+    make_project: MakeProject, classes: Path
+) -> None:
+    project = make_project(
+        with_prior_preservation=True, class_data_dir=str(classes), class_prompt="photo of a person",
+        validation_split=2, **CALLED,
+    )  # fmt: skip
+    manifest = train(project, dry_run=True)
+    project.run_dir.mkdir(parents=True)
+    manifest.write(project.run_dir)
+    real = read_examples(project.dataset_dir, "text")
+    found, apart = measured_on(project, real, project.run_dir)
+    assert (len(found), apart) == (2, True)
+    # the card says what the class was kept by
+    manifest.lora = LoraFacts(
+        file=LORA_WEIGHTS, sha256="a" * 64, bytes=1, rank=4, alpha=4, target_modules=["to_k"],
+        parameters=8,
+    )  # fmt: skip
+    assert dict(summary(manifest))["prior preservation"] == "2 pictures of the class"
+    settings = dict(_training(manifest))
+    assert settings["pictures of the class"] == "2"
+    assert settings["class_prompt"] == "photo of a person"
+    manifest.train["with_prior_preservation"] = False
+    assert "prior preservation" not in dict(summary(manifest))
+    assert "class_prompt" not in dict(_training(manifest))
 
 
 def test_pictures_of_the_class_move_the_lora(
