@@ -146,9 +146,9 @@ def train(
             if aside:
                 with runfolder.locked(run_dir):
                     pass  # nobody is writing there
-                earlier = runfolder.move_aside(run_dir)
-                runfolder.keep_ledger(earlier, run_dir)
-                reporter.note(f"The earlier run is now {earlier}.")
+                old = runfolder.move_aside(run_dir)
+                runfolder.keep_ledger(old, run_dir)
+                reporter.note(f"The earlier run is now {old}.")
             stack.enter_context(runfolder.locked(run_dir))
             if shorter is not None:
                 take_over(run_dir, shorter, runfolder.fingerprint(identity), trust_state)
