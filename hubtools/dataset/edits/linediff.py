@@ -16,12 +16,14 @@ Code = tuple[str, int, int, int, int]
 
 
 def unified(old: Sequence[str], new: Sequence[str], name: str, other: str) -> Iterator[str]:
-    """Lines as `difflib.unified_diff` gives them, without line ends."""
+    """Lines as `difflib.unified_diff` gives them, without line ends; but where as many lines come
+    in the place of others, each stands below the one that it replaces."""
+    matcher: difflib.SequenceMatcher[str]
     if max(len(old), len(new)) <= _FEW:
-        yield from difflib.unified_diff(old, new, name, other, lineterm="")
-        return
-    matcher = _Matcher(None, [], [])
-    matcher.codes = list(_joined(_codes(old, new)))
+        matcher = difflib.SequenceMatcher(None, old, new)
+    else:
+        matcher = made = _Matcher(None, [], [])
+        made.codes = list(_joined(_codes(old, new)))
     started = False
     for group in matcher.get_grouped_opcodes(_AROUND):
         if not started:
@@ -34,6 +36,10 @@ def unified(old: Sequence[str], new: Sequence[str], name: str, other: str) -> It
         for tag, a, b, c, d in group:
             if tag == "equal":
                 yield from (f" {line}" for line in old[a:b])
+                continue
+            if b - a == d - c:
+                for one, two in zip(old[a:b], new[c:d], strict=True):
+                    yield from (f"-{one}", f"+{two}")
                 continue
             if tag in ("replace", "delete"):
                 yield from (f"-{line}" for line in old[a:b])
