@@ -52,6 +52,8 @@ def export(
             f"What kind of model {base_model} is cannot be told.",
             hint="give a pipeline folder, or a Hub id of a known model",
         )
+    if base_model is None and (own := bundled(named or "")) is not None:
+        base = target_of(own)
     name = Path(str(lora)).name.removesuffix(source.suffix) or source.stem
     place = Path(to) if to else Path(f"{name}-{format}{'' if format == 'peft' else '.safetensors'}")
     if not to and format == "peft":

@@ -60,7 +60,7 @@ class Adapter:
     """A LoRA for models of `target`. `layers` by their names in a file of diffusers:
     `unet.mid_block...to_q`, `text_encoder.text_model...`. `mended`: what was wrong with the file's
     names; `base`: name of the base, where something besides its header tells; `whose`: where none
-    is named, the models that it may be for."""
+    is named, the models that it may be for, `strange_widths` if those have other ones."""
 
     target: Target
     layers: Mapping[str, Layer]
@@ -68,6 +68,7 @@ class Adapter:
     mended: tuple[str, ...] = ()
     base: str | None = None
     whose: str = ""
+    strange_widths: tuple[int, ...] = ()
 
 
 def read_adapter(
@@ -93,10 +94,8 @@ def read_adapter(
         tensors = _by_diffusers(path, tensors, target)
         if any(name.startswith(_COMFYUI) for name in tensors):  # it knew them, but for that word
             mended += (f"{_COMFYUI} is taken for {target.denoiser}.",)
-            tensors = {
-                name.replace(_COMFYUI, f"{target.denoiser}.", 1): one
-                for name, one in tensors.items()
-            }
+            own = f"{target.denoiser}."
+            tensors = {name.replace(_COMFYUI, own, 1): one for name, one in tensors.items()}
     if weights.others:
         first = shown(weights.others[0])
         mended += (f"{plural(len(weights.others), 'tensor')} of no LoRA left out ({first})",)
@@ -113,7 +112,8 @@ def read_adapter(
         )
     fits = () if base is not None else weights.fitting(family)
     whose = family_words(fits) if same_names(fits) else ""
-    return Adapter(target, layers, weights.header.metadata, mended, whose=whose)
+    strange = weights.strange_widths if base is None else ()
+    return Adapter(target, layers, weights.header.metadata, mended, None, whose, strange)
 
 
 def read_layers(path: Path) -> tuple[Weights, Tensors, dict[str, Layer]]:

@@ -42,7 +42,8 @@ class Exported:
     """A LoRA that was written. `layers` of it, `rank` that of the largest, `bytes` of all its
     files; `mended` is what was wrong with the names, `difference` how far its changes are from
     those of the file that it was made of, `base` the name of the base, where something tells;
-    `idle` where it changes nothing; `stated`: what a card of it begins with, (key, value)."""
+    `idle` where it changes nothing; `stated`: what a card of it begins with, (key, value);
+    `strange_widths`: those of its layers, where no published model of `family` has them."""
 
     path: Path
     format: Format
@@ -56,10 +57,17 @@ class Exported:
     base: str | None = None
     idle: bool = False
     stated: tuple[tuple[str, str], ...] = ()
+    strange_widths: tuple[int, ...] = ()
 
     @property
     def whose(self) -> str:
         """What it is for, in words."""
+        if self.strange_widths:  # its base only names its layers as the family does
+            widths = " and ".join(map(str, self.strange_widths))
+            return self.base or (
+                f"a model that is not published: {widths} wide, with layers called as those of"
+                f" {self.family}"
+            )
         return f"{self.base} ({self.family})" if self.base else self.family
 
 
@@ -112,6 +120,7 @@ def export(
         difference=difference(before.layers, after.layers),
         base=named or told_by(before.metadata).base_model,
         idle=not any(layer.up.any() for layer in before.layers.values()),
+        strange_widths=before.strange_widths,
     )
 
 

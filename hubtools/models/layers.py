@@ -18,7 +18,10 @@ Names = frozenset[TargetName]
 
 # What goes into a layer: captions into the cross-attention of a UNet, else the width of a block.
 _CAPTIONS = re.compile(r"attn2[._]to_[kv]$")
-_BLOCK = re.compile(r"(transformer_blocks|layers)[._]\d+[._](attn|attention|attn1)[._]to_[qkv]$")
+_BLOCK = re.compile(
+    r"(transformer_blocks|layers)[._]\d+[._](attn|attention|attn1)[._]to_([qkv]|gate)$"
+    r"|transformer_blocks[._]\d+[._]ff[._](gate|up)$|blocks[._]\d+[._]attn[._]w[qkv]$"
+)
 
 
 def _rows_by(said: Callable[[Target], Iterable[T]]) -> dict[T, Names]:

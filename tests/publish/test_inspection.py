@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hubtools
@@ -40,6 +41,21 @@ def test_a_width_that_no_published_family_has_is_said(
     assert isinstance(found, WeightInspection)
     assert found.to_dict()["strange_widths"] == strange
     assert "sd15" in found.to_dict()["families"]  # by the names of its layers
+
+
+@pytest.mark.parametrize(("width", "strange"), [(6144, []), (96, [96])])
+@pytest.mark.parametrize(
+    "layer", ["transformer.transformer_blocks.0.attn.to_gate", "diffusion_model.blocks.0.attn.wq"]
+)
+def test_layers_that_one_family_names_so_may_be_of_another_width(
+    tmp_path: Path, layer: str, width: int, strange: list[int]
+) -> None:
+    halves = {"lora_A": np.ones((4, width), "f4"), "lora_B": np.ones((8, 4), "f4")}
+    tensors = {f"{layer}.{half}.weight": one for half, one in halves.items()}
+    found = hubtools.inspect(lorafiles.save(tmp_path / "a.safetensors", tensors))
+    assert isinstance(found, WeightInspection)
+    assert found.to_dict()["strange_widths"] == strange
+    assert found.to_dict()["families"] == ["krea2"]
 
 
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:
