@@ -64,6 +64,8 @@ def test_validate_counts_what_fix_repairs(
         assert sum(max(0, n - after[id]) for id, n in named.items()) == more, name
     advice = next(finding.fix or "" for finding in report.findings if finding.rule == rule)
     for command in re.findall(r"`hubtools ([^`]+)`", advice):
+        if command.startswith("review"):  # a page, which waits for a person
+            continue
         take(command, good, settings)
         assert rule not in counts(good, settings), advice
 
