@@ -25,6 +25,7 @@ from hubtools.hub.errors import asking
 from hubtools.hub.marks import check_marks
 from hubtools.hub.origins import refuse_elsewhere, without_leads
 from hubtools.hub.pace import Kept
+from hubtools.hub.shut import refuse_while_opening
 from hubtools.patterns import regex
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ def _answered(below: Any, request: Any) -> Any:
     waits, waited, times = list(WAITS), 0.0, 0
     bounds = request.extensions.get("timeout") or {}
     request.extensions["timeout"] = SILENCE | {k: v for k, v in bounds.items() if v is not None}
+    refuse_while_opening(request)
     refuse_elsewhere(request)
     ask_bounded(request, below)
     while True:

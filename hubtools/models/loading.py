@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from hubtools.chats import bound
 from hubtools.errors import HubtoolsError, first_line, require_extra
+from hubtools.hub.alone import opened_alone
 from hubtools.hub.errors import is_of_machine
 from hubtools.modelfiles import components_of, read_json
 from hubtools.models.attention import make_lean
@@ -97,9 +98,12 @@ def load_pipeline(
     absent = left_out(folder, base.support)
     options |= dict.fromkeys(absent)
     try:
-        bare = _bare_tokenizers(folder, parts)
-        options |= {**dict.fromkeys(bare), **given}
-        with warnings.catch_warnings():
+        with (
+            opened_alone(f"The base model {base.shown}", allow_pickle=base.allow_pickle),
+            warnings.catch_warnings(),
+        ):
+            bare = _bare_tokenizers(folder, parts)
+            options |= {**dict.fromkeys(bare), **given}
             # diffusers is renaming torch_dtype; both names work over the versions we support
             warnings.simplefilter("ignore", FutureWarning)
             pipeline = diffusers.DiffusionPipeline.from_pretrained(str(folder), **options)

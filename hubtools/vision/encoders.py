@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hubtools.errors import HubtoolsError, UsageError, first_line
 from hubtools.files import open_regular
+from hubtools.hub.alone import opened_alone
 from hubtools.hub.download import snapshot
 from hubtools.hub.errors import is_no_repository, is_of_machine
 from hubtools.modelfiles import check_model
@@ -182,8 +183,9 @@ def load_transformers(name: str, model_class: str, processor_class: str) -> tupl
     safe = {"trust_remote_code": False, "local_files_only": True}
     try:
         kind = getattr(transformers, model_class)
-        model = kind.from_pretrained(source, use_safetensors=True, **safe)
-        processor = getattr(transformers, processor_class).from_pretrained(source, **safe)
+        with opened_alone(name):
+            model = kind.from_pretrained(source, use_safetensors=True, **safe)
+            processor = getattr(transformers, processor_class).from_pretrained(source, **safe)
     except Exception as error:  # whatever the files are, transformers trips over it in many ways
         if is_of_machine(error):
             raise

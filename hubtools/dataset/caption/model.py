@@ -16,6 +16,7 @@ from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.files import read_within
+from hubtools.hub.alone import opened_alone
 from hubtools.hub.download import snapshot
 from hubtools.hub.errors import is_of_machine
 from hubtools.layout import cache_dir
@@ -145,18 +146,19 @@ class Captioner:
             check_model(self._folder, str(self._folder), hint="give one with safetensors")
             dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
             try:
-                processor = AutoProcessor.from_pretrained(
-                    self._folder, local_files_only=True, trust_remote_code=False
-                )
-                model = AutoModelForImageTextToText.from_pretrained(
-                    self._folder,
-                    dtype=dtype,
-                    use_safetensors=True,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                )
+                with opened_alone(str(self._folder)):
+                    processor = AutoProcessor.from_pretrained(
+                        self._folder, local_files_only=True, trust_remote_code=False
+                    )
+                    model = AutoModelForImageTextToText.from_pretrained(
+                        self._folder,
+                        dtype=dtype,
+                        use_safetensors=True,
+                        local_files_only=True,
+                        trust_remote_code=False,
+                    )
             except (ValueError, OSError, KeyError, ImportError) as error:
-                if says_nothing_of_file(error):
+                if isinstance(error, HubtoolsError) or says_nothing_of_file(error):
                     raise
                 reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
                 raise HubtoolsError(

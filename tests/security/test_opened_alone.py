@@ -1,0 +1,99 @@
+"""What a library does while it opens a model from a stranger's folder: it opens no pickle beside
+the safetensors, and asks no Hub."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import diffusers  # noqa: E402
+import transformers  # noqa: E402
+
+from hubtools.dataset.caption.model import Captioner  # noqa: E402
+from hubtools.errors import HubtoolsError  # noqa: E402
+from hubtools.hub.alone import opened_alone  # noqa: E402
+from hubtools.modelfiles import Pickled  # noqa: E402
+from hubtools.models.base import resolve_base  # noqa: E402
+from hubtools.models.loading import load_pipeline  # noqa: E402
+from hubtools.vision.encoders import load_transformers  # noqa: E402
+
+
+class Canary:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.write_text, (self.mark, "ran")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+OPENERS: dict[str, tuple[Any, Callable[[Path, Path], object]]] = {
+    "a base": (
+        diffusers.DiffusionPipeline,
+        lambda folder, base: load_pipeline(resolve_base(str(base)), device="cpu"),
+    ),
+    "an encoder": (
+        transformers.Dinov2Model,
+        lambda folder, base: load_transformers(str(folder), "Dinov2Model", "AutoImageProcessor"),
+    ),
+    "what captions": (
+        transformers.AutoProcessor,
+        lambda folder, base: Captioner(str(folder))._load(),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OPENERS)
+def test_pickles_that_a_class_opens_by_itself(
+    folder: Path, tmp_path: Path, tiny_base: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, opens = OPENERS[what]
+    for name in ("spk_dict.pt", "adapter.eng.bin"):
+        (folder / name).write_bytes(pickle.dumps(Canary(tmp_path / "mark")))
+    (folder / "model.safetensors").touch()
+    before = torch.load
+    for name in ("spk_dict.pt", "adapter.eng.bin"):
+
+        def from_pretrained(*parts: Any, name: str = name, **options: Any) -> Any:
+            return torch.load(folder / name, weights_only=False)
+
+        monkeypatch.setattr(kind, "from_pretrained", from_pretrained)
+        with pytest.raises(Pickled, match=name):
+            opens(folder, tiny_base)
+    assert torch.load is before
+    assert not (tmp_path / "mark").exists()
+
+
+def test_asked_for_it_they_still_run_no_code(tmp_path: Path) -> None:
+    path = tmp_path / "spk_dict.pt"
+    path.write_bytes(pickle.dumps(Canary(tmp_path / "mark")))
+    with (
+        opened_alone("M", allow_pickle=True),
+        pytest.raises(pickle.UnpicklingError),
+    ):
+        torch.load(path, weights_only=False)
+    torch.save({"a": torch.ones(2)}, path)
+    with opened_alone("M", allow_pickle=True):
+        assert torch.load(path)["a"].tolist() == [1, 1]
+    assert not (tmp_path / "mark").exists()
+
+
+def test_another_repository_that_a_configuration_names(folder: Path) -> None:
+    settings = {"model_type": "detr", "backbone": "evil/repo", "use_timm_backbone": False}
+    (folder / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(HubtoolsError, match="ask the Hub for '/api/models/evil/repo'"):
+        Captioner(str(folder))._load()
