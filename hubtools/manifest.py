@@ -256,7 +256,7 @@ class RunManifest(_Manifest):
         if self.loss_first is not None and self.loss_last is not None:
             rows.append(("loss", f"{self.loss_first:.4f} first, {self.loss_last:.4f} last"))
         if self.seconds is not None:
-            rows.append(("time", f"{self.seconds:.0f} s on {self.device}"))
+            rows.append(("time of the steps", f"{self.seconds:.0f} s on {self.device}"))
         return table(f"Run {self.name}", (), rows)
 
     @classmethod

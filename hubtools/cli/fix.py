@@ -75,6 +75,9 @@ class FixCommand(SettingsCommand):
     help="Training resolution to check sizes against.",
 )
 @trust_option()
+@click.option(
+    "-v", "--verbose", is_flag=True, help="List every file, also where many are changed alike."
+)
 @output_options()
 def command(
     path: Path | None,
@@ -133,7 +136,7 @@ def command(
         resolution=resolution,        counted=out.human,
     )  # fmt: skip
     as_json = out.format == "json"
-    with out.following("reading pictures") as tell:
+    with out.following("reading pictures", then="making the plan") as tell:
         plan = run(dry_run=True, plan_file=plan_file, replayable=as_json, on_picture=tell).plan
     if plan_file is not None:
         if out.format not in ("json", "quiet"):
@@ -227,7 +230,7 @@ def _show(plan: FixPlan, out: Output, limit: int | None) -> None:
             [(op.action.value, op.path, op.target, op.rules, op.why) for op in plan.operations],
         )
         return
-    for line in plan.diff(limit):
+    for line in plan.diff(limit, grouped=out.human and not out.verbose):
         out.diff_line(line)
 
 

@@ -148,7 +148,7 @@ def _asked(license_id: str | None, rights: str | None) -> tuple[str | None, str 
         except UsageError as error:
             say_error(error.message, error.hint)
     while rights is None:
-        said = _answer(f"Why may you use the pictures? {', '.join(RIGHTS)}")
+        said = _answer(f"Why may you use the pictures?\n{', '.join(RIGHTS)}")
         if not said:
             break
         if said in RIGHTS:

@@ -209,10 +209,10 @@ class Output:
 
     @contextmanager
     def following(
-        self, doing: str, *, at_once: bool = True
+        self, doing: str, *, at_once: bool = True, then: str | None = None
     ) -> Iterator[Callable[[int, int | None], None]]:
         """A progress display of one task, and the function that is told `done` and `total`; with
-        `at_once` off it shows only when that is called."""
+        `at_once` off it shows only when that is called. `then` is what follows when all is done."""
         with self.progress() as progress:
             tasks: list[TaskID] = []
 
@@ -220,6 +220,8 @@ class Output:
                 if not tasks:
                     tasks.append(progress.add_task(doing, total=None, note=""))
                 progress.update(tasks[0], completed=done, total=total)
+                if then and total == done and len(tasks) == 1:
+                    tasks.append(progress.add_task(then, total=None, note=""))
 
             if at_once:
                 tell(0, None)
@@ -241,9 +243,8 @@ class Output:
             say(f"Hint: {visible(message)}")
 
     def result(self, message: str, essential: str | None = None, **facts: Any) -> None:
-        """The outcome of a command. human: `✓ message` and `key: value` lines (but 0 and no),
-        bytes and seconds with units; json: the facts as
-        an object; agent: `key=value ...`; quiet: `essential` (default the first fact)."""
+        """The outcome of a command. human: `✓ message` and `key: value` lines (but 0 and no), with
+        units; json: an object; agent: `key=value ...`; quiet: `essential`, else the first fact."""
         if self.format == "json":
             self.answer.put(facts, indent=None)
         elif self.format == "quiet":
@@ -323,8 +324,7 @@ class Output:
     ) -> None:
         """A check's report in the chosen format, and in the files that were asked for. `prefix` is
         the checked folder's path, with which the addresses of SARIF and GitHub begin; `whole`: what
-        people are shown begins with it too; `typed`: what makes a `hubtools fix` that they are
-        shown mean that folder."""
+        people are shown does too; `typed`: what makes the `hubtools fix` there mean that folder."""
         if self.format == "json":
             self.answer.add_report(report)
         self.write_report(report, prefix, typed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from shlex import quote
@@ -153,6 +154,7 @@ def command(
             **elsewhere,
         )
         return
+    begun = time.monotonic()
     with _watched(project, out) if watch and not dry_run else nullcontext():
         manifest = with_trust(
             out,
@@ -179,19 +181,21 @@ def command(
             out.hint(f"how long a step takes here is known after a few: the same with {some}")
         tell_again(out)
         return
-    each = ""
+    took = ""
     if manifest.seconds and manifest.steps_done:
         step = manifest.seconds / manifest.steps_done
-        each = f", {f'{step:.2g} s' if step < 10 else duration(step)} each"
+        each = f"{step:.2g} s" if step < 10 else duration(step)
+        took = f" in {duration(manifest.seconds)}, {each} each"
+        took += f"; all of it took {duration(time.monotonic() - begun)}"
     out.result(
-        f"{manifest.name}: {manifest.steps_done:,} steps{each}",
+        f"{manifest.name}: {manifest.steps_done:,} steps{took}",
         essential=str(project.run_dir),
         run=str(project.run_dir),
         lora=manifest.lora.file if manifest.lora else None,
         bytes=manifest.lora.bytes if manifest.lora else None,
         loss_first=round(manifest.loss_first, 5) if manifest.loss_first is not None else None,
         loss_last=round(manifest.loss_last, 5) if manifest.loss_last is not None else None,
-        seconds=manifest.seconds,
+        seconds=None if out.human else manifest.seconds,
     )
     where = project_words(project)
     if "train.output_dir" in project.given or project.file is None:

@@ -124,7 +124,7 @@ def check(
     typed += dataset_words(None if source is not None else project)
     source, project = _placed(source, project)
     here = Path(source) if source is not None else project.dataset_dir
-    with out.following("reading pictures", at_once=here.exists()) as tell:
+    with out.following("reading pictures", at_once=here.exists(), then="judging them") as tell:
         report = run(
             source=source,
             project=project,

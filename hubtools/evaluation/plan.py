@@ -119,14 +119,19 @@ def plan_evaluation(
     real = _real(project)
     texts = _texts(project, prompts, real, trigger)
     plain: tuple[str, ...] = ()
+    noun = project.dataset.class_noun
     if trigger:
-        replaced = [replace_word(text, trigger, project.dataset.class_noun) for text in texts]
+        replaced = [replace_word(text, trigger, noun) for text in texts]
         plain = tuple(dict.fromkeys(replaced))
         texts = [text for text in texts if has_word(text, trigger)]
-        said = "" if "dataset.class_noun" in project.given else "; set class_noun if that is wrong"
-        note(f"Without the trigger, {project.dataset.class_noun!r} stands in its place{said}.")
+        said = ""
+        if "dataset.class_noun" not in project.given:
+            said = (
+                "; if the subject is something else, say what: --class-noun dog, or"
+                ' class_noun = "dog" below [dataset] in hubtools.toml'
+            )
+        note(f"Without the trigger, {noun!r} stands in its place{said}.")
     # what is asked for without the trigger is made from the same
-    noun = project.dataset.class_noun
     of_plain = [
         replace(one, caption=replace_word(one.caption, trigger, noun) if trigger else one.caption)
         for one in real

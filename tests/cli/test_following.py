@@ -361,3 +361,20 @@ def test_a_repository_that_the_settings_do_not_name_is_told(
     tell_repo(output.Output("human"), found, tmp_path / folder, "me/new", kind)
     said = capsys.readouterr().err
     assert (f'repo = "me/new" below {section}' in said) if section else said == ""
+
+
+def test_what_follows_the_reading_has_a_bar_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time left is that of reading pictures alone."""
+    shown: list[str] = []
+
+    def add_task(self: object, words: str, **fields: object) -> int:
+        shown.append(words)
+        return len(shown)
+
+    monkeypatch.setattr(output._Unseen, "add_task", add_task)
+    with output.Output("human").following("reading", then="judging") as tell:
+        for done in (0, 1, 2, 2):
+            tell(done, 2)
+    assert shown == ["reading", "judging"]

@@ -152,7 +152,8 @@ def test_the_command_prints_table_and_sentence(
     assert answer.exit_code == 0, answer.output
     assert "step 4 at weight 1" in answer.output
     assert "95 % intervals" in answer.output
-    assert "Without the trigger, 'person' stands in its place; set class_noun" in answer.output
+    assert "Without the trigger, 'person' stands in its place; if" in answer.output
+    assert "--class-noun dog" in " ".join(answer.output.split())
     assert (folder / EVALUATION).is_file()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from hubtools.leaks.keys import HIDDEN, key_lines, without_pieces
 from hubtools.plans import SavedPlan, root_of, state_of
 from hubtools.printable import visible
 from hubtools.rooted import Root
+
+_EACH = 4  # files of which the same is said that are shown one by one
+_NAMED = 3  # of more, so many are named
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,23 @@ class Operation:
     @property
     def line(self) -> str:
         """`remove  .DS_Store  (D704: left behind by another program)`."""
+        return self._about(self.names)
+
+    @property
+    def names(self) -> str:
+        """The file that is there, and what it will be called if that is something else."""
         names = _quoted(str(self.path or self.target))
         if self.path and self.target and self.path != self.target:
             names += f" -> {_quoted(self.target)}"
+        return names
+
+    def of_all(self, group: Sequence[Operation]) -> Iterator[str]:
+        """Lines for a group of which this is one, whose lines differ in the names alone."""
+        yield self._about(f"{len(group)} files")
+        shown = ", ".join(one.names for one in group[:_NAMED])
+        yield f"        {shown} and {len(group) - _NAMED} more; --verbose lists all"
+
+    def _about(self, names: str) -> str:
         rules = f"{', '.join(self.rules)}: " if self.rules else ""
         return f"{self.action:<6}  {names}  ({rules}{'; '.join(self.why)})"
 
@@ -79,18 +96,30 @@ class FixPlan:
         """The operations with this action."""
         return tuple(op for op in self.operations if op.action is action)
 
-    def diff(self, limit: int | None = None) -> Iterator[str]:
+    def diff(self, limit: int | None = None, *, grouped: bool = False) -> Iterator[str]:
         """Lines to read: unified diffs of texts (at most `limit` lines each), a line for every
-        other file. Control characters are spelt out: they could speak to the terminal. Secrets are
+        other file; `grouped`: for more than four of which the same is said, two lines with the
+        first names. Control characters are spelt out: they could speak to the terminal. Secrets are
         left out."""
+        groups: dict[tuple[object, ...], list[Operation]] = {}
         for op in self.operations:
-            yield visible(op.line, tabs=True)
-            if op.action is Action.WRITE:
-                lines = list(self._text_diff(op))
-                shown = without_pieces(lines[:limit])
-                yield from (visible(line, tabs=True) for line in shown)
-                if limit is not None and len(lines) > limit:
-                    yield f"... {len(lines) - limit} more lines; --dry-run shows all"
+            own = op if op.action is Action.WRITE or not grouped else None
+            groups.setdefault((op.action, op.rules, op.why, own), []).append(op)
+        for group in groups.values():
+            if len(group) > _EACH:
+                yield from (visible(line, tabs=True) for line in group[0].of_all(group))
+            else:
+                for op in group:
+                    yield from self._shown(op, limit)
+
+    def _shown(self, op: Operation, limit: int | None) -> Iterator[str]:
+        yield visible(op.line, tabs=True)
+        if op.action is Action.WRITE:
+            lines = list(self._text_diff(op))
+            shown = without_pieces(lines[:limit])
+            yield from (visible(line, tabs=True) for line in shown)
+            if limit is not None and len(lines) > limit:
+                yield f"... {len(lines) - limit} more lines; --dry-run shows all"
 
     def _text_diff(self, op: Operation) -> Iterator[str]:
         old = ""

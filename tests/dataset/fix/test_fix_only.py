@@ -12,6 +12,8 @@ from simple import picture
 from test_fix_rules import CASES, snapshot
 from test_rules import GOOD_2, found, line, photo
 
+from hubtools.dataset.edits.closed import Action
+from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix, undo_fix
 from hubtools.dataset.fix.steps import REMEDIES
@@ -126,3 +128,21 @@ def test_what_cannot_be_meant_is_a_sentence(good: Path, settings: DatasetSetting
         plan_fix(good, settings, only=["1.png"], select=["D119"])
     line(3, GOOD_2 | {"age": 1})(good)
     assert not plan_fix(good, settings, only=["1.png"]).operations
+
+
+def test_what_is_done_alike_to_many_files_is_told_once(tmp_path: Path) -> None:
+    done = [
+        Operation(Action.EDIT, f"{n}.jpg", f"{n}.jpg", ("D701",), ("blank the position",))
+        for n in range(6)
+    ]
+    other = Operation(Action.REMOVE, ".DS_Store", None, ("D704",), ("left behind",))
+    plan = FixPlan(tmp_path, (*done[:3], other, *done[3:]))
+    assert list(plan.diff(grouped=True)) == [
+        "edit    6 files  (D701: blank the position)",
+        "        0.jpg, 1.jpg, 2.jpg and 3 more; --verbose lists all",
+        other.line,
+    ]
+    assert list(plan.diff()) == [op.line for op in plan.operations]
+    assert list(FixPlan(tmp_path, tuple(done[:4])).diff(grouped=True)) == [
+        op.line for op in done[:4]
+    ]
