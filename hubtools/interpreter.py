@@ -54,8 +54,10 @@ def leave_here() -> None:
 
 def guard_children() -> None:
     """Set the environment so that Python processes which libraries start (of `multiprocessing`, of
-    a compiler) do not look into the working directory either."""
+    a compiler) do not look into the working directory either, nor Windows for programs that they
+    start by name."""
     os.environ["PYTHONSAFEPATH"] = "1"
+    os.environ["NoDefaultCurrentDirectoryInExePath"] = "1"
     listed = os.environ.get("PYTHONPATH")
     if listed is not None:
         kept = [place for place in listed.split(os.pathsep) if os.path.isabs(place)]

@@ -15,6 +15,7 @@ from typing import Literal
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.layout import CARD
 from hubtools.printable import printable
+from hubtools.programs import program
 from hubtools.project import Project
 from hubtools.project_file import git_folder_of
 from hubtools.publish.again import url_of
@@ -181,9 +182,12 @@ def _inside(root: Path, folder: Path) -> str | None:
 
 def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str] | None:
     """git in the folder, without the hooks and programs that its configuration may name."""
+    git = program("git")
+    if git is None:
+        return None
     try:
         return subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *words],
+            [git, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *words],
             cwd=root,
             capture_output=True,
             text=True,

@@ -20,6 +20,7 @@ from hubtools.hub import client
 from hubtools.interpreter import importing
 from hubtools.models.device import best_device, best_dtype, free_cores
 from hubtools.models.needs import fitting
+from hubtools.programs import program
 from hubtools.version import __version__
 
 State = Literal["ok", "note", "problem"]
@@ -225,7 +226,7 @@ def _runs_on(major: int, minor: int, built: Sequence[str]) -> bool:
 
 def _unused_gpu(built_for: str | None) -> Fact | None:
     """An NVIDIA GPU that PyTorch does not see, or a PyTorch that looks for one in vain."""
-    there = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+    there = Path("/proc/driver/nvidia/version").exists() or program("nvidia-smi") is not None
     if built_for is None:
         if not there:
             return None

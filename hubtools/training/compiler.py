@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from hubtools.errors import UsageError, missing_modules
+from hubtools.programs import program
 from hubtools.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -56,6 +56,6 @@ def _lacks(device: str) -> str | None:
     if device == "cuda" and missing_modules("triton"):
         return "the package triton, which is not installed"
     named = os.environ.get("CXX")
-    if any(map(shutil.which, [named] if named else _COMPILERS)):
+    if any(map(program, [named] if named else _COMPILERS)):
         return None
     return f"the C++ compiler {named}, which is not there" if named else "a C++ compiler (g++)"

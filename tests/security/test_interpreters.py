@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hubtools
-from hubtools import interpreter
+from hubtools import interpreter, programs
 from hubtools.dataset.pictures.tasks import PROBE
 from hubtools.dataset.workers.pool import WorkerPool
 
@@ -162,3 +162,27 @@ _SOURCES = [
 def test_nobody_starts_python_otherwise(pattern: str) -> None:
     found = [str(path) for path in _SOURCES if re.search(pattern, path.read_text("utf-8"))]
     assert found == []
+
+
+def test_programs_are_not_looked_for_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor where a relative name in PATH leads; Windows' endings are those of programs."""
+    for name in ("here/git", "here/bin/git", "here/git.exe", "there/git", "there/gs.exe"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o755)
+    (tmp_path / "there/hg.exe").mkdir()
+    (tmp_path / "there/svn").touch(0o644)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("PATH", os.pathsep.join(["", ".", "bin", str(tmp_path / "there")]))
+    assert programs.program("git") == str(tmp_path / "there/git")
+    assert programs.program("svn") is None
+    monkeypatch.setattr(programs, "_ENDINGS", (".exe", ".com"))
+    found = [programs.program(name) for name in ("git", "gs", "gs.exe", "hg")]
+    assert found == [None, str(tmp_path / "there/gs.exe"), str(tmp_path / "there/gs.exe"), None]
+
+
+def test_nobody_starts_a_program_by_its_bare_name() -> None:
+    starts = re.compile(r"(?:subprocess\.\w+|Popen)\(\s*\[?\s*[\"']")
+    assert [str(path) for path in _SOURCES if starts.search(path.read_text("utf-8"))] == []
