@@ -57,7 +57,7 @@ def guard_children() -> None:
     a compiler) do not look into the working directory either, nor Windows for programs that they
     start by name."""
     os.environ["PYTHONSAFEPATH"] = "1"
-    os.environ["NoDefaultCurrentDirectoryInExePath"] = "1"
+    os.environ["NODEFAULTCURRENTDIRECTORYINEXEPATH"] = "1"
     listed = os.environ.get("PYTHONPATH")
     if listed is not None:
         kept = [place for place in listed.split(os.pathsep) if os.path.isabs(place)]
