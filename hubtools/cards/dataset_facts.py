@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +14,13 @@ from urllib.parse import quote
 
 from hubtools.cards.escape import hub_file
 from hubtools.cards.merge import Memory, blocks_of, digest, merge, own_words, read_card_text
-from hubtools.dataset.described import Column, read_described
+from hubtools.dataset.described import Column, read_described, read_packed
 from hubtools.dataset.examples import Example
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.pictures.embedded.chunks import png_without_pixels
 from hubtools.dataset.pictures.embedded.exif_tags import orientation_of, stored_size
-from hubtools.dataset.pictures.facts import upright
+from hubtools.dataset.pictures.facts import PictureFacts, upright
 from hubtools.dataset.pictures.header import kinds
 from hubtools.dataset.rows import role_columns, shots_of
 from hubtools.dataset.text.spoken import NAMES, languages_of
@@ -88,7 +88,7 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         (entry.name for entry in listing.metadata),
         (name for name in tops if not name.startswith((".", "__"))),
     )
-    described = read_described(
+    described = read_packed(folder, settings) or read_described(
         folder,
         settings.caption_column,
         card=_card_to_be(folder, {"configs": configs}),
@@ -96,15 +96,15 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
     )
     examples = list(described.examples)
     spoken = _spoken(examples, settings)
-    sizes = Counter(_size_of(example.image) for example in examples)
+    looks = [_look(example, described.packed) for example in examples]
+    sizes = Counter(size for size, _ in looks)
     words = sorted(len(example.caption.split()) for example in examples)
     repo = settings.repo or _named_before(folder)
     usual = sizes.most_common(4)
     sizes_text = ", ".join(f"{n} of {size}" if len(sizes) > 1 else size for size, n in usual)
     if others := len(examples) - sum(n for _, n in usual):
         sizes_text += f", {others} of other sizes"
-    endings = {e.image.suffix.lower().lstrip(".") for e in examples}
-    formats = sorted({"jpeg" if ending == "jpg" else ending for ending in endings})
+    formats = sorted({"jpeg" if ending == "jpg" else ending for _, ending in looks})
     between = f"{words[0]} to {words[-1]}, median {words[len(words) // 2]}"
     content = [
         ("pictures", str(len(examples))),
@@ -128,7 +128,7 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         content=tuple(content),
         columns=tuple((c.name, c.holds, _example(c)) for c in described.columns),
         examples=tuple((e.file_name, e.caption) for e in shown),
-        thumbnails=tuple(quote(e.file_name) for e in shown),
+        thumbnails=() if described.packed else tuple(quote(e.file_name) for e in shown),
         load_from=repo or ".",
         rights_sentence=_sentences(_rights(settings), settings.rights_note),
         people_sentence=_sentences(_PEOPLE.get(settings.people or ""), settings.people_note),
@@ -146,15 +146,20 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         data["license"] = license
     if spoken.codes:
         data["language"] = list(spoken.codes)
-    if repo and (address := hub_file(f"datasets/{repo}", shown[0].file_name)) is not None:
+    if (
+        repo
+        and not described.packed
+        and (address := hub_file(f"datasets/{repo}", shown[0].file_name)) is not None
+    ):
         data["thumbnail"] = address
     data |= {
         "pretty_name": card.title,
         "task_categories": ["image-to-image" if examples[0].controls else "text-to-image"],
         "size_categories": [size_category],
         "tags": ["image", "lora", "hubtools"],
-        "configs": configs,
     }
+    if not described.packed:  # of shards `shard` has written them
+        data["configs"] = configs
     if described.features is not None:
         data["dataset_info"] = {"features": described.features}
     card.front_matter.update(data)
@@ -234,6 +239,14 @@ def _card_to_be(folder: Path, data: dict[str, Any]) -> str:
     """The folder's card with `data` in it: what the new card declares decides what is loaded."""
     with Root(folder) as root:
         return merge(read_card_text(root), data, "", Memory.read(root))[0]
+
+
+def _look(example: Example, packed: Mapping[str, PictureFacts] | None) -> tuple[str, str]:
+    """(size, format) of a picture, as `64x96` and `png`."""
+    if packed is not None:
+        facts = packed[example.file_name]
+        return "{}x{}".format(*facts.upright_size), (facts.format or "").lower()
+    return _size_of(example.image), example.image.suffix.lower().lstrip(".")
 
 
 def _size_of(path: Path) -> str:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
+import hubtools
 from hubtools.cards.dataset_facts import name_repository
 from hubtools.cards.render import write_dataset_card
 from hubtools.cards.rules import check_card
@@ -214,3 +215,25 @@ def test_a_push_names_the_repository_in_the_code_that_hubtools_wrote(tmp_path: P
     assert front["pretty_name"] == "dogs"
     (root / "README.md").unlink()
     name_repository(root, "me/cats")  # nothing to do, and no error
+
+
+@pytest.mark.parametrize(
+    ("format", "columns"), [("parquet", ["image", "text"]), ("webdataset", ["json", "png"])]
+)
+def test_pictures_in_shards_are_told_of_as_they_load(
+    tmp_path: Path, format: Any, columns: list[str]
+) -> None:
+    rows = [{"file_name": f"{n}.png", "text": f"a dog, number {n}"} for n in range(3)]
+    loose, packed = folder(tmp_path / "loose", rows), tmp_path / "packed"
+    hubtools.shard(loose, packed, format=format)
+    project = Project(dataset=DatasetSettings(repo="me/dogs", license="mit"))
+    text = write_dataset_card(packed, project).text
+    assert "| pictures | 3 |" in text
+    assert "| sizes | 16x16 |" in text
+    assert [line for line in columns if f"| `{line}` |" not in text] == []
+    assert "| a dog, number 2 |" in text
+    front = yaml.safe_load(text.split("---")[1])
+    assert front["configs"][0]["data_files"][0]["path"] == "data/train-*"  # as they were packed
+    assert "thumbnail" not in front
+    assert not check_card(packed, "dataset").findings
+    assert not write_dataset_card(packed, project).changed

@@ -27,7 +27,7 @@ def where_pictures_are(folder: StrPath, listing: Listing) -> tuple[str, str]:
         place = quote(str(folder))
         return (
             f"The pictures of {folder} lie in shards",
-            f"`hubtools unshard {place} --to DIR` unpacks them; validate and push take them packed",
+            f"`hubtools unshard {place} --to DIR` unpacks them; validate, card, push take them packed",
         )
     return f"{folder} holds no pictures", PUT_PICTURES
 
