@@ -24,11 +24,9 @@ def where_pictures_are(folder: StrPath, listing: Listing) -> tuple[str, str]:
     """Of a folder without loose pictures: what is said of it, in a sentence without its end, and
     what helps."""
     if any(is_shard(entry) for entry in listing.entries):
-        place = quote(str(folder))
-        return (
-            f"The pictures of {folder} lie in shards",
-            f"`hubtools unshard {place} --to DIR` unpacks them; validate, card, push take them packed",
-        )
+        unpacks = f"`hubtools unshard {quote(str(folder))} --to DIR` unpacks them"
+        hint = f"{unpacks}; validate, card and push take them packed"
+        return f"The pictures of {folder} lie in shards", hint
     return f"{folder} holds no pictures", PUT_PICTURES
 
 
