@@ -15,7 +15,7 @@ from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.advice import card_command
 from hubtools.lorafile.look import Weights
-from hubtools.lorafile.told import told_by
+from hubtools.lorafile.told import trigger_offered
 from hubtools.models.singles import usual_ids
 from hubtools.tinypeople import REPO_NAME
 
@@ -143,7 +143,8 @@ def _like(view: CardView) -> str:
 @CARD_RULES.rule("C133", "The card of a LoRA names no trigger", Severity.INFO)
 def trigger_of_foreign(view: CardView) -> Iterator[Problem]:
     """Of a LoRA that hubtools has not trained nobody but its author knows what calls it. A trigger
-    that the header of its file names is not put on the card by itself: it may be a person's name.
+    that the header of its file names, or the folder of sd-scripts that it was trained on, is not
+    put on the card by itself: it may be a person's name.
 
     Fix: `hubtools card FOLDER --trigger WORD`, if a word calls what it has learnt; a LoRA of a
     style may have none.
@@ -155,8 +156,8 @@ def trigger_of_foreign(view: CardView) -> Iterator[Problem]:
     loras = view.adapters
     if not loras:
         return
-    named = next((t for one in loras if (t := told_by(one.metadata).trigger)), None)
-    said = f"; its file calls {named!r} the trigger" if named else ""
+    offered = next((t for one in loras if (t := trigger_offered(one.metadata))), None)
+    named, said = (offered[0], f"; {offered[1]}") if offered else (None, "")
     word = shlex.quote(named) if named else "WORD"
     yield Problem(
         f"no trigger is named{said}",

@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-# "10_zwx dog": how often, and the words that its pictures without a caption get.
-_SET = re.compile(r"([1-9]\d{0,2})_(\S.*)")
+from hubtools.lorafile.trainer_files import picture_set
+
 _CLASSES = re.compile(r"(regs?|regulari[sz]ations?|class(es)?)(?![a-z])", re.IGNORECASE)
 
 
@@ -45,11 +45,10 @@ def read_kohya(pictures: Sequence[str], names: Collection[str] = ()) -> Kohya | 
     others: dict[str, None] = {}
     for name in pictures:
         folder = PurePosixPath(name).parent
-        match = _SET.fullmatch(folder.name)
-        if match is None or len(folder.parts) > 2:
+        told = picture_set(folder.name)
+        if told is None or len(folder.parts) > 2:
             others[folder.parts[0] if folder.parts else "."] = None
             continue
-        told = int(match[1]), match[2].replace("_", " ")
         if len(folder.parts) == 2 and _CLASSES.match(folder.parts[0]):
             classes[folder.as_posix()] = told
         else:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
-from hubtools.lorafile.trainer_files import trainer_file
+from hubtools.lorafile.trainer_files import trainer_file, trigger_in
 from hubtools.modelfiles import peft_config
 from hubtools.models.registry import DENOISERS
 from hubtools.patterns import regex
@@ -112,6 +113,28 @@ def told_by(metadata: Mapping[str, str]) -> Told:
         tuple((name, value) for name, value in rows if value is not None),
         max(sides) if sides else None,
     )
+
+
+def trigger_offered(metadata: Mapping[str, str]) -> tuple[str, str] | None:
+    """(a word that may be the trigger, why, as the end of a sentence), for a question to the author
+    and no more: what the header calls so, else what sd-scripts' folder of the pictures is called
+    after, else the one tag that every caption had. It may be a person's name."""
+    if (named := told_by(metadata).trigger) is not None:
+        return named, f"its file calls {named!r} the trigger"
+    folders = _object(metadata.get("ss_dataset_dirs", ""))
+    tags = _object(metadata.get("ss_tag_frequency", ""))
+    if (word := trigger_in((*folders, *tags))) is not None:
+        return word[:_LONGEST_STATED], f"it was trained on a folder called after {word[:60]!r}"
+    counts = [one.get("img_count") for one in folders.values() if isinstance(one, dict)]
+    pictures = sum(count for count in counts if isinstance(count, int))
+    often = Counter[str]()
+    for one in tags.values():
+        for tag, times in one.items() if isinstance(one, dict) else ():
+            often[tag.strip()] += times if isinstance(times, int) else 0
+    found = [tag for tag, times in often.items() if times == pictures > 1]
+    if len(found) == 1 and (tag := _trigger(found[0])) is not None:
+        return tag, f"every caption that it was trained on had {tag[:60]!r}"
+    return None
 
 
 def kept_of(metadata: Mapping[str, str], base: str | None = None) -> dict[str, str]:

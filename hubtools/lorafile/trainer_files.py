@@ -3,7 +3,8 @@ ai-toolkit's config.yaml, the .toml of sd-scripts. Files that `hubtools init --f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from hubtools.tomltext import toml_value
 _YAML = ("config.yaml", "config.yml")
 _OTHERS = frozenset({PROJECT_FILE, "pyproject.toml"})
 _LONGEST = 200  # letters of a trigger
+# How sd-scripts call a folder, "10_zwx dog": how often, and the words that its pictures without a
+# caption get.
+_SET = re.compile(r"([1-9]\d{0,2})_(\S.*)")
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,20 @@ def trainer_file(folder: Path) -> TrainerFile | None:
         trigger = process.get("trigger_word")
     said = TrainerFile(found[0], _text(base), _text(trigger))
     return said if said.base or said.trigger else None
+
+
+def picture_set(folder: str) -> tuple[int, str] | None:
+    """(how often, words) of a folder that is called as those of sd-scripts are."""
+    match = _SET.fullmatch(folder)
+    return None if match is None else (int(match[1]), match[2].replace("_", " "))
+
+
+def trigger_in(folders: Iterable[str]) -> str | None:
+    """The first word of such folders of several words, if it is the same in all of them: a
+    trigger before a noun, as people call them, and no more than likely."""
+    told = {words for _, words in filter(None, map(picture_set, folders))}
+    firsts = {words.partition(" ")[0] for words in told if " " in words}
+    return firsts.pop() if len(firsts) == 1 else None
 
 
 def _process(content: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubtools.lorafile.told import hub_id, kept_of, told_by
+from hubtools.lorafile.told import hub_id, kept_of, told_by, trigger_offered
 
 SD_SCRIPTS = {
     "ss_sd_model_name": "stabilityai/stable-diffusion-xl-base-1.0",
@@ -101,3 +101,31 @@ def test_what_is_not_of_its_form_is_passed_by(header: dict[str, str]) -> None:
 )  # fmt: skip
 def test_a_path_is_no_id(text: object, is_id: bool) -> None:
     assert (hub_id(text) is not None) is is_id
+
+
+@pytest.mark.parametrize(
+    ("header", "word", "why"),
+    [
+        ({"modelspec.trigger_phrase": "zwx"} | SD_SCRIPTS, "zwx", "calls 'zwx' the trigger"),
+        (SD_SCRIPTS, "jane", "a folder called after 'jane'"),
+        ({"ss_tag_frequency": '{"5_zwx dog": {"grass": 3}}'}, "zwx", "a folder called after"),
+        (
+            {
+                "ss_dataset_dirs": '{"img": {"img_count": 3}}',
+                "ss_tag_frequency": '{"img": {" zwx": 3, "grass": 2}}',
+            },
+            "zwx",
+            "every caption that it was trained on had 'zwx'",
+        ),
+        ({"ss_dataset_dirs": '{"10_a dog": {}, "5_b dog": {}}'}, None, ""),
+        ({"ss_dataset_dirs": '{"10_dog": {"img_count": "3"}, "x": 1}'}, None, ""),
+        ({"ss_tag_frequency": '{"img": {"a": 3, "b": 3}, "c": [], "d": {"a": null}}'}, None, ""),
+        ({}, None, ""),
+    ],
+)
+def test_what_may_be_the_trigger_is_for_a_question(
+    header: dict[str, str], word: str | None, why: str
+) -> None:
+    found = trigger_offered(header)
+    assert (found[0] if found else None) == word
+    assert why in (found[1] if found else "")

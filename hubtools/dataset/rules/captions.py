@@ -22,6 +22,7 @@ from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.dataset.text.trigger import has_word, other_case
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity, shortened
+from hubtools.lorafile.trainer_files import trigger_in
 from hubtools.patterns import regex
 
 # Rules that look at each caption by itself, but for whether any other has the trigger.
@@ -369,6 +370,9 @@ def trigger_unset(view: Dataset) -> Iterator[Problem]:
         if not odd:
             break
         odd.intersection_update(re.findall(r"[^\s,]+", caption))
+    folders = {part for one in view.listing.pictures for part in one.folder.split("/")}
+    if word := trigger_in((*folders, view.root.resolve().name)):
+        odd = {word}
     yield Problem(
         "no trigger is set; prompts have no word that calls the subject",
         f"set dataset.trigger, perhaps to {some(odd, 1)}" if odd else "set dataset.trigger",

@@ -856,3 +856,16 @@ def test_links_in_the_cache_of_the_hub_are_none_of_a_person(
     assert not found(kept / "snapshots/abc", settings)
     shutil.copytree(kept / "snapshots/abc", tmp_path / "mine", symlinks=True)
     assert "D209" in {f.rule for f in found(tmp_path / "mine", settings)}
+
+
+@pytest.mark.parametrize("place", ["10_zwx person", "d/img/10_zwx_person"])
+def test_the_name_of_a_folder_of_sd_scripts_offers_the_trigger(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / place
+    folder.mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save(folder / "0.png")
+    root = tmp_path / "d" if place.startswith("d/") else folder
+    name = (folder / "0.png").relative_to(root).as_posix()
+    row = {"file_name": name, "text": "a person by a lake"}
+    (root / "metadata.jsonl").write_text(json.dumps(row) + "\n")
+    fixes = [one.fix for one in validate(root, select=["D510"]).findings]
+    assert fixes == ["set dataset.trigger, perhaps to zwx"]
