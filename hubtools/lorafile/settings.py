@@ -8,23 +8,18 @@ memory, or name a module to import.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Any
 
 from hubtools.lorafile.look import METADATA_KEY
+from hubtools.lorafile.steps import steps
 from hubtools.patterns import regex
 from hubtools.tensornames import part_of
 
 _MOST = 1_000_000  # letters of the entry
 _SPECIAL = regex(r"[\\()\[\]{}*+?|^$]")
-# A pattern of layers: names, any letters, numbers, and groups of names to choose from.
-_GROUP = r"\((?:\?:)?((?:\w|\\[.\-]|\|)+)\)"
-_WILD = r"\.\*\??|\\d\+|\[0-9\]\+"
-_PATTERN = regex(rf"(?:{_WILD}|{_GROUP}|\w|\\?[.\-]|[\^$|]|\[\d-\d\])*", re.ASCII)
-_MOST_WILD = 3  # of a pattern: with n of them a name of 100 letters is tried 100**n times
 _LONGEST = 50_000  # letters of a pattern
+_STEPS = 10**7  # of all patterns over a name
 _PATTERNS = ("target_modules", "exclude_modules", "layers_pattern")
 _BY_LAYER = ("rank_pattern", "alpha_pattern")
 _UNREAD = ("auto_mapping", "eva_config")  # by whoever loads the LoRA
@@ -62,15 +57,18 @@ def _most_rank(tensors: Mapping[str, Any]) -> int:
 
 
 def _unfit(said: Mapping[str, Any], most: int) -> Iterator[str]:
+    taken = 0  # by all patterns so far
     for key, value in said.items():
         word = key.rpartition(".")[2]
         ranks = [value] if word == "r" else []
         if word in _PATTERNS:
             patterns = [value] if isinstance(value, str) else value or []
-            fits = isinstance(patterns, list) and all(map(_is_quick, patterns))
+            taken += sum(map(_taken, patterns)) if isinstance(patterns, list) else _STEPS
+            fits = taken < _STEPS
         elif word in _BY_LAYER:
             by_layer = value or {}
-            fits = isinstance(by_layer, dict) and all(map(_is_quick, by_layer))
+            taken += sum(map(_taken, by_layer)) if isinstance(by_layer, dict) else _STEPS
+            fits = taken < _STEPS
             ranks = list(by_layer.values()) if fits and word == "rank_pattern" else []
         elif word == "layers_to_transform":
             fits = value is None or isinstance(value, (int, list))
@@ -84,12 +82,8 @@ def _unfit(said: Mapping[str, Any], most: int) -> Iterator[str]:
             yield f"its header asks for {word[:40]} = {json.dumps(value)[:80]}"
 
 
-def _is_quick(pattern: Any) -> bool:
-    """Whether it is a pattern that a search in the name of a layer ends with at once."""
-    if not isinstance(pattern, str) or len(pattern) > _LONGEST or not _PATTERN.fullmatch(pattern):
-        return False
-    wild = len(re.findall(_WILD, pattern))
-    for group in re.findall(_GROUP, pattern):
-        names = sorted(group.split("|"))
-        wild += any(two.startswith(one) for one, two in pairwise(names))
-    return wild <= _MOST_WILD
+def _taken(pattern: Any) -> int:
+    """How many steps a search by the pattern can take; very many for what is none."""
+    fits = isinstance(pattern, str) and len(pattern) <= _LONGEST
+    found = steps(pattern) if fits else None
+    return _STEPS + 1 if found is None else found
