@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.cardlinks import gallery_files, linked_files, names_meant
 from hubtools.cards.dataset_facts import DatasetCard, dataset_facts
+from hubtools.cards.earlier import carry_words
 from hubtools.cards.escape import cell, code, markdown
 from hubtools.cards.foreign_facts import said_by_settings
 from hubtools.cards.merge import Memory, merge, read_card_text
@@ -76,6 +77,7 @@ def write_model_card(
     `HubtoolsError` if the run has no LoRA, the licence cannot be told, or the template fails.
     """
     run_dir = Path(run_dir)
+    carried = None if dry_run else carry_words(run_dir)
     card, shown = model_facts(run_dir, project)
     body = _render(MODEL_TEMPLATE, card, template)
     images = tuple(one.name for one in shown)
@@ -88,7 +90,8 @@ def write_model_card(
         _write_images(run_dir, shown, result.text)
         if card.license is not None and card.license.id == "other":
             _write_notice(run_dir, card, card.license)
-    return CardResult(result.path, result.text, result.diff, images, card.notes, card.command)
+    notes = (*card.notes, carried) if carried else card.notes
+    return CardResult(result.path, result.text, result.diff, images, notes, card.command)
 
 
 def write_dataset_card(

@@ -14,9 +14,11 @@ _COLOURS: dict[Severity | Style, str] = {
 }  # fmt: skip
 
 
-def told(report: Report, *, colours: bool, verbose: bool) -> Iterator[str]:
+def told(
+    report: Report, *, colours: bool, verbose: bool, all_by: str = "; --verbose lists all"
+) -> Iterator[str]:
     """Lines, the worst first. Of a rule with many findings the first few and one fix, unless
-    `verbose`; the last line sums up."""
+    `verbose`; the last line sums up. `all_by`: what is said behind the number of further ones."""
     titles = {rule.id: rule.title for rule in report.rules}
     groups: dict[tuple[str, Severity], list[Finding]] = {}
     for finding in report.sorted():
@@ -27,7 +29,7 @@ def told(report: Report, *, colours: bool, verbose: bool) -> Iterator[str]:
             for finding in found:
                 yield from voice.finding(finding)
         else:
-            yield from _group(voice, titles[rule], found)
+            yield from _group(voice, titles[rule], found, all_by)
     yield voice.sum(report)
 
 
@@ -36,10 +38,10 @@ class _Coloured(Voice):
         return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m"
 
 
-def _group(voice: Voice, title: str, found: Sequence[Finding]) -> Iterator[str]:
+def _group(voice: Voice, title: str, found: Sequence[Finding], all_by: str) -> Iterator[str]:
     yield f"{voice.mark(found[0])}: {title} ({len(found)} findings)"
     for finding in found[:FEW]:
         yield f"    {voice.place(finding)}{visible(finding.message)}"
     if len(found) > FEW:
-        yield voice.paint(f"    and {len(found) - FEW} more; --verbose lists all", "dim")
+        yield voice.paint(f"    and {len(found) - FEW} more{all_by}", "dim")
     yield from voice.fix(next((one.fix for one in found if one.fix), None))

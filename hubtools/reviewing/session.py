@@ -344,7 +344,7 @@ class Session:
             self.keep()
         if journal is None:
             return "There was nothing to write."
-        return f"{plural(len(journal.steps), 'file')} written. Undo: {journal.id}"
+        return f"{plural(len(journal.steps), 'file')} written; History takes them back."
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:

@@ -193,14 +193,14 @@ def _judge(dataset: Dataset, project: Project, reporter: Reporter, further: Furt
         report = validate_project(project, dataset)
     else:
         report = beside_placed(judged_beside(project, further, dataset), project.dataset_dir)
+    look = validate_words(project, dataset.root)
     if report.ok and report.findings:
-        look = validate_words(project, dataset.root)
         reporter.note(f"Dataset: {report.summary}; {look} shows them.")
     if not report.ok:
         reporter.report(report)
         raise ChecksFailed(
             f"{dataset.root.name} does not pass validation: {report.summary}.",
-            hint="fix the errors above (`hubtools explain ID` tells how)",
+            hint=f"fix the errors: {look} says what to type next, `hubtools explain ID` tells how",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -507,3 +508,34 @@ def test_a_card_tells_of_the_kind_and_of_what_it_was_started_from(
     assert "| kind | DoRA |" in plain
     assert "| rank_pattern | conv = 2 |" in plain
     assert "- lora\n- dora\n" in text
+
+
+def test_what_a_person_wrote_goes_on_to_the_next_run(run_dir: Path, project: Project) -> None:
+    """`train --no-resume` moved the run aside; the next push would have lost their words."""
+    first = write_model_card(run_dir, project)
+    aside = run_dir.with_name("run.old-20261128-101010")
+    shutil.copytree(run_dir, run_dir.with_name("next"))
+    run_dir.rename(aside)
+    run_dir.with_name("next").rename(run_dir)
+    fresh = first.text
+    for path in (run_dir / "README.md", run_dir / ".hubtools/card.json"):
+        path.unlink()
+    # nothing was written by hand: the card is as on a clean sheet
+    assert write_model_card(run_dir, project).text == fresh
+    card = aside / "README.md"
+    card.write_text(
+        card.read_text().replace("## Trigger", "## Trigger of old") + "\n## Thanks\n\nTo Mia.\n"
+    )
+    (run_dir / "README.md").unlink()
+    manifest = RunManifest.read(run_dir)
+    manifest.steps_done = 4321
+    manifest.write(run_dir)
+    found = write_model_card(run_dir, project)
+    assert "To Mia." in found.text
+    assert "## Trigger of old" in found.text
+    assert "4321" in found.text
+    assert "run.old-20261128-101010" in found.notes[-1]
+    # a card that came with a project of somebody else gives nothing
+    (run_dir / "README.md").unlink()
+    shutil.copytree(aside, run_dir.with_name("run.old-20261129-101010"))
+    assert "To Mia." not in write_model_card(run_dir, project).text

@@ -27,7 +27,8 @@ export function cropping(picture, shown, bucket, box, done) {
   const [width, height] = picture.size, ratio = bucket[0] / bucket[1];
   const widest = Math.floor(Math.min(width, height * ratio));
   const was = pendingOf("crop", picture.name)?.value.box || box;
-  let wide = Math.min(widest, was[2] - was[0]), left = was[0], top = was[1];
+  let wide = was[2] - was[0], left = was[0], top = was[1];
+  if (wide > widest - 2) wide = widest;  // the frame of training is rounded
   const frame = el("div", { class: "cut moving", tabindex: 0, role: "slider", "aria-label": "Frame: arrow keys move it", "aria-valuenow": 0 });
   const size = el("input", { type: "range", min: Math.max(32, Math.round(widest / 4)), max: widest, value: wide, "aria-label": "Size of the frame" });
   const said = el("span", { class: "soft" });
