@@ -15,6 +15,7 @@ from hubtools.dataset.folder.listing import Listing
 from hubtools.reviewing.pending import Key, Value
 
 Names = set[str] | None  # None: all
+_ENDINGS = {"D309": (".png",)}  # of the files that the safe remedy of a rule is for, if not of all
 _READING = "read_table"  # the step that repairs a file while it is read
 
 
@@ -87,6 +88,7 @@ def fixes_of(listing: Listing) -> dict[str, dict[str, Any]]:
             "safe": None if id in lacking else remedy.safe,
             "unsafe": list(remedy.unsafe),
             "each": remedy.each,
+            "ends": list(_ENDINGS.get(id, ())),
         }
         for id, remedy in REMEDIES.items()
     }

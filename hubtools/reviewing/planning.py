@@ -78,6 +78,8 @@ def plan_pending(
         fixes.run(draft)
         operations = operations_of(draft)
         for key, rule in fixes.keys.items():
+            if key[0] == "mend" and _goes(entries, key[1]):
+                continue
             if key[0] == "mend" and key[1] not in looked.listing.names:
                 made.left[key] = GONE
             elif any(rule in op.rules and _is_of(op, key, looked) for op in operations):
@@ -106,6 +108,11 @@ def _is_of(op: Operation, key: Key, looked: Dataset) -> bool:
     return key[0] == "fix" or not other or op.action is Action.REMOVE
 
 
+def _goes(entries: Mapping[Key, Value], picture: str) -> bool:
+    """Whether a picture is to be deleted: what else was to become of it goes with it."""
+    return bool(entries.get(("fate", picture), {}).get("what") == "delete")
+
+
 def records_of(draft: Draft) -> dict[str, Learnt]:
     """The first record of each picture to learn."""
     found: dict[str, Learnt] = {}
@@ -122,8 +129,7 @@ def _captions(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> None
     for key, value in wanted.items():
         picture, column = key[1], key[2] if key[0] == "caption" else FOCUS
         what = "caption" if key[0] == "caption" else "crop"
-        if entries.get(("fate", picture), {}).get("what") == "delete":
-            made.left[key] = "the picture is deleted"
+        if _goes(entries, picture):
             continue
         one = records.get(picture)
         if one is None and picture not in draft.files:
@@ -177,8 +183,7 @@ def _pictures(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> tupl
         if key[0] in ("crop", "turn", "fate") and _is_there(draft, key, value, made)
     }
     for key in list(wanted):
-        if key[0] != "fate" and entries.get(("fate", key[1]), {}).get("what") == "delete":
-            made.left[key] = "the picture is deleted"
+        if key[0] != "fate" and _goes(entries, key[1]):
             del wanted[key]
     fates.redraw(wanted)
     what = {key[1]: value["what"] for key, value in wanted.items() if key[0] == "fate"}

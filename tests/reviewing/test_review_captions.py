@@ -31,6 +31,7 @@ def test_captions_are_offered_from_sidecars_that_are_there(folder: Path) -> None
     assert safe() == [None, None]
     (folder / "picture0.txt").write_text("tok, a hat")
     assert None not in safe()
+    assert fixes_of(walk(folder))["D309"]["ends"] == [".png"]
 
 
 def test_the_page_knows_the_set(folder: Path) -> None:

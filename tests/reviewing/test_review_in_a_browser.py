@@ -195,6 +195,16 @@ def test_tags_of_other_captions_are_offered(tmp_path: Path) -> None:
         )
         page.type(", re")  # nothing is left of it, so Tab goes on to the next field
         assert page.run(offered) == []
+        number = "+document.querySelector('#open-findings').textContent.split(' ')[1]"
+        page.until("document.querySelector('#kept').textContent === 'kept'")
+        there = page.run(number)
+        page.key("Control+s")
+        page.until("document.querySelector('#do-apply:focus')")
+        page.key("Control+z")
+        page.until("!document.querySelector('#dialog').open")
+        page.until("document.querySelector('#detail textarea').value === ''")
+        page.key("Delete")  # its findings go with it
+        page.until(f"{number} < {there}")
         assert page.run("document.documentElement.scrollWidth") == 390
         assert page.complaints == []
 

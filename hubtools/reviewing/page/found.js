@@ -1,6 +1,6 @@
 // Findings of the whole set, duplicates, and what was set aside.
 "use strict";
-import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf, findingsOf, url, bytes, count, coded } from "./store.js";
+import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf, findingsOf, counted, url, bytes, count, coded } from "./store.js";
 import { show, shows, tried } from "./dialogs.js";
 import { only } from "./filters.js";
 
@@ -9,16 +9,23 @@ import { only } from "./filters.js";
 export function fixes(rule, after, picture = null) {
   const about = state.report?.rules.find((one) => one.id === rule);
   if (!about || !(about.safe || about.unsafe?.length)) return [];
+  const number = counted().get(rule);
+  const fits = (name) => !about.ends?.length || about.ends.some((end) => name.toLowerCase().endsWith(end));
+  const fitting = about.ends?.length ? Object.entries(state.report.pictures).filter(([name, all]) => fits(name) && all.some((found) => found.rule === rule)).length : number;
   const one = picture && about.each ? ["mend", picture.name, rule] : null, all = ["fix", rule];
   const set = (key, value, what) => () => change([[key, value]], what).then(after).catch((error) => tell("note", error.message, "bad"));
-  for (const [key, said] of [[all, about.count > 1 ? `to be fixed, all ${about.count} ` : "to be fixed "], [one, "to be fixed "]])
+  for (const [key, said] of [[all, number > 1 ? `to be fixed, all ${number} ` : "to be fixed "], [one, "to be fixed "]])
     if (key && pendingOf(...key)) return [el("span", { class: "good" }, said), el("button", { click: set(key, null, `do not fix ${rule}`) }, "Do not")];
   const picked = one && state.picked.has(picture.name) ? state.pictures.filter((other) => state.picked.has(other.name) && findingsOf(other).some((found) => found.rule === rule)) : [];
   const some = (unsafe) => () => change(picked.map((other) => [["mend", other.name, rule], { unsafe }]), `fix ${rule} of ${count(picked.length, "picture")}`).then(after).catch((error) => tell("note", error.message, "bad"));
   const made = [], kinds = [...(about.safe ? [[[], `hubtools fix ${about.safe}`]] : []), ...(about.unsafe || []).map((name) => [[name], state.report.names[name] || name])];
-  for (const [key, words] of [[one, "Fix"], [all, about.count > 1 ? `Fix all ${about.count}` : one ? "Fix all" : "Fix"]])
-    for (const [unsafe, title] of key ? kinds : [])
+  for (const key of [one, all])
+    for (const [unsafe, title] of key ? kinds : []) {
+      const many = unsafe.length ? number : fitting;
+      if (!unsafe.length && !(key === one ? fits(picture.name) : fitting)) continue;  // it changes nothing
+      const words = key === one ? "Fix" : many > 1 ? `Fix all ${many}` : one ? "Fix all" : "Fix";
       made.push(el("button", { title, class: key === all && one ? "soft" : "", click: set(key, { unsafe }, `fix ${rule}${key === one ? ` of ${picture.name}` : ""}`) }, [words, ...unsafe].join(": ")));
+    }
   if (picked.length > 1) for (const [unsafe, title] of kinds) made.push(el("button", { title, click: some(unsafe) }, [`Fix ${picked.length} selected`, ...unsafe].join(": ")));
   return made;
 }
@@ -28,8 +35,9 @@ const FINDINGS = "Findings", EXCLUDED = "Excluded pictures";
 export function findings() {
   const report = state.report;
   if (!report) return;
+  const counts = counted();
   const body = report.rules.map((rule) => el("div", { class: `finding ${rule.severity}` },
-    el("strong", {}, rule.id), ` ${rule.title} (${rule.count})`,
+    el("strong", {}, rule.id), ` ${rule.title} (${counts.get(rule.id)})`,
     report.general.filter((one) => one.rule === rule.id).slice(0, 5).map((one) => el("div", { class: "soft" }, coded(`${one.place ? `${one.place}: ` : ""}${one.message}${one.fix ? `; ${one.fix}` : ""}`))),
     rule.safe && el("div", { class: "soft" }, `A fix ${rule.safe}.`),
     (rule.unsafe || []).map((name) => el("div", { class: "soft" }, `${name}: ${report.names[name]}.`)),
@@ -92,10 +100,14 @@ export function excluded() {
   show(EXCLUDED, [el("p", { class: "soft" }, "They lie in .excluded of the folder, with their records; no loader looks there, and no push takes them along."), el("div", { class: "copies" }, rows)]);
 }
 
+function summed() {
+  if (state.report) byId("open-findings").textContent = `Findings ${[...counted().values()].reduce((sum, one) => sum + one, 0).toLocaleString("en")}`;
+}
+on("changed", summed);
 on("judged", () => {
-  const report = state.report, groups = report.groups.length;
+  const groups = state.report.groups.length;
   byId("open-findings").disabled = false;
-  byId("open-findings").textContent = `Findings ${report.rules.reduce((sum, one) => sum + one.count, 0).toLocaleString("en")}`;
+  summed();
   byId("open-copies").hidden = !groups;
   byId("open-copies").textContent = `Duplicates ${groups}`;
 });

@@ -84,6 +84,7 @@ addEventListener("beforeunload", (event) => { if (byId("kept").textContent === "
 // --- keys ----------------------------------------------------------------------------------------
 
 async function back(way) {
+  if (!settled()) note(way === "back" ? "The last change is taken back as soon as what is under way is done." : "It is done again as soon as what is under way is done.");
   const answer = await tried(() => step(way));
   note(answer ? `${way === "back" ? "Taken back" : "Done again"}: ${answer.what}.` : way === "back" ? "There is nothing to take back." : "There is nothing to do again.");
 }
@@ -115,6 +116,7 @@ addEventListener("keydown", (event) => {
   const command = event.ctrlKey || event.metaKey, key = event.key;
   if (command && key.toLowerCase() === "s") { event.preventDefault(); if (!isOpen()) { document.activeElement?.blur(); applying(); } return; }
   const at = event.target, typing = at.closest("textarea, input, select");
+  if (isOpen() && command && !typing && "zy".includes(key.toLowerCase())) byId("dialog").close();  // one sees what is taken back
   if (isOpen() || event.isComposing) return;
   if (typing) {
     if (key === "Escape") { at.blur(); byId("grid").focus(); }

@@ -140,6 +140,19 @@ export function findingsOf(picture) {
   const typed = state.set.captions.map((column) => pendingOf("caption", picture.name, column)?.checks?.findings).find(Boolean);
   return typed ? [...typed, ...found.filter((one) => !state.set.judged.includes(one.rule))].sort((a, b) => WORST.indexOf(a.severity) - WORST.indexOf(b.severity)) : found;
 }
+// How many findings each rule has, with what is pending: captions as they are typed, and pictures
+// that go take theirs along.
+export function counted() {
+  const found = new Map(state.report.rules.map((rule) => [rule.id, rule.count]));
+  const add = (all, sign) => { for (const one of all) found.set(one.rule, (found.get(one.rule) || 0) + sign); };
+  for (const name of new Set([...state.pending.values()].map(({ key }) => key[1]))) {
+    const picture = state.pictures[state.place.get(name)];
+    if (!picture) continue;
+    add(state.report.pictures[name] || [], -1);
+    if (!fateOf(picture)) add(findingsOf(picture), 1);
+  }
+  return found;
+}
 export const url = (kind, picture, ...more) =>
   [kind, state.place.get(picture.name), picture.id, ...more].join("/");
 export const here = () => state.pictures[state.shown[state.here]];
