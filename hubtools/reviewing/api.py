@@ -17,6 +17,7 @@ from hubtools.reviewing.wording import edit_of, over
 
 _LINES = 3000  # of a diff
 _SHOWN = 300  # captions of a preview
+_WORDS = 300  # letters of a caption in a sentence
 
 
 class Api:
@@ -130,8 +131,28 @@ class Api:
         changes = {checked_key(key): self._value(key, value) for key, value in sent["changes"]}
         self._check_there(changes)
         what = str(sent.get("what", "change"))[:200]
-        told = self.session.change(changes, what, joining=sent.get("typing") is True)
-        return self._pending(told)
+        with self.session.lock:
+            crossed = self._crossed(changes, sent.get("seen"))
+            joining = sent.get("typing") is True and not crossed  # undo brings the other's words
+            told = self.session.change(changes, what, joining=joining)
+        shown = {"changes": told, "crossed": crossed, "unkept": self.session.unkept}
+        return Answer.json(shown)
+
+    def _crossed(self, changes: Mapping[Key, Value | None], seen: Any) -> list[list[Any]]:
+        """[key, what it was to become] of captions and points that another page has changed since
+        the one that asks has `seen` their entries; None for what is as in the folder again."""
+        found: list[list[Any]] = []
+        for (key, value), known in zip(
+            changes.items(), seen if isinstance(seen, list) else (), strict=False
+        ):
+            there, absent = self.session.pending.entries.get(key), object()
+            was, now, wanted = (
+                entry.get("after", absent) if isinstance(entry, dict) else absent
+                for entry in (known, there, value)
+            )
+            if key[0] in ("caption", "focus") and now not in (was, wanted):
+                found.append([list(key), None if now is absent else _words(now)])
+        return found
 
     @staticmethod
     def _value(key: Any, value: Any) -> Value | None:
@@ -192,6 +213,12 @@ class Api:
     def _look(self, sent: Mapping[str, Any]) -> Answer:
         self.session.look()
         return Answer.json({"version": self.session.version})
+
+
+def _words(value: Any) -> str:
+    """A caption, or a point, in a sentence."""
+    text = value if isinstance(value, str) else ", ".join(map(str, value or ()))
+    return text if len(text) <= _WORDS else f"{text[:_WORDS]}…"
 
 
 def _done(what: str) -> Answer:

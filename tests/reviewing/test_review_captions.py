@@ -194,6 +194,27 @@ def test_steps_back_and_forth(folder: Path) -> None:
         assert page.get("set")["pending"] == []
 
 
+def test_a_caption_that_another_window_has_changed_is_told(folder: Path) -> None:
+    """The last one stands, told, and undo brings back the words of the other."""
+    key = ["caption", "picture1.png", "text"]
+    with served(folder) as page:
+
+        def typed(text: str, seen: str | None) -> Any:
+            there = None if seen is None else {"before": "x", "after": seen}
+            return page.change([key, {"after": text}], typing=True, seen=[there])["crossed"]
+
+        assert typed("tok a", None) == []
+        assert typed("tok ab", "tok a") == []
+        assert typed("tok z", None) == [[key, "tok ab"]]
+        assert typed("tok zz", "tok z") == []
+        assert typed("tok zz", None) == []  # the same words
+        page.post("back")
+        page.post("back")
+        assert page.get("set")["pending"][0][1]["after"] == "tok ab"
+        page.post("back")
+        assert typed("tok c", "tok ab") == [[key, None]]
+
+
 def test_a_caption_that_another_program_changed_is_a_conflict(folder: Path) -> None:
     with served(folder) as page:
         page.write("picture1.png", "tok, mine")

@@ -20,6 +20,9 @@ function note(text, kind = "", key = "said", ...buttons) {
   if (key === "said" && !kind) setTimeout(() => made.remove(), 6000);
 }
 on("note", note);
+on("crossed", ([, name], words) => note(words === null
+  ? `Another window took its change of ${name} back meanwhile; yours stands now.`
+  : `Another window changed ${name} meanwhile, to “${words}”. Yours stands now; Undo brings the other one.`, "bad", `crossed ${name}`));
 
 let stopped = false;
 on("gone", () => {

@@ -71,8 +71,10 @@ export function take(changes) {
 export function change(changes, what, typing = false) {
   tell("keeping");
   return inLine(async () => {
-    const answer = await post("change", { changes, what, typing });
+    const seen = changes.map(([key]) => pendingOf(...key)?.value ?? null);
+    const answer = await post("change", { changes, what, typing, seen });
     take(answer.changes);
+    for (const [key, words] of answer.crossed) tell("crossed", key, words);
     tell("changed", new Set(changes.map(([key]) => key[1])));
     return answer;
   }).then((answer) => { tell("kept", answer.unkept); return answer; });
