@@ -206,6 +206,8 @@ def _said(done: CiRun, mode: str) -> str:
     if not done.plan.changes:
         return f"{done.plan.repo} is at {done.result.commit[:8]} already: {summary}"
     where = done.pr_url or done.commit_url
+    if done.plan.proposed is not None:
+        return f"{where} is open and holds all of it already: {summary}"
     verb = {"pr": "Proposed", "push": "Pushed", "release": "Released"}[mode]
     return (
         f"{verb} {plural(len(done.plan.changes), 'file')}, {done.result.verified} verified: {where}"

@@ -80,8 +80,7 @@ class PushPlan:
     the repository is; both None for a new one. `sent`: what was sent before. `notes` are sentences
     for the user. `saved`: the file that it was read from, if it was; it then builds on no other
     head. `done`: all of it is in the repository already. `collection`: the one that the repository
-    is put into. `proposed`: the number of an open pull request from here that holds all changes,
-    so that nothing is sent."""
+    is put into. `proposed`: the number of an open pull request that holds all changes."""
 
     root: Path
     repo: str
@@ -221,26 +220,31 @@ def make_plan(
         sent,
         (*_left_out(options.rules), *notes),
         collection=collection,
-        proposed=_proposed(files, sent, repo, repo_type) if options.pr and asked else None,
+        proposed=_proposed(files, sent, repo, repo_type, remote) if options.pr and asked else None,
     )
 
 
 def _proposed(
-    files: Sequence[PlannedFile], sent: Sent, repo: str, repo_type: RepoType
+    files: Sequence[PlannedFile], sent: Sent, repo: str, repo_type: RepoType, remote: Remote
 ) -> int | None:
-    """The open pull request that holds all changes, where all was offered from here before. One
-    that a killed push has left is gone on with instead."""
-    changes = [file for file in files if file.action is not Action.SAME]
-    new = [(file.name, file.content) for file in changes if file.content is not None]
-    offered = all({c.sha256, c.sha1} & {*sent.offered.get(name, ())} for name, c in new)
-    if not changes or not offered or sent.pending is not None:
+    """The open pull request that holds all changes: one that was sent from here, or, as of a clone,
+    one of the same user with no other change. What a killed push has left is gone on with."""
+    changes = {file.name: file for file in files if file.action is not Action.SAME}
+    if not changes or remote.head is None or sent.pending is not None:
         return None
+    new = {name: file.content for name, file in changes.items() if file.content is not None}
+    ours = all({c.sha256, c.sha1} & {*sent.offered.get(name, ())} for name, c in new.items())
+    kept = {name: file.mark for name, file in remote.files.items() if name not in changes}
 
     def holds(there: Mapping[str, RemoteFile]) -> bool:
-        gone = not any(file.content is None and file.name in there for file in changes)
-        return gone and all(name in there and there[name].holds(c) for name, c in new)
+        rest = {name: file.mark for name, file in there.items() if name not in changes}
+        rest |= {n: kept[n] for n in kept if n == ".gitattributes"}  # the Hub adds to that one
+        return (ours or rest == kept) and all(
+            name in there and there[name].holds(new[name]) if name in new else name not in there
+            for name in changes
+        )
 
-    return proposed(repo, repo_type, holds)
+    return proposed(repo, repo_type, holds, mine=not ours)
 
 
 def collection_for(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import islice
 
-from hubtools.hub.client import RemoteFile, remote_files
+from hubtools.errors import HubtoolsError
+from hubtools.hub.client import RemoteFile, owners, remote_files
 from hubtools.hub.commit import Repository
 from hubtools.hub.errors import asking
 
@@ -13,11 +14,23 @@ _MOST = 20  # open pull requests that are looked into
 
 
 def proposed(
-    repo: str, repo_type: str, holds: Callable[[Mapping[str, RemoteFile]], bool]
+    repo: str,
+    repo_type: str,
+    holds: Callable[[Mapping[str, RemoteFile]], bool],
+    *,
+    mine: bool = False,
 ) -> int | None:
     """The number of the newest open pull request whose files, by their names, are those that are
-    looked for; None if none of the newest is."""
+    looked for; None if none of the newest is. `mine`: only those of the token's user are looked
+    into; none if it is nobody's, as that of a workflow."""
+    repository = Repository(repo, repo_type)
+    try:
+        author = owners()[0] if mine else None
+    except HubtoolsError:
+        return None
     with asking(f"pull requests of {repo}"):
-        opened = tuple(islice(Repository(repo, repo_type).open_prs(), _MOST))
+        opened = list(islice(repository.open_prs(), _MOST))
+        if author is not None:
+            opened = [n for n in opened if repository.pr(n).opened.partition(" ")[0] == author]
     found = (one for one in opened if holds(remote_files(repo, repo_type, f"refs/pr/{one}")))
     return next(found, None)

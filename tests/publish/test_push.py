@@ -236,6 +236,12 @@ def test_a_pull_request(local_hub: Hub, run_dir: Path) -> None:
     said = sent.stdout + sent.stderr
     assert "Nothing to push; the pull request #1 is open" in said
     assert "`hf discussions merge me/people 1 --type model`" in said
+    (run_dir / ".hubtools/pushed.json").unlink()  # as in a clone
+    assert send(run_dir, pr=True, overwrite=True).pushed == 0
+    HfApi().upload_file(
+        path_or_fileobj=b"x", path_in_repo="more", repo_id=REPO, revision="refs/pr/1"
+    )
+    assert plan_push(run_dir, REPO, "model", PushOptions(pr=True)).proposed is None
     (run_dir / "NOTICE").write_text("by me and you")
     assert str(send(run_dir, pr=True).pr_url).endswith("/discussions/2")
     HfApi().change_discussion_status(REPO, 2, "closed")
