@@ -14,7 +14,7 @@ from hubtools.cardlinks import loaded_from_here
 from hubtools.cli.output import TYPED, Output
 from hubtools.errors import HubtoolsError
 from hubtools.files import from_here
-from hubtools.findings import Severity
+from hubtools.findings import Severity, plural
 from hubtools.nearest import beside
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def tell_base(out: Output, words: str) -> None:
         out.hint(f"{BASE}: a base model, such as {EXAMPLE_BASE}; {TRY_OFFLINE}")
 
 
-def tell_training(out: Output, project: Project) -> None:
-    """What comes once the pictures are well: a plan of training, or what the run that is there
+def tell_training(out: Output, project: Project, pictures: int) -> None:
+    """What comes once so many pictures are well: a plan of training, or what the run that is there
     waits for."""
     from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
 
@@ -121,7 +121,16 @@ def tell_training(out: Output, project: Project) -> None:
         return  # what reads it says what is wrong
     anew = f"hubtools train{where}{settings} --no-resume --dry-run{base_words(project)}"
     place = project.train.output_dir
-    if (run / LORA_WEIGHTS).is_file():
+    data, took = manifest.dataset, project.train
+    seen = data.images + data.held_out
+    of_all = not (project.dataset.other_folders or took.max_train_samples)
+    if (run / LORA_WEIGHTS).is_file() and of_all and pictures > seen:
+        out.hint(
+            f"the run in {place} has seen {seen:,} of {plural(pictures, 'picture')}; `{anew}` plans"
+            " another, and keeps this one"
+        )
+        out.hint(f"next: {anew}")
+    elif (run / LORA_WEIGHTS).is_file():
         out.hint(f"the run in {place} is finished; `{anew}` plans another, and keeps this one")
         out.hint(f"next: hubtools generate{where}{base_words(project, manifest.base_model.named)}")
     else:

@@ -215,10 +215,16 @@ def _tell_next(
             caption = f"caption{typed} --template {like}" if here else None
             out.hint(f"next: hubtools {_repairing(report, typed, caption)}")
     elif project.file is not None and source is None:
-        tell_training(out, project)
+        tell_training(out, project, _trained_on(report))
     elif here and source is not None and project.file is None:
         trigger = quote(trigger) if trigger else '"(tok)"'
         out.hint(f"next: hubtools init NAME --from {quote(source)} --trigger {trigger}")
+
+
+def _trained_on(report: Report) -> int:
+    """How many pictures a training is given, as the loader sees them; 0 if that is not known."""
+    seen = report.facts.get("loaders", {}).get("auto", {}).get("splits", {})
+    return int(seen.get("train", {}).get("rows", 0))
 
 
 def _repairing(report: Report, typed: str, caption: str | None) -> str:

@@ -18,6 +18,7 @@ from PIL import Image
 from hubtools.cli import output
 from hubtools.cli.following import tell_private, tell_repo
 from hubtools.cli.main import run
+from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
 from hubtools.models.device import is_surely_cpu
 from hubtools.project import load_project
 from hubtools.project_file import to_toml
@@ -44,6 +45,25 @@ def project_at(folder: Path, base: Path | None = None, **train: object) -> Path:
         settings["train"]["pretrained_model_name_or_path"] = str(base)
     (folder / "hubtools.toml").write_text(to_toml(settings))
     return folder
+
+
+@pytest.mark.parametrize(("seen", "held", "anew"), [(2, 0, False), (1, 1, False), (1, 0, True)])
+def test_pictures_that_were_added_since_are_trained_on_next(
+    tmp_path: Path, seen: int, held: int, anew: bool
+) -> None:
+    project_at(tmp_path, MODEL)
+    run_dir = tmp_path / "runs/one"
+    run_dir.mkdir(parents=True)
+    data = DatasetFacts(fingerprint="", images=seen, held_out=held, caption_column="text")
+    RunManifest(
+        name="one", status="finished", started="", dataset=data, train={}, steps=1, epochs=1,
+        seed=0, base_model=BaseModelFacts(id=None, prediction_type="epsilon", family=""),
+    ).write(run_dir)  # fmt: skip
+    (run_dir / "pytorch_lora_weights.safetensors").write_bytes(b"")
+    said = typed("validate", cwd=tmp_path).stderr
+    assert ("has seen 1 of 2 pictures" in said) == anew
+    (words,) = nexts(said)
+    assert words == (["train", "--no-resume", "--dry-run"] if anew else ["generate"])
 
 
 COMMANDS = [
