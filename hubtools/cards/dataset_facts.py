@@ -28,6 +28,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
 from hubtools.findings import plural, shortened
 from hubtools.frontmatter import read_card
+from hubtools.hub.names import repository_named
 from hubtools.layout import CARD, title_of
 from hubtools.lorafile.told import hub_id
 from hubtools.project import Project
@@ -178,11 +179,12 @@ def name_repository(folder: Path, repo: str) -> None:
     run in, if hubtools wrote it so here and nobody changed it since. A card that cannot be read, or
     written, stays: the rules of a push tell of it."""
     with suppress(HubtoolsError, OSError), Root(folder) as root:
+        named = hub_id(repository_named(repo, "dataset"))
         text, memory = read_card_text(root), Memory.read(root)
-        if text is None or memory is None or memory.foreign:
+        if named is None or text is None or memory is None or memory.foreign:
             return
         for block in blocks_of(text):
-            new = block.text.replace('load_dataset(".",', f"load_dataset({json.dumps(repo)},")
+            new = block.text.replace('load_dataset(".",', f"load_dataset({json.dumps(named)},")
             known = memory.blocks.get(block.name) == digest(block.text)
             if block.name == "use" and known and new != block.text:
                 whole = text[block.start : block.end].replace(block.text, new)

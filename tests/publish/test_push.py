@@ -540,3 +540,13 @@ def test_a_project_folder_is_not_taken_for_its_dataset(tmp_path: Path) -> None:
     assert caught.value.hint == f"give '{tmp_path / 'a project/dataset'}'"
     settings.write_text('[dataset]\npath = "."\n')  # the very dataset, its pictures in folders
     assert kind_of(settings.parent) == "dataset"
+
+
+def test_the_card_that_is_sent_names_the_repository(local_hub: Hub, dataset: Path) -> None:
+    hubtools.card(dataset, kind="dataset")
+    assert 'load_dataset(".",' in (dataset / "README.md").read_text()
+    hubtools.plan_push(dataset, REPO, only_shown=True)
+    assert 'load_dataset(".",' in (dataset / "README.md").read_text()  # nothing is changed to look
+    hubtools.push(dataset, f"hf://datasets/{REPO}")
+    sent = Path(hf_hub_download(REPO, "README.md", repo_type="dataset")).read_text()
+    assert f'load_dataset("{REPO}",' in sent
