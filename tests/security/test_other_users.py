@@ -7,11 +7,14 @@ import socket
 import sys
 from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import hubtools
 from hubtools import peers
 from hubtools.dataset.caption.exchange import export_captions
+from hubtools.dataset.packing.write import shard
 from hubtools.journey.init import init
 from hubtools.localhub.door import Door
 from hubtools.localhub.problems import Problem
@@ -61,6 +64,31 @@ def test_copies_of_what_nobody_else_may_read(tmp_path: Path, how: str) -> None:
         "picture0.png": 0o600,
         "picture1.png": (source / "picture1.png").stat().st_mode & 0o777,
     }
+
+
+@pytest.mark.parametrize("how", ["export", "parquet", "webdataset", "sheet"])
+@pytest.mark.parametrize("private", ["metadata.jsonl", "picture1.png", None])
+def test_what_is_made_of_what_nobody_else_may_read(
+    tmp_path: Path, how: Any, private: str | None
+) -> None:
+    source = write_pictures(tmp_path / "source", 2)
+    new = tmp_path / "new"
+    if private:
+        (source / private).chmod(0o600)
+    if how == "export":
+        export_captions(source, new, "kohya")
+        made = sorted(new.rglob("*.txt"))
+    elif how == "sheet":
+        made = [tmp_path / "sheet.png"]
+        hubtools.inspect(source, sheet=made[0])
+    else:
+        shard(source, new, format=how)
+        made = [path for path in (new / "data").rglob("*") if path.is_file()]
+    seen = [path.stat().st_mode & 0o077 == 0 for path in made]
+    if how == "export" and private == "picture1.png":
+        assert seen == [False, True]
+    else:
+        assert set(seen) == {private == "picture1.png" or (private is not None and how != "sheet")}
 
 
 def table_of(folder: Path, theirs: int, ours: int, user: int) -> Path:

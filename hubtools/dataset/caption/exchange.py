@@ -22,6 +22,7 @@ from hubtools.dataset.folder.appearing import (
     appearing,
     check_free,
     copy_own,
+    keep_private,
     own_bytes_checked,
     read_own,
 )
@@ -159,8 +160,9 @@ def export_captions(
     """
     folder, to, settings = Path(folder), Path(to), settings or DatasetSettings()
     check_free(to)
-    for entry in walk(folder).metadata:
-        own_bytes_checked(folder, entry.name)
+    metadata = [entry.name for entry in walk(folder).metadata]
+    for entry in metadata:
+        own_bytes_checked(folder, entry)
     examples = read_examples(folder, settings.caption_column, roles=role_columns(settings))
     trigger = settings.trigger
     subject = re.sub(r"[^\w-]+", "-", trigger or "pictures").strip("-") or "pictures"
@@ -182,6 +184,8 @@ def export_captions(
             place = f"{below}/{name}" if below else name
             copy_own(folder, example.file_name, work, f"{place}{ending}")
             with naming(work.path / f"{place}.txt"), work.create(f"{place}.txt") as file:
+                sources = (*metadata, example.file_name, f"{stem}.txt")
+                keep_private(folder, sources, file)
                 file.write(f"{caption}\n".encode())
     return Exported(to, len(examples), blank, trigger if placed else None, foreign)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -130,6 +130,16 @@ def copy_own(folder: Path, name: str, to: Root, target: str) -> None:
         if (mode := private_mode(source.fileno())) is not None:
             set_mode(copy.fileno(), mode)
         shutil.copyfileobj(source, copy)
+
+
+def keep_private(folder: Path, names: Iterable[str], made: BinaryIO) -> None:
+    """Leave an open file to its owner alone if it is made of files of a folder of which one is
+    that; those that are not there do not count."""
+    for name in names:
+        with suppress(FileNotFoundError), open_own(folder, name) as source:
+            if (mode := private_mode(source.fileno())) is not None:
+                set_mode(made.fileno(), mode)
+                return
 
 
 def read_own(folder: Path, name: str, limit: int) -> bytes:

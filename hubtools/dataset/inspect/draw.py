@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageEnhance
 
+from hubtools.dataset.folder.appearing import keep_private
 from hubtools.dataset.inspect.look import InspectedPicture
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError
@@ -79,6 +80,7 @@ def write_sheet(
         if on_picture is not None:
             on_picture(number + 1, len(shown))
     with replacing(path) as file:
+        keep_private(root, (name for one in shown for name in (one.name, *one.controls)), file)
         sheet.save(file, format="PNG", pnginfo=sheet_mark())
     return len(shown)
 

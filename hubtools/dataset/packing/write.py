@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hubtools.dataset.folder.appearing import read_own
+from hubtools.dataset.folder.appearing import keep_private, read_own
 from hubtools.dataset.packing.plan import Format, PackingPlan, ShardPlan, plan_shards
 from hubtools.dataset.pictures.header import opened, trusted_format
 from hubtools.dataset.shards.opening import open_shard
@@ -262,9 +262,11 @@ def _write(
     prints: list[bytes] = []
     located = 0
     with _placing(root, item.name) as placed:
+        keep_private(plan.root, plan.contents.metadata, placed.file)
         writer = _writer(plan, item, placed.file)
         try:
             for sample in samples:
+                keep_private(plan.root, sample.files.values(), placed.file)
                 pictures = {
                     key: read_own(plan.root, name, PICTURE) for key, name in sample.files.items()
                 }
