@@ -382,7 +382,7 @@ class Session:
                 self.pending.change(again, f"bring {plural(len(again), 'change')} back")
                 self.keep()
         told = f"; {plural(len(again), 'change')} pending again" if again else ""
-        return f"{done.id} is undone{told}."
+        return f"Undone: {plural(len(done.steps), 'file')}{told}."
 
     def go_on(self) -> str:
         """Finish a fix that was interrupted."""

@@ -72,7 +72,7 @@ def test_nothing_is_written_before_apply_and_undo_brings_it_back(folder: Path) -
         assert page.picture("picture1.png")["trigger"] is False
         (fix,) = page.get("history")["fixes"]
         told = page.post("undo", id=fix["id"])
-        assert told["done"] == f"{fix['id']} is undone; 1 change pending again."
+        assert told["done"] == "Undone: 1 file; 1 change pending again."
         assert bytes_of(folder) == before
         ((key, value, _),) = page.get("set")["pending"]  # what was written is not lost
         assert (key[1], value["after"]) == ("picture1.png", "photo of somebody, a red hat")
