@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.project import Project  # noqa: E402
 from hubtools.settings import TrainSettings  # noqa: E402
+from hubtools.training import compiler  # noqa: E402
 from hubtools.training.compiler import check_compile  # noqa: E402
 from hubtools.training.compiling import compile_blocks, repeated_blocks  # noqa: E402
 from hubtools.training.cuda_graph import can_record  # noqa: E402
@@ -47,6 +50,19 @@ def test_a_compiled_run_learns_the_same_and_goes_on_as_if_it_had_not_stopped(
     continued, notes = learned(make_project(**parts))
     assert "Continuing after step 2." in notes
     assert all(torch.equal(whole[name], continued[name]) for name in whole)
+
+
+@pytest.mark.parametrize("said", [None, "/elsewhere"])
+def test_compiled_code_is_kept_where_no_other_user_writes(
+    said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", said or "")
+    if said is None:
+        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path))
+    monkeypatch.setattr(compiler, "_lacks", lambda device: None)
+    compiler.check_compile(TrainSettings(compile_blocks=True), CPU)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == (said or str(tmp_path / "inductor"))
 
 
 class Block(torch.nn.Module):
