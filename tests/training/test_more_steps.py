@@ -214,10 +214,10 @@ def test_names_of_other_programs_are_read(
 ) -> None:
     from hubtools.commands.weights import export
 
-    sd15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    base = short.train.pretrained_model_name_or_path
     ended = state_of(short, 5)
     made = {
-        style: export(short.run_dir / LORA_WEIGHTS, style, to, base_model=sd15).path
+        style: export(short.run_dir / LORA_WEIGHTS, style, to, base_model=base).path
         for style, to in (("kohya", tmp_path / "k.safetensors"), ("peft", tmp_path / "p"))
     }
     made["peft"] /= "adapter_model.safetensors"
