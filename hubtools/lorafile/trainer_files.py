@@ -48,7 +48,7 @@ def trainer_file(folder: Path) -> TrainerFile | None:
         return None
     if not isinstance(content, dict):
         return None
-    process = _process(content)
+    process = process_of(content)
     if process is None:
         base, trigger = content.get("pretrained_model_name_or_path"), None
     else:
@@ -73,8 +73,8 @@ def trigger_in(folders: Iterable[str]) -> str | None:
     return firsts.pop() if len(firsts) == 1 else None
 
 
-def _process(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The first process of a job of ai-toolkit."""
+def process_of(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The first process of a job of ai-toolkit; None if the file is of another trainer."""
     config = content.get("config")
     processes = config.get("process") if isinstance(config, dict) else None
     if isinstance(processes, list) and processes and isinstance(processes[0], dict):

@@ -51,15 +51,6 @@ _OF_SETS = (
 )  # fmt: skip
 
 
-def process_of(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The first process of the job; None if the file is of another trainer."""
-    config = content.get("config")
-    processes = config.get("process") if isinstance(config, dict) else None
-    if isinstance(processes, list) and processes and isinstance(processes[0], dict):
-        return processes[0]
-    return None
-
-
 def read(process: Mapping[str, Any]) -> Config:
     """The settings of a process, and its datasets."""
     found = Config("ai-toolkit")

@@ -13,6 +13,7 @@ from hubtools.journey.trainers import ai_toolkit, everydream, onetrainer, sd_scr
 from hubtools.journey.trainers.config import Config
 from hubtools.journey.trainers.places import place_of
 from hubtools.limits import FRONT_MATTER
+from hubtools.lorafile.trainer_files import process_of
 from hubtools.safe_yaml import load_yaml
 from hubtools.tomltext import toml_value
 
@@ -37,7 +38,7 @@ def read_config(path: Path, home: Path | None = None) -> Config:
             onetrainer.add_concepts(found, content)
             return found
         raise _unknown(path)
-    process = ai_toolkit.process_of(content)
+    process = process_of(content)
     if process is not None:
         return ai_toolkit.read(process)
     if onetrainer.is_one(content):
