@@ -17,26 +17,47 @@ from hubtools.hub.patience import be_patient
 from hubtools.hub.shut import opening
 from hubtools.modelfiles import Pickled
 
-_turn = threading.Lock()
-
 
 @contextmanager
 def opened_alone(shown: str, *, allow_pickle: bool = False) -> Iterator[None]:
     """While the block runs, this thread asks no Hub for anything (`HubtoolsError`, which libraries
     take for a lost connection) and opens no pickle by PyTorch (`Pickled`). `allow_pickle`: it opens
     them by `weights_only`. `shown` is what people call the model."""
-    import torch
-
     be_patient()
-    with _turn:
-        before, torch.load = torch.load, partial(_loaded, torch.load)
+    _guard.begin()
     outer, opening.model = opening.model, (shown, allow_pickle)
     try:
         yield
     finally:
         opening.model = outer
-        with _turn:
-            torch.load = before
+        _guard.end()
+
+
+class _Guard:
+    """In the place of `torch.load` as long as any thread opens a model."""
+
+    def __init__(self) -> None:
+        self._turn, self._opened = threading.Lock(), 0
+        self._before: Any = None
+
+    def begin(self) -> None:
+        import torch
+
+        with self._turn:
+            if not self._opened:
+                self._before, torch.load = torch.load, partial(_loaded, torch.load)
+            self._opened += 1
+
+    def end(self) -> None:
+        import torch
+
+        with self._turn:
+            self._opened -= 1
+            if not self._opened:
+                torch.load = self._before
+
+
+_guard = _Guard()
 
 
 def _loaded(load: Any, file: Any, *places: Any, **options: Any) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ torch = pytest.importorskip("torch")
 
 import diffusers  # noqa: E402
 import transformers  # noqa: E402
+from test_pickles import Canary  # noqa: E402
 
 from hubtools.dataset.caption.model import Captioner  # noqa: E402
 from hubtools.errors import HubtoolsError  # noqa: E402
@@ -23,14 +25,6 @@ from hubtools.modelfiles import Pickled  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.loading import load_pipeline  # noqa: E402
 from hubtools.vision.encoders import load_transformers  # noqa: E402
-
-
-class Canary:
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.write_text, (self.mark, "ran")
 
 
 @pytest.fixture
@@ -76,6 +70,22 @@ def test_pickles_that_a_class_opens_by_itself(
             opens(folder, tiny_base)
     assert torch.load is before
     assert not (tmp_path / "mark").exists()
+
+
+def test_who_is_done_first_leaves_the_others_guarded(tmp_path: Path) -> None:
+    """Threads may open models at the same time, and end in any order."""
+    path = tmp_path / "a.pt"
+    torch.save({"a": torch.ones(2)}, path)
+    before = torch.load
+    first, second = opened_alone("first"), opened_alone("second")
+    first.__enter__()
+    with ThreadPoolExecutor(1) as other:
+        other.submit(second.__enter__).result()
+        first.__exit__(None, None, None)
+        with pytest.raises(Pickled, match="second"):
+            other.submit(torch.load, path).result()
+        other.submit(second.__exit__, None, None, None).result()
+    assert torch.load is before
 
 
 def test_asked_for_it_they_still_run_no_code(tmp_path: Path) -> None:
