@@ -13,12 +13,15 @@ from pathlib import Path
 _ENDINGS = (".exe", ".com") if os.name == "nt" else ("",)
 
 
-def program(name: str) -> str | None:
-    """The full path of the program that people call `name`; None if PATH's absolute folders have
-    none. A name with a folder in it is taken as it is."""
+def program(name: str, folders: str | None = None) -> str | None:
+    """The full path of the program that people call `name`; None if the absolute ones of the
+    folders, which are written as in PATH (default: those of PATH), have none. A name with a folder
+    in it is taken as it is."""
     if len(Path(name).parts) > 1:
         return name if _runs(Path(name)) else None
-    for folder in map(Path, os.environ.get("PATH", os.defpath).split(os.pathsep)):
+    if folders is None:
+        folders = os.environ.get("PATH", os.defpath)
+    for folder in map(Path, folders.split(os.pathsep)):
         for ending in _ENDINGS if folder.is_absolute() else ():
             path = folder / (name if name.lower().endswith(ending) else name + ending)
             if _runs(path):

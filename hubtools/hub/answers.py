@@ -19,7 +19,7 @@ from typing import Any
 from hubtools.errors import HubtoolsError
 from hubtools.hub.marks import check_said
 from hubtools.hub.origins import note_actions
-from hubtools.hub.pace import paced, within
+from hubtools.hub.pace import on_the_way, paced, within
 from hubtools.hub.sizes import SIZES, refuse_without_room, with_room
 from hubtools.limits import ANSWER, JSON_COST, json_cost
 from hubtools.patterns import regex
@@ -78,7 +78,9 @@ def bounded(answer: Any, request: Any) -> Any:
     if (answer.status_code >= 300 or request.method != "GET") and not api:
         most = ANSWER
     blocks: Iterable[bytes] = answer.stream
-    if api:
+    if answer.has_redirect_location:
+        blocks = on_the_way(blocks, request)
+    elif api:
         blocks = within(_LONGEST, blocks, request)
     elif not _LOG.search(request.url.path):
         blocks = paced(blocks, request)

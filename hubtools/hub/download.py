@@ -46,27 +46,16 @@ def fetched(
 
     be_patient()
     check_revision(revision)
-    with intact():
+    with intact(), closed_bars(shown=bar) as kind:
         found = hf_hub_download(
             repo,
             name,
             repo_type=repo_type,
             revision=revision,
             local_files_only=local_only,
-            tqdm_class=None if bar else _unseen(),
+            tqdm_class=kind,
         )
     return Path(found)
-
-
-def _unseen() -> type[Any]:
-    """A class of progress bars of the client that show nothing."""
-    from huggingface_hub.utils.tqdm import tqdm
-
-    class Unseen(tqdm):
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **{**options, "disable": True})  # type: ignore[no-untyped-call]
-
-    return Unseen
 
 
 def snapshot_of(
@@ -96,16 +85,17 @@ def snapshot_of(
 
 
 @contextmanager
-def closed_bars() -> Iterator[type[Any]]:
+def closed_bars(*, shown: bool = True) -> Iterator[type[Any]]:
     """A class of progress bars of the client, which end with this: the client leaves those of a
-    snapshot open, with the cursor in the middle of them."""
+    snapshot open, with the cursor in the middle of them. Unless `shown` they show nothing."""
     from huggingface_hub.utils.tqdm import tqdm
 
     made: list[Any] = []
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+            hidden = {} if shown else {"disable": True}
+            super().__init__(*args, **{**options, **hidden})  # type: ignore[no-untyped-call]
             made.append(self)
 
     try:

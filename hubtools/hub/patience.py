@@ -24,7 +24,7 @@ from hubtools.hub.answers import ask_bounded, bounded
 from hubtools.hub.errors import asking
 from hubtools.hub.marks import check_marks
 from hubtools.hub.origins import refuse_elsewhere, without_leads
-from hubtools.hub.pace import Kept
+from hubtools.hub.pace import Kept, one_wait
 from hubtools.hub.shut import refuse_while_opening
 from hubtools.patterns import regex
 
@@ -150,6 +150,7 @@ def _answered(below: Any, request: Any) -> Any:
     bounds = request.extensions.get("timeout") or {}
     request.extensions["timeout"] = SILENCE | {k: v for k, v in bounds.items() if v is not None}
     refuse_while_opening(request)
+    one_wait(request)
     refuse_elsewhere(request)
     ask_bounded(request, below)
     while True:

@@ -28,6 +28,7 @@ from hubtools.errors import UsageError
 from hubtools.interpreter import code
 from hubtools.localhub.jobtools import lay_out
 from hubtools.localhub.problems import Problem
+from hubtools.programs import program
 
 DONE = ("COMPLETED", "ERROR", "CANCELED")
 MOST = 16  # jobs at a time that a Hub may be allowed
@@ -272,8 +273,7 @@ class Jobs:
         environ |= {"JOB_ID": job.id, "ACCELERATOR": job.spec.flavor}
         words = [*job.spec.command, *job.spec.arguments]
         # the keeper looks for the command where the job would
-        if "/" not in words[0]:
-            words[0] = shutil.which(words[0], path=environ["PATH"]) or words[0]
+        words[0] = program(words[0], environ["PATH"]) or words[0]
         with self._changed:
             if job.ending is not None or self._closed:
                 return job.ending or ("ERROR", "The Hub has stopped.")

@@ -157,6 +157,7 @@ _SOURCES = [
         r"shell\s*=\s*True",
         r"ProcessPoolExecutor",
         r"PYTHONPATH",
+        r"shutil\.which",
     ],
 )
 def test_nobody_starts_python_otherwise(pattern: str) -> None:
@@ -178,6 +179,8 @@ def test_programs_are_not_looked_for_where_one_stands(
     monkeypatch.setenv("PATH", os.pathsep.join(["", ".", "bin", str(tmp_path / "there")]))
     assert programs.program("git") == str(tmp_path / "there/git")
     assert programs.program("svn") is None
+    assert programs.program("svn", str(tmp_path / "here/bin")) is None
+    assert programs.program("git", str(tmp_path / "here")) == str(tmp_path / "here/git")
     monkeypatch.setattr(programs, "_ENDINGS", (".exe", ".com"))
     found = [programs.program(name) for name in ("git", "gs", "gs.exe", "hg")]
     assert found == [None, str(tmp_path / "there/gs.exe"), str(tmp_path / "there/gs.exe"), None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ class Server:
 
     def __init__(self) -> None:
         self.says, self.slow, self.reads = b"", 1 << 30, 1
+        self.then: Callable[[], bytes] | None = None
         self.over = threading.Event()
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
@@ -50,6 +52,8 @@ class Server:
                 asked = at.recv(1 << 16)
                 while len(asked) < self.reads and (more := at.recv(1 << 16)):
                     asked += more
+                if self.then is not None:
+                    self.says = self.then()
                 body = b"" if asked.startswith(b"HEAD") else self.says.partition(b"\r\n\r\n")[2]
                 said = self.says.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" + body
                 at.sendall(said[: self.slow])
@@ -98,6 +102,24 @@ def test_a_head(server: Server, how: str) -> None:
     server.says, server.slow = HEAD + b"X: y\r\n" * 5000 + b"\r\n", 10
     with told("its answer did not begin in"):
         ASKS[how]()
+
+
+# `slow`: the last bytes of heads, or bodies, which an answer to HEAD has not.
+@pytest.mark.parametrize(
+    ("how", "slow"), [("info", 45), ("info", 60), ("file", 45), ("to be read", 60)]
+)
+def test_a_chain_of_redirects(server: Server, how: str, slow: int) -> None:
+    """Each step takes less than the time of one, all of them more."""
+    count = itertools.count()
+
+    def says() -> bytes:
+        onward = b"HTTP/1.1 307 Onward\r\nLocation: /%d\r\n" % next(count)
+        return onward + b"Content-Length: 20\r\n\r\n" + bytes(20)
+
+    server.then, server.slow = says, slow
+    with told("its answer did not begin in"):
+        ASKS[how]()
+    assert next(count) < 20
 
 
 @pytest.mark.parametrize("how", ["file", "to be read"])

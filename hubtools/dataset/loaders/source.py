@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import posixpath
-import shutil
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from hubtools.dataset.pictures.reading import UNREAD, Unreadable, read_picture
 from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
 from hubtools.limits import RECORD_COST, STREAMED
+from hubtools.programs import program
 
 
 @dataclass
@@ -241,7 +241,7 @@ def picture_trouble(data: bytes, *, header_only: bool = False) -> str | None:
             formats = () if starts_as_text(data) else None  # no plug-in need be asked
             with Image.open(io.BytesIO(data), formats=formats) as picture:
                 if picture.format == "EPS" and not header_only:  # a program: it is not run here
-                    there = any(map(shutil.which, ("gs", "gswin32c", "gswin64c")))
+                    there = any(map(program, ("gs", "gswin32c", "gswin64c")))
                     return None if there else "Unable to locate Ghostscript on paths"
                 if not header_only:
                     picture.load()
