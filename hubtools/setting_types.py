@@ -58,7 +58,8 @@ _REPO = regex(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 def _repo_id(value: str) -> str:
     if not _REPO.fullmatch(value) or "--" in value or ".." in value or value.endswith(".git"):
-        raise ValueError("must look like owner/name (letters, digits, - _ .; no -- or ..)")
+        near = f", such as OWNER/{value}" if _REPO.fullmatch(f"a/{value}") else ""
+        raise ValueError(f"must look like owner/name{near} (letters, digits, - _ .; no -- or ..)")
     if len(value) > 96:
         raise ValueError("must be at most 96 characters long")
     return value

@@ -6,14 +6,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from hubtools.cards.escape import hub_file
-from hubtools.cards.merge import Memory, blocks_of, digest, merge, own_words, read_card_text
+from hubtools.cards.merge import Memory, merge, own_words, read_card_text
 from hubtools.dataset.described import Column, read_described, read_packed
 from hubtools.dataset.examples import Example
 from hubtools.dataset.folder.configs import split_configs
@@ -24,11 +23,9 @@ from hubtools.dataset.pictures.facts import PictureFacts, upright
 from hubtools.dataset.pictures.header import kinds
 from hubtools.dataset.rows import role_columns, shots_of
 from hubtools.dataset.text.spoken import NAMES, languages_of
-from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
 from hubtools.findings import plural, shortened
 from hubtools.frontmatter import read_card
-from hubtools.hub.names import repository_named
 from hubtools.layout import CARD, title_of
 from hubtools.lorafile.told import hub_id
 from hubtools.project import Project
@@ -172,26 +169,6 @@ def _named_before(folder: Path) -> str | None:
     with Root(folder) as root:
         found = _LOADED.search(own_words(root).blocks.get("use", ""))
     return hub_id(found[1]) if found else None
-
-
-def name_repository(folder: Path, repo: str) -> None:
-    """Have the code of a dataset's card load from `repo` where it loads from the folder that it is
-    run in, if hubtools wrote it so here and nobody changed it since. A card that cannot be read, or
-    written, stays: the rules of a push tell of it."""
-    with suppress(HubtoolsError, OSError), Root(folder) as root:
-        named = hub_id(repository_named(repo, "dataset"))
-        text, memory = read_card_text(root), Memory.read(root)
-        if named is None or text is None or memory is None or memory.foreign:
-            return
-        for block in blocks_of(text):
-            new = block.text.replace('load_dataset(".",', f"load_dataset({json.dumps(named)},")
-            known = memory.blocks.get(block.name) == digest(block.text)
-            if block.name == "use" and known and new != block.text:
-                whole = text[block.start : block.end].replace(block.text, new)
-                root.write(CARD, (text[: block.start] + whole + text[block.end :]).encode())
-                memory.blocks["use"] = digest(new)
-                memory.write(root)
-                return
 
 
 class _Spoken(NamedTuple):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Sequence
 
 from hubtools.cards.escape import python_literal
 from hubtools.lorafile.companions import Companion, adapter_name
 from hubtools.manifest import SampleRecord
 from hubtools.models.rows import Support
+
+_FETCHES = "from huggingface_hub import hf_hub_download"
+_READS = "from safetensors.torch import load_file"
 
 
 def snippet(
@@ -75,6 +79,16 @@ def snippet(
     return "\n".join(lines)
 
 
+def in_repository(code: str, repo: str) -> str:
+    """The same Python, made without a repository, as it is with one."""
+    place = python_literal(repo)
+    code = re.sub(r"(\bload_(?:lora_weights|textual_inversion))\('\.',", rf"\1({place},", code)
+    code, fetched = re.subn(
+        r"(?m)^(embeddings = load_file)\((['\"].*)\)$", rf"\1(hf_hub_download({place}, \2))", code
+    )
+    return code.replace(_READS, f"{_FETCHES}\n{_READS}") if fetched else code
+
+
 def rescaled(record: SampleRecord | None, indent: str) -> list[str]:
     """The argument that brings the contrast back, if it was."""
     if record is None or not record.guidance_rescale:
@@ -86,8 +100,7 @@ def imports_of(beside: Sequence[Companion], repo: str | None) -> list[str]:
     """What `loading` needs beside diffusers."""
     if not any(None not in one.tokens for one in beside if one.kind == "embedding"):
         return []
-    fetch = ["from huggingface_hub import hf_hub_download"] if repo else []
-    return [*fetch, "from safetensors.torch import load_file"]
+    return [*([_FETCHES] if repo else []), _READS]
 
 
 def adapters_of(beside: Sequence[Companion], weights: str) -> list[str]:

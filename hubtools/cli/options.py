@@ -15,7 +15,7 @@ from hubtools.cli import completion
 from hubtools.cli.following import without_project
 from hubtools.cli.output import Output
 from hubtools.cli.sentences import say
-from hubtools.commands.asked import folder_of, setting_names
+from hubtools.commands.asked import folder_of, setting_names, with_owners
 from hubtools.errors import HubtoolsError
 from hubtools.layout import PROJECT_FILE
 from hubtools.printable import visible
@@ -268,7 +268,7 @@ def _overrides() -> dict[tuple[str, str], Any]:
         if name.startswith("setting__") and value is not None and value != ():
             _, section, key = name.split("__", 2)
             found[section, key] = list(value) if isinstance(value, tuple) else value
-    return found
+    return with_owners(found)
 
 
 def project_in(folder: Path) -> Project:

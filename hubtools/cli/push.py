@@ -15,7 +15,7 @@ from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.trust import trust_option, with_trust
-from hubtools.errors import ExitCode
+from hubtools.errors import ExitCode, UsageError
 from hubtools.findings import plural
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _NAMED = 20  # deleted files that are listed by name
 @click.command("push", cls=SettingsCommand)
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.argument("repo", required=False)
+@click.option("--repo", "named", metavar="REPO", help="The repository; the same as REPO.")
 @kind_option("--type")
 @click.option(
     "--space",
@@ -66,6 +67,7 @@ _NAMED = 20  # deleted files that are listed by name
 def command(
     folder: Path | None,
     repo: str | None,
+    named: str | None,
     kind: Literal["auto", "model", "dataset"],
     space: bool,
     dry_run: bool,
@@ -94,7 +96,10 @@ def command(
     from hubtools.commands.releasing import plan_push, push
     from hubtools.publish.push import Refused
 
-    check_plan_options(plan_file, from_plan, ("folder", "repo"), ("undo",))
+    if None not in (repo, named):
+        raise UsageError(f"REPO and --repo are the same: {repo} or {named}?")
+    repo = repo or named
+    check_plan_options(plan_file, from_plan, ("folder", "repo", "named"), ("undo",))
     if undo:
         return _undo(folder, repo, kind, project, out, space, trust_state, dry_run)
     if from_plan is not None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
 from hubtools.nearest import nearest
+from hubtools.patterns import regex
 from hubtools.project import Project, load_project
 from hubtools.settings import SECTIONS, DatasetSettings, aliases_of
 
@@ -19,6 +20,8 @@ ProjectLike = Project | DatasetSettings | StrPath | None
 Progress = Callable[[int, int], None]
 Note = Callable[[str], None]
 T = TypeVar("T")
+
+_NAME = regex(r"[A-Za-z0-9][\w.-]*")
 
 # Sections of the settings (or one key of a section) that a command takes as options, and its
 # function as arguments.
@@ -111,6 +114,20 @@ def settings_of(command: Callable[..., Any]) -> dict[str, tuple[str, str]]:
     return found
 
 
+def with_owners(settings: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    """The settings that were given to a command, {(section, key): value}: of repositories called by
+    a name alone with the token's own account in front, as `push` reads them. Raises `UsageError` if
+    there is no token for such a name."""
+    from hubtools.hub.client import full_repo_id
+
+    return {
+        place: full_repo_id(value)
+        if place[1] == "repo" and isinstance(value, str) and _NAME.fullmatch(value)
+        else value
+        for place, value in settings.items()
+    }
+
+
 def project_of(
     command: Callable[..., Any], project: ProjectLike, settings: Mapping[str, Any]
 ) -> Project:
@@ -124,6 +141,7 @@ def project_of(
             hint = f"; did you mean {near}?" if near else ""
             raise TypeError(f"{command.__name__}() has no argument {name!r}{hint}")
         overrides[known[name]] = value
+    overrides = with_owners(overrides)
     if isinstance(project, DatasetSettings):
         project = Project(dataset=project)
     if isinstance(project, Project):

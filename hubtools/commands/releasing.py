@@ -247,7 +247,7 @@ def plan_push(
     """What `push` would do; its `report` says whether the P rules object. `release` is a version,
     which becomes the tag of the commit. `write_baseline`: what they find is known from now on, but
     for what guards secrets and the work of others. `only_shown`: it is not for a push, and needs
-    neither token nor network; else the code of a dataset's card names `repo`. `plan_file`: the plan
+    neither token nor network; else the code of the card names `repo`. `plan_file`: the plan
     is written there too. `from_plan`: what the plan in this file says, on the folder and the
     repository as they are. `space`: push a demo of the LoRA, which is written into `RUN/space`, as
     a Space (default: called as the LoRA, and `-demo`)."""
@@ -290,10 +290,10 @@ def plan_push(
     if space:
         made = plan_space(source, target, project, options, trust_state, only_shown)
     else:
-        if repo_type == "dataset" and not only_shown:
-            from hubtools.cards.dataset_facts import name_repository
+        if repo_type != "space" and not only_shown:
+            from hubtools.cards.addressed import name_repository
 
-            name_repository(source, target)
+            name_repository(source, target, repo_type)
         made = make(
             source, target, repo_type, options, trust_state=trust_state, only_shown=only_shown
         )

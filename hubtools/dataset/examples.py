@@ -25,6 +25,7 @@ from hubtools.dataset.metadata.roles import (
     names_files,
     roles_of,
 )
+from hubtools.dataset.metadata.sidecars import how_to_caption
 from hubtools.dataset.rows import role_columns
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.names import where_pictures_are
@@ -176,7 +177,7 @@ class Reading:
         if not self.metadata and self.prompt is None:
             raise HubtoolsError(
                 f"{self.folder} has no metadata.jsonl: there are no captions to train on.",
-                hint=f"write one JSON object a line with file_name and a caption; {self._more}",
+                hint=how_to_caption(self.folder, self.listing),
                 code="file-not-found",
             )
         splits = self.loaded.splits

@@ -333,6 +333,7 @@ def full_repo_id(name: str) -> str:
 
     if os.environ.get("HF_OIDC_RESOURCE") or get_token() is None:
         raise UsageError(
-            f"{name} has no owner.", hint="write it as owner/name, or log in: `hf auth login`"
+            f"{name} has no owner.",
+            hint=f"write it as OWNER/{name}, or log in: `hf auth login`",
         )
     return f"{owners()[0]}/{name}"

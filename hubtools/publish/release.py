@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal, NamedTuple
 from hubtools.cardforms import violations_at
 from hubtools.cardschema import Violation
 from hubtools.dataset.folder.listing import PUT_PICTURES, Entry, Listing, walk
+from hubtools.dataset.metadata.sidecars import how_to_caption
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.sources.names import is_shard
 from hubtools.errors import HubtoolsError
@@ -202,12 +203,12 @@ def kind_of(folder: Path) -> Literal["model", "dataset"]:
     listing = walk(folder)
     if listing.metadata or any(map(is_shard, listing.entries)):
         return "dataset"
-    raise HubtoolsError(
-        f"{folder} holds neither a LoRA nor a dataset.",
-        hint="put a LoRA (.safetensors) or pictures with a metadata file into it; or say which it"
-        " is: --type, of `hubtools card` --kind",
-        code="wrong-kind",
-    )
+    holds = "neither a LoRA nor a dataset"
+    hint = "put a LoRA (.safetensors) or pictures with a metadata file into it; or say which it is"
+    if listing.pictures:
+        holds = "pictures without a metadata file, and no LoRA"
+        hint = f"{how_to_caption(folder, listing)}; without captions say what it is"
+    raise HubtoolsError(f"{folder} holds {holds}.", hint=f"{hint}: --type", code="wrong-kind")
 
 
 def _check_no_project(folder: Path) -> None:

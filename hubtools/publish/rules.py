@@ -155,7 +155,7 @@ def refused_card(release: Release) -> Iterator[Problem]:
 def code_of_here(release: Release) -> Iterator[Problem]:
     """`load_lora_weights(".")` finds the LoRA in this folder, and nothing where a reader runs it;
     `load_dataset(".")` likewise. `hubtools card` writes it so while no repository is known. A push
-    of a dataset names the repository in the code that `hubtools card` wrote, if nobody changed it.
+    names the repository in the code that `hubtools card` wrote, if nobody changed it.
 
     Fix: `hubtools card FOLDER --repo OWNER/NAME`, or set model.repo or dataset.repo in
     hubtools.toml. In code of your own, write OWNER/NAME in place of the dot.

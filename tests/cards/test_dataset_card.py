@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 import hubtools
-from hubtools.cards.dataset_facts import name_repository
+from hubtools.cards.addressed import name_repository
 from hubtools.cards.render import write_dataset_card
 from hubtools.cards.rules import check_card
 from hubtools.dataset.text.spoken import NAMES, language_of, languages_of
@@ -206,7 +206,7 @@ def test_a_push_names_the_repository_in_the_code_that_hubtools_wrote(tmp_path: P
     mine = text.replace(dot, "my_own(load_dataset)(split")
     for there, after in ((mine, mine), (text, text.replace(dot, named))):
         (root / "README.md").write_text(there)
-        name_repository(root, "me/cats")
+        name_repository(root, "me/cats", "dataset")
         assert (root / "README.md").read_text() == after
     # it is remembered, and hubtools' own as before
     assert named in card(root)[0]
@@ -214,7 +214,7 @@ def test_a_push_names_the_repository_in_the_code_that_hubtools_wrote(tmp_path: P
     assert 'load_dataset("me/dogs", split' in again
     assert front["pretty_name"] == "dogs"
     (root / "README.md").unlink()
-    name_repository(root, "me/cats")  # nothing to do, and no error
+    name_repository(root, "me/cats", "dataset")  # nothing to do, and no error
 
 
 @pytest.mark.parametrize(

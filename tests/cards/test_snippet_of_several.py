@@ -13,9 +13,10 @@ import torch
 from huggingface_hub import HfApi
 from safetensors.torch import save_file
 
+from hubtools.cards.addressed import name_repository
 from hubtools.cards.render import write_model_card
 from hubtools.cards.rules import check_card
-from hubtools.cards.snippet import snippet
+from hubtools.cards.snippet import in_repository, snippet
 from hubtools.localhub.server import Hub
 from hubtools.lorafile.companions import companions
 from hubtools.project import Project
@@ -55,6 +56,8 @@ def test_every_file_is_loaded(local_hub: Hub, tiny_base: Path, tmp_path: Path) -
     HfApi().create_repo("me/face", exist_ok=True)
     HfApi().upload_folder(folder_path=root, repo_id="me/face")
     code = snippet(str(tiny_base), "me/face", "face.safetensors", None, "tok", None, beside)
+    nowhere = snippet(str(tiny_base), None, "face.safetensors", None, "tok", None, beside)
+    assert in_repository(nowhere, "me/face") == code == in_repository(code, "me/other")
     scope: dict[str, Any] = {}
     exec(code.partition("image = pipeline(")[0], scope)  # noqa: S102
     pipeline = scope["pipeline"]
@@ -83,3 +86,13 @@ def test_the_card_tells_of_all_files(run_dir: Path, project: Project, make_lora_
     assert check_card(run_dir, "model").ok
     alone = write_model_card(run_dir, project).text
     assert "light.safetensors" not in alone
+
+
+def test_a_push_names_the_repository_in_the_code(run_dir: Path, project: Project) -> None:
+    nowhere = project.with_settings({("model", "repo"): None})
+    text = write_model_card(run_dir, nowhere).text
+    assert "load_lora_weights('.'," in text
+    name_repository(run_dir, "me/late", "model")
+    sent = (run_dir / "README.md").read_text()
+    assert sent == text.replace("load_lora_weights('.',", "load_lora_weights('me/late',")
+    assert "'me/late'" in write_model_card(run_dir, nowhere).text  # it is remembered

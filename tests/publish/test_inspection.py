@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import hubtools
 from hubtools.errors import HubtoolsError
@@ -87,6 +88,16 @@ def test_what_a_killed_write_left_is_no_weight_file(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(HubtoolsError, match="neither a LoRA nor a dataset"):
         kind_of(tmp_path)
+
+
+def test_pictures_without_metadata_are_told_what_writes_it(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    for advice in ("`hubtools review", "`hubtools fix"):
+        with pytest.raises(HubtoolsError, match="pictures without a metadata file") as caught:
+            kind_of(tmp_path)
+        assert str(caught.value.hint).startswith(f"{advice} {tmp_path}`")
+        assert str(caught.value.hint).endswith("say what it is: --type")
+        (tmp_path / "a.txt").write_text("a cat")
 
 
 def test_shards_are_a_dataset_to_every_command(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_push_plans_sends_and_says_where(local_hub: Hub, run_dir: Path, tmp_path
     sent = cli("push", "--from-plan", tmp_path / "p.json", "-q")
     assert sent.returncode == 0, sent.stderr
     assert sent.stdout == f"{local_hub.url}/me/people\n"
-    again = cli("push", run_dir, "me/people", "--format", "json")
+    again = cli("push", run_dir, "--repo", "me/people", "--format", "json")
     assert json.loads(again.stdout)["commit"] == HfApi().model_info("me/people").sha
 
 
@@ -73,7 +73,7 @@ def test_push_plans_sends_and_says_where(local_hub: Hub, run_dir: Path, tmp_path
     [
         (("nowhere",), 1, "no folder nowhere"),
         (("me/lora",), 1, "hubtools push FOLDER me/lora"),
-        (("{run}/images",), 1, "neither a LoRA nor a dataset"),
+        (("{run}/images",), 1, "no LoRA"),
         (("{run}",), 2, "No repository is set"),
         (("{run}", "not a repo"), 2, "cannot be the name"),
         (("{run}", "me/x", "--keep-snapshots", "some"), 2, "none"),

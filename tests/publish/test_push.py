@@ -550,3 +550,7 @@ def test_the_card_that_is_sent_names_the_repository(local_hub: Hub, dataset: Pat
     hubtools.push(dataset, f"hf://datasets/{REPO}")
     sent = Path(hf_hub_download(REPO, "README.md", repo_type="dataset")).read_text()
     assert f'load_dataset("{REPO}",' in sent
+    hubtools.card(
+        dataset, kind="dataset", repo="late"
+    )  # the owner is that of the token, as of push
+    assert 'load_dataset("me/late",' in (dataset / "README.md").read_text()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 
 from hubtools.causes import is_out_of_reach
 from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.text.codepages import decode_text, decoded_as, odd_texts
 from hubtools.errors import HubtoolsError
+from hubtools.files import StrPath
 from hubtools.limits import SIDECAR
 
 SIDECARS = (".txt", ".caption", ".json")
@@ -33,6 +35,17 @@ def texts_beside(listing: Listing) -> Iterator[tuple[str, bytes]]:
             except OSError as error:
                 if not is_out_of_reach(error):
                     raise
+
+
+def how_to_caption(folder: StrPath, listing: Listing) -> str:
+    """What makes a metadata file for the pictures of a folder that has none, as it is typed."""
+    place = quote(str(folder))
+    if next(texts_beside(listing), None) is not None:
+        return f"`hubtools fix {place}` writes metadata.jsonl of the captions beside the pictures"
+    return (
+        f"`hubtools review {place}` is a page to write captions on; `hubtools caption {place}"
+        " --template 'a photo'` writes one for all"
+    )
 
 
 def decoded_all(
