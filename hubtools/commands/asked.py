@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
 from hubtools.nearest import nearest
-from hubtools.patterns import regex
 from hubtools.project import Project, load_project
 from hubtools.settings import SECTIONS, DatasetSettings, aliases_of
 
@@ -20,8 +19,6 @@ ProjectLike = Project | DatasetSettings | StrPath | None
 Progress = Callable[[int, int], None]
 Note = Callable[[str], None]
 T = TypeVar("T")
-
-_NAME = regex(r"[A-Za-z0-9][\w.-]*")
 
 # Sections of the settings (or one key of a section) that a command takes as options, and its
 # function as arguments.
@@ -122,7 +119,10 @@ def with_owners(settings: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str]
 
     return {
         place: full_repo_id(value)
-        if place[1] == "repo" and isinstance(value, str) and _NAME.fullmatch(value)
+        if place[1] == "repo"
+        and isinstance(value, str)
+        and value[:1].isalnum()
+        and "/" not in value
         else value
         for place, value in settings.items()
     }
