@@ -1,5 +1,5 @@
 # Everything sets itself up: a bare machine needs Python 3.11+, make and git.
-PYTHON ?= python3
+PYTHON ?= $(shell tools/interpreter.sh)
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check
@@ -27,8 +27,9 @@ help: ## list the targets
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once; a few minutes, mostly PyTorch) ..."
-	@$(PYTHON) -c 'import sys; sys.exit("hubtools needs Python 3.11 or newer; set PYTHON=python3.x") if sys.version_info < (3, 11) else None'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || { python="$(PYTHON)" && \
+	"$$python" -c 'import sys; sys.exit("hubtools needs Python 3.11 or newer; set PYTHON=python3.x") if sys.version_info < (3, 11) else None' && \
+	"$$python" -m venv $(VENV); }
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@$(BIN)/python -c 'import hubtools, torch, diffusers, starlette, pytest'
 	@touch $@
