@@ -1,13 +1,18 @@
-"""What a stranger's project may not tell wandb, which reads settings of the working directory."""
+"""What a stranger's project may not tell wandb, which reads settings of the working directory and
+writes through links in a run folder."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hubtools.errors import HubtoolsError
-from hubtools.training.trackers.wandb import check_settings_here
+from hubtools.rooted import Root
+from hubtools.training.trackers.kinds import About
+from hubtools.training.trackers.wandb import Wandb, check_settings_here
 
 
 @pytest.mark.parametrize("folder", ["wandb", ".wandb"])
@@ -38,3 +43,22 @@ def test_what_is_harmless_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "wandb").mkdir()
     (tmp_path / "wandb/settings").write_text("[default]\nmode = offline\nproject = x\n")
     check_settings_here()
+
+
+@pytest.mark.parametrize("link", ["logs", "logs/wandb", "logs/.wandb"])
+def test_what_it_writes_stays_in_the_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    """wandb removes a `debug.log` that it finds where it writes, whatever that is."""
+    run, victim, asked = tmp_path / "run", tmp_path / "victim", []
+    (run / link).parent.mkdir(parents=True)
+    victim.mkdir()
+    (run / link).symlink_to(victim)
+    wandb = SimpleNamespace(init=lambda **options: asked.append(options))
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    monkeypatch.delenv("WANDB_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with Root(run) as root, pytest.raises(HubtoolsError):
+        Wandb(print).begin(root, About("p", "run", "run-1", "logs", {}))
+    assert asked == []
+    assert list(victim.iterdir()) == []

@@ -43,6 +43,17 @@ def check_settings_here() -> None:
             )
 
 
+def check_place(root: Root, folder: str) -> None:
+    """Raise `HubtoolsError` unless what wandb writes lands in `folder` of the run in `root`: it
+    follows links there, and removes what it finds under the names of its own."""
+    if root.exists(dotted := f"{folder}/.wandb") or root.is_link(dotted):
+        raise HubtoolsError(
+            f"{root.path / dotted} is there, which wandb would write into",
+            hint=f"remove it; what wandb writes of a run lies in {folder}/wandb",
+        )
+    root.mkdir(f"{folder}/wandb")
+
+
 class Wandb:
     """Scalars, samples and the settings. What it finds out by itself (host, user, command line,
     code, git, packages, environment) is turned off."""
@@ -52,9 +63,11 @@ class Wandb:
 
     def begin(self, root: Root, about: About) -> Reported:
         """Open the run, or the one of the same id again; without network, offline. Raises
-        `HubtoolsError` where settings in the working directory would lead it elsewhere."""
+        `HubtoolsError` where settings in the working directory, or links in the run folder, would
+        lead it elsewhere."""
         check_settings_here()
-        root.mkdir(about.folder)
+        if not os.environ.get("WANDB_DIR"):
+            check_place(root, about.folder)
         self._note = Note(root, f"{about.folder}/wandb-reported.json", about.id)
         self._run = self._open(root, about)
         return self._note.reported
