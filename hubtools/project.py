@@ -145,16 +145,14 @@ class Project(Section):
     def to_draw_from(self, section: str, key: str, name: str, so: str = "drawn") -> Path | None:
         """The file or folder `name` of a setting, for what is made from it (`so`), and may be
         published then; None if there is none. One that the command line names may lie here or in
-        the project. Raises `UsageError` as `to_change`.
+        the project. Raises `UsageError` as `to_change`, whether there is something or not.
         """
-        unsaid = self._only_in_file(section, key)
-        for path in (self.at(name),) if unsaid else (Path(name), self.at(name)):
-            if not path.exists():
-                continue
-            if unsaid and not self.is_own(path):
+        if self._only_in_file(section, key):
+            path = self.at(name)
+            if not self.is_own(path):
                 raise self._leads_out(section, key, name, f"nothing is {so} from it")
-            return path
-        return None
+            return path if path.exists() else None
+        return next((one for one in (Path(name), self.at(name)) if one.exists()), None)
 
     def _only_in_file(self, section: str, key: str) -> bool:
         """Whether neither the command line, the environment nor the caller has set it."""
@@ -164,8 +162,10 @@ class Project(Section):
     def _leads_out(self, section: str, key: str, value: str, so: str) -> UsageError:
         path = self.at(value)
         where = f"{self._file}: {section}.{key} is" if self._file else f"{section}.{key} is"
+        end = Path(os.path.normpath(path))  # no link outside is told
+        end = path.resolve() if end.is_relative_to(self._root) else end
         return UsageError(
-            f"{where} {value!r}, which leads out of the project's folder to {path.resolve()};"
+            f"{where} {value!r}, which leads out of the project's folder to {end};"
             f" {so} because a file says so.",
             hint=_say_it(section, key, path),
             code="bad-setting",

@@ -35,6 +35,8 @@ def launch_slurm(
     project = project_of(launch_slurm, project, settings)
     cluster = Cluster(nodes, gpus, time, partition, account, cpus)
     name_of_base(project)
+    if project.dataset.repo is None:
+        project.to_draw_from("dataset", "path", project.dataset.path, "trained")
     if project.dataset.repo is None and not project.dataset_dir.is_dir():
         raise UsageError(
             f"There is no folder {project.dataset_dir} to train on.",

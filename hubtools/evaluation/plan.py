@@ -232,6 +232,7 @@ def measured_on(
     if given is None:
         apart = _held_out_by(run_dir, real, project.train.max_train_samples)
         return (apart, True) if apart else (list(real)[:16], False)
+    project.to_draw_from("evaluate", "held_out", given)
     folder = project.at(given)
     if not folder.is_dir():
         raise UsageError(
@@ -240,7 +241,6 @@ def measured_on(
             code="file-not-found",
             missing=folder,
         )
-    project.to_draw_from("evaluate", "held_out", given)
     return read_examples(
         folder, project.dataset.caption_column, any_split=True, roles=role_columns(project.dataset)
     ), True

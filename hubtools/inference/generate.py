@@ -49,9 +49,11 @@ def _silent(sentence: str) -> None:
 
 def _prompts(project: Project) -> tuple[list[str], list[Example]]:
     """`samples.prompts`, else captions of the dataset, else none; and the rows of those."""
-    if project.samples.prompts or not project.dataset_dir.is_dir():
+    if project.samples.prompts:
         return list(project.samples.prompts), []
     project.to_draw_from("dataset", "path", project.dataset.path)
+    if not project.dataset_dir.is_dir():
+        return [], []
     examples = read_examples(
         project.dataset_dir, project.dataset.caption_column, roles=role_columns(project.dataset)
     )

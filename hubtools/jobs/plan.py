@@ -274,6 +274,8 @@ def _pictures(
 ) -> TrainingPictures:
     """Those on the Hub, judged; they must be those that lie here, if any do."""
     repo, here = project.dataset.repo, project.dataset_dir
+    if not from_hub:
+        project.to_draw_from("dataset", "path", project.dataset.path, "trained")
     if repo is None:
         name = here.name if here.is_dir() else "DIR"
         raise UsageError(

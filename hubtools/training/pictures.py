@@ -62,6 +62,8 @@ def find_pictures(
     """
     settings = project.dataset
     folder, repo, revision = project.dataset_dir, settings.repo, None
+    if not from_hub:
+        project.to_draw_from("dataset", "path", settings.path, "trained")
     if from_hub or not folder.is_dir():
         if repo is None:
             raise UsageError(
@@ -72,8 +74,6 @@ def find_pictures(
             )
         reporter.note(f"Pictures: {repo} on the Hub.")
         folder, revision = fetch_dataset(repo, settings.revision)
-    else:
-        project.to_draw_from("dataset", "path", settings.path, "trained")
     for name in settings.other_folders:
         project.to_draw_from("dataset", "other_folders", name, "trained")
     examples, sizes = _read(project, folder, settings, reporter, skip_validation)

@@ -4,6 +4,7 @@ something out of that folder."""
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from hubtools.project import Project, load_project
 from hubtools.rooted import LeadsOut, Root
 from hubtools.training.pictures import find_pictures
 from hubtools.training.runfolder import move_aside
+from hubtools.training.start import find_start
 from tests.drawing import write_pictures
 from tests.planning import forged
 from tests.typed import typed
@@ -203,6 +205,44 @@ def test_nothing_outside_is_trained_on(tmp_path: Path, outside: Path, way: str) 
         mine = load_project(folder, said)
         found = find_pictures(mine, silent(), from_hub=False, skip_validation=True)
         assert len(found.examples) == 2
+
+
+def _trained(one: Project) -> object:
+    return find_pictures(one, silent(), from_hub=False, skip_validation=True)
+
+
+SAID: dict[str, Callable[[Project], object]] = {
+    "dataset.path": _trained,
+    "dataset.path drawn": _prompts,
+    "dataset.path measured": _real,
+    "dataset.other_folders": _trained,
+    "train.class_data_dir": _trained,
+    "evaluate.held_out": lambda one: measured_on(one, [], one.root),
+    "samples.validation_images": lambda one: found_image(one, one.samples.validation_images[0]),
+    "train.init_from": lambda one: find_start(one, one.root),
+    "train.output_dir": lambda one: one.run_to_train,
+}
+
+
+@pytest.mark.parametrize("setting", SAID)
+def test_whether_something_is_outside_is_not_told(
+    tmp_path: Path, outside: Path, setting: str
+) -> None:
+    """The same sentence for a folder, a link and nothing at all."""
+    folder = write_pictures(tmp_path / "ds" / "dataset", 2).parent
+    (tmp_path / "linked").symlink_to(outside / "picture0.png")
+    key = setting.split()[0].partition(".")[2]
+    listed = key in ("other_folders", "validation_images")
+    told = []
+    for name in ("outside", "nothing", "linked"):
+        value = f'["../{name}"]' if listed else f'"../{name}"'
+        prior = "with_prior_preservation = true\n" if key == "class_data_dir" else ""
+        project(folder, f"[{setting.partition('.')[0]}]\n{prior}{key} = {value}\n")
+        with pytest.raises(UsageError) as caught:
+            SAID[setting](load_project(folder))
+        told.append(f"{caught.value} {caught.value.hint}".replace(f"/{name}", "/X"))
+    assert len(set(told)) == 1
+    assert f"leads out of the project's folder to {tmp_path}/X;" in told[0]
 
 
 @pytest.mark.parametrize("way", ["path", "link"])
