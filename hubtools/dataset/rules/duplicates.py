@@ -13,6 +13,9 @@ from hubtools.dataset.rules.book import DATASET_RULES, some
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 
+_UNLESS_MEANT = "keep one of them, unless the difference is meant"
+_TURNED = "--mirrored-copies finds mirrored and rotated copies, too"
+
 
 def _copies(
     view: Dataset, *grades: Grade, turned: bool = False
@@ -90,21 +93,24 @@ def near(view: Dataset) -> Iterator[Problem]:
     """The same picture at another size, quality or brightness: it is trained twice as much, and
     the worse copy pulls the better one down. Copies are found by a perceptual hash and compared
     pixel by pixel before they are told. Pictures that are the same but for a part (a watermark,
-    another expression) may be meant so, and give a note only.
+    another expression) may be meant so, and give a note only. Mirrored and rotated copies are
+    looked for with --mirrored-copies (dataset.mirrored_copies) only, and are D405.
 
     Fix: keep the best; `hubtools fix --only PICTURE --unsafe delete-near-duplicates` removes one
     copy with its record; dataset.near_radius = -1 if they are meant to be there.
     """
+    more = "" if view.settings.mirrored_copies else f"; {_TURNED}"
     for group, copies in _copies(view, Grade.COPY):
         yield Problem(
             f"nearly the same picture as {some(_names(copies))}",
-            f"{_keep(view, group.best, copies)}{_typed(view, group.best, copies)}",
+            f"{_keep(view, group.best, copies)}{_typed(view, group.best, copies)}{more}",
             group.best,
         )
+        more = ""  # said once
     for group, copies in _copies(view, Grade.ALIKE):
         yield Problem(
             f"the same as {some(_names(copies))}, but for a part",
-            "keep one of them, unless the difference is meant",
+            _UNLESS_MEANT,
             group.best,
             severity=Severity.INFO,
         )
@@ -130,19 +136,30 @@ def across_splits(view: Dataset) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D405", "A picture is a mirrored or rotated copy of another", Severity.WARNING)
 def mirrored(view: Dataset) -> Iterator[Problem]:
-    """Looked for if dataset.mirrored_copies is set. Mirrored copies teach that a parting, a scar or
-    a logo may be on either side; random_flip does the same to all pictures, if it is wanted.
+    """Looked for with --mirrored-copies (dataset.mirrored_copies) only. Mirrored copies teach that
+    a parting, a scar or a logo may be on either side; random_flip does the same to all pictures, if
+    it is wanted. Those that are the same but for a part are a note.
 
     Example: a.png, and a-mirrored.png that was made of it to have more pictures
     Fix: keep the one that is right.
     """
     for group, copies in _copies(view, Grade.COPY, Grade.PIXELS, turned=True):
-        how = sorted({TURNS[copy.turn] for copy in copies})
         yield Problem(
-            f"the same picture as {some(_names(copies))}, {' or '.join(how)}",
+            f"the same picture as {some(_names(copies))}, {_how(copies)}",
             _keep(view, group.best, copies),
             group.best,
         )
+    for group, copies in _copies(view, Grade.ALIKE, turned=True):
+        yield Problem(
+            f"the same as {some(_names(copies))}, {_how(copies)}, but for a part",
+            _UNLESS_MEANT,
+            group.best,
+            severity=Severity.INFO,
+        )
+
+
+def _how(copies: list[Copy]) -> str:
+    return " or ".join(sorted({TURNS[copy.turn] for copy in copies}))
 
 
 @DATASET_RULES.rule(

@@ -769,6 +769,10 @@ def test_copies_but_for_a_part_are_a_note(good: Path, settings: DatasetSettings)
     (finding,) = found(good, settings)
     assert (finding.rule, finding.severity) == ("D403", Severity.INFO)
     assert found(good, settings, near_radius=-1) == []
+    copied(lambda original: marked(original).transpose(Image.Transpose.ROTATE_90))(good)
+    (finding,) = found(good, settings, mirrored_copies=True)
+    assert (finding.rule, finding.severity) == ("D405", Severity.INFO)
+    assert finding.message.endswith("turned by 90 degrees, but for a part")
 
 
 def test_who_states_rights_is_told_of_reservations(good: Path, settings: DatasetSettings) -> None:
