@@ -6,12 +6,10 @@ it was trained on, which is nobody's to publish but their owner's.
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
 from dataclasses import dataclass
 
 from hubtools.cards.model_card import GALLERY_LIMIT
-from hubtools.inference.png import TEXT_KEY
+from hubtools.parameters import parameters_in
 from hubtools.patterns import regex
 from hubtools.rooted import Root
 
@@ -23,10 +21,7 @@ _STEP = regex(r"(?:.*_)?(?:e(\d{6})_\d\d_.*|(\d{6})_\d\d_.*|_(\d{9})_\d+|step_(\
 # What names a LoRA to A1111 and its kin, and is a word to all others.
 _NETWORK = regex(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>\s*,?")
 _MOST = 100_000  # bytes of a prompt
-_FORMATS = ("PNG", "JPEG", "WEBP")
-# Where they stand in EXIF, with 8 bytes before that say how they are written (EXIF 2.32, 4.6.5).
-_EXIF, _USER_COMMENT = 0x8769, 0x9286
-_CODES = {b"ASCII\0\0\0": "latin-1", b"UNICODE\0": "utf-16-be", bytes(8): "utf-8"}
+_BEHIND = regex(r"\n(?:Negative prompt|Steps): ")
 _LONGEST = 1_000  # letters of one that is shown
 
 
@@ -74,37 +69,7 @@ def _prompt(root: Root, name: str) -> str | None:
     if root.is_file(beside):
         text = root.read(beside, _MOST).decode("utf-8", "replace")
     else:
-        text = _parameters(root, name)
+        with root.open(name) as file:
+            text = _BEHIND.split(parameters_in(file), maxsplit=1)[0]
     line = " ".join(_NETWORK.sub(" ", text).split()).removesuffix(",").rstrip()
     return line if 0 < len(line) <= _LONGEST else None
-
-
-def _parameters(root: Root, name: str) -> str:
-    """The prompt of A1111's parameters: in a PNG a text of that name, in a JPEG or a WebP the
-    comment in EXIF."""
-    from PIL import Image
-
-    said: object = ""
-    with (
-        suppress(Exception),  # Pillow raises nearly anything on hostile bytes
-        root.open(name) as file,
-        Image.open(file, formats=_FORMATS) as picture,
-    ):
-        said = picture.info.get(TEXT_KEY)
-        if picture.format != "PNG":
-            said = _comment(picture.getexif().get_ifd(_EXIF).get(_USER_COMMENT))
-    if not isinstance(said, str) or len(said) > _MOST:
-        return ""
-    return re.split(r"\n(?:Negative prompt|Steps): ", said, maxsplit=1)[0]
-
-
-def _comment(value: object) -> str:
-    """EXIF's UserComment as text; one that is no list of A1111's parameters may be anybody's words,
-    and is none."""
-    if not isinstance(value, bytes) or len(value) > 2 * _MOST:
-        return ""
-    code, data = _CODES.get(value[:8]), value[8:]
-    if code == "utf-16-be" and data[1:2] == b"\0":  # most programs write the high byte first
-        code = "utf-16-le"
-    text = data.decode(code, "replace").rstrip("\0") if code else ""
-    return text if "\nSteps: " in text else ""

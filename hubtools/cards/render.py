@@ -25,10 +25,11 @@ from hubtools.cards.showing import Shown
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.frontmatter import parse
-from hubtools.inference.png import TEXT_KEY, parameters_text
+from hubtools.inference.png import parameters_text
 from hubtools.layout import CARD, IMAGES_DIR
 from hubtools.licensing.resolve import License
 from hubtools.manifest import SampleRecord
+from hubtools.parameters import TEXT_KEY
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import check_output

@@ -11,10 +11,10 @@ from PIL.PngImagePlugin import PngInfo
 from hubtools.causes import says_nothing_of_file
 from hubtools.files import open_regular
 from hubtools.manifest import SampleRecord, read_record_of
+from hubtools.parameters import TEXT_KEY
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import check_output
 
-TEXT_KEY = "parameters"  # what AUTOMATIC1111's web UI writes and many viewers show
 JSON_KEY = "hubtools"
 SHOWN = ("PNG", "JPEG", "WEBP")  # what a record may lie beside; Pillow would run PostScript, too
 _CHUNK = b"iTXt" + JSON_KEY.encode() + b"\0"

@@ -9,6 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hubtools.cards.foreign_pictures import drawn_in
+from hubtools.localhub.pages.parameters import drawn_with
 from hubtools.rooted import Root
 
 SAID = "zwx händ, <lora:a:1>\nNegative prompt: bad\nSteps: 20, Sampler: Euler"
@@ -39,3 +40,6 @@ def test_the_prompt_that_a_picture_holds(
     with Root(tmp_path) as root:
         (found,) = drawn_in(root, "zwx")
     assert found.prompt == prompt
+    with (tmp_path / "samples" / name).open("rb") as file:  # the pages of the embedded Hub show it
+        shown = dict(drawn_with(file))
+    assert shown.get("Steps") == (None if prompt is None else "20")
