@@ -345,12 +345,6 @@ def sha256_in(source: BinaryIO, progress: Callable[[int], None] | None = None) -
     return digest.hexdigest()
 
 
-def from_here(place: Path) -> str:
-    """How a command typed here names it: relative if it lies below this folder, else whole."""
-    whole, here = place.absolute(), Path.cwd()
-    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
-
-
 def human_bytes(count: int) -> str:
     """`3.4 MB`: decimal units, as the Hub's pages show them."""
     size = float(count)

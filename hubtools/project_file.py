@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import from_here, leads_out, read_within
+from hubtools.files import leads_out, read_within
 from hubtools.layout import PROJECT_FILE, home_dir
 from hubtools.limits import SETTING_VALUES, SETTINGS
 from hubtools.nearest import keep_quiet, nearest
 from hubtools.settings import SECTIONS, names_of
 from hubtools.tomltext import OddToml, toml_value
+from hubtools.whereabouts import from_here
 
 PYPROJECT = "pyproject.toml"
 _TABLE = ("tool", "hubtools")  # its sections in a pyproject.toml

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-from hubtools.cards.merge import Memory, digest, own_words, read_card_text
+from hubtools.cards.merge import Memory, Own, digest, read_card_text, words_of
 from hubtools.errors import HubtoolsError
-from hubtools.layout import CARD
+from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.rooted import Root
 
 
-def carry_words(run_dir: Path) -> str | None:
-    """Begin the card of a run that has none with that of the run that `train --no-resume` moved
-    aside last, if a person has written on it: `merge` then keeps their words and writes the rest
-    anew. Answers a sentence about it; None if there is nothing to keep, or another wrote it.
+class Earlier(NamedTuple):
+    """A card to begin another with, what a person said on it, and a sentence about it."""
+
+    text: str
+    memory: Memory
+    own: Own
+    told: str
+
+
+def earlier_card(run_dir: Path) -> Earlier | None:
+    """What the card of a run that has none begins with: that of the run that `train --no-resume`
+    moved aside last, if a person has written on it. `merge` then keeps their words and writes the
+    rest anew. None if there is nothing to keep, or another wrote it. Nothing is written.
 
     Raises `LeadsOut` if one of the files is a link."""
-    if (run_dir / CARD).exists():
+    if (run_dir / CARD).exists() or not (run_dir / RUN_MANIFEST).is_file():
         return None
     aside = sorted(run_dir.parent.glob(f"{_literal(run_dir.name)}.old-*"))
     for folder in reversed(aside):
@@ -26,7 +36,8 @@ def carry_words(run_dir: Path) -> str | None:
         return None
     with Root(folder) as root:
         try:
-            text, memory, own = read_card_text(root), Memory.read(root), own_words(root)
+            text, memory = read_card_text(root), Memory.read(root)
+            own = words_of(text, memory)
         except HubtoolsError:
             return None
     if text is None or memory is None or memory.foreign:
@@ -35,10 +46,8 @@ def carry_words(run_dir: Path) -> str | None:
     written = own.text.strip() or own.keys or blocks != memory.blocks
     if not written and own.data.keys() == memory.data.keys():
         return None
-    with Root(run_dir) as root:
-        root.write(CARD, text.encode("utf-8"))
-        memory.write(root)
-    return f"What you wrote on the card of the earlier run, {folder.name}, is on this one too."
+    told = f"What you wrote on the card of the earlier run, {folder.name}, is on this one too."
+    return Earlier(text, memory, own, told)
 
 
 def _literal(name: str) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from hubtools.cardlinks import fenced, prose
 from hubtools.cards.view import CARD_RULES, CardView, at, draw_command
-from hubtools.files import from_here
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, SAMPLES_DIR
 from hubtools.licensing.advice import card_command
 from hubtools.weights import Holds
+from hubtools.whereabouts import from_here
 
 _DELIMITER = re.compile(r"\s*+(?:\|\s*+)?:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*+(?:\|\s*+)?")
 _BLOCK = re.compile(

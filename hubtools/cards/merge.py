@@ -125,10 +125,14 @@ NOTHING_SAID = Own({}, frozenset(), "")
 
 def own_words(root: Root) -> Own:
     """Raises `HubtoolsError` if the card cannot be read."""
-    current = read_card_text(root)
+    return words_of(read_card_text(root), Memory.read(root))
+
+
+def words_of(current: str | None, memory: Memory | None) -> Own:
+    """What a card with this text, which hubtools remembers so, says already."""
     if current is None or not current.strip():
         return NOTHING_SAID
-    card, memory = _card_of(current), Memory.read(root)
+    card = _card_of(current)
     if memory is None:
         keys = frozenset() if _is_ours(card.data) else frozenset(card.data)
     else:

@@ -10,7 +10,7 @@ from hubtools.cards.escape import hub_file
 from hubtools.cards.foreign_facts import base_set, foreign_facts, remembering
 from hubtools.cards.gathered import gathered
 from hubtools.cards.license import license_sentence_of, model_license
-from hubtools.cards.merge import own_words
+from hubtools.cards.merge import Own, own_words
 from hubtools.cards.model_card import (
     ModelCard,
     front_matter_of,
@@ -37,9 +37,12 @@ from hubtools.rooted import Root
 from hubtools.training.choices import OF_FLOW, OF_NOISE
 
 
-def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]]:
+def model_facts(
+    run_dir: Path, project: Project, said: Own | None = None
+) -> tuple[ModelCard, list[Shown]]:
     """Gather the facts of a finished run, and the pictures that its card shows, those of the
-    gallery first: of the run's own samples, and of what `generate` drew with its LoRA.
+    gallery first: of the run's own samples, and of what `generate` drew with its LoRA. `said`: what
+    a person has said; default: on the card that the folder has.
 
     Of a LoRA that was not trained here, what `foreign_facts` gathers. Raises `HubtoolsError` if the
     run has no LoRA yet, or if its licence cannot be told.
@@ -56,7 +59,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
             code="file-not-found",
         )
     with Root(run_dir) as root:
-        own = own_words(root)
+        own = own_words(root) if said is None else said
     project = remembering(project, own)
     found = gathered(
         run_dir, weights, project, manifest.dataset.trigger, sha256=manifest.lora.sha256

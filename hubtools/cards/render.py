@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.cardlinks import gallery_files, linked_files, names_meant
 from hubtools.cards.dataset_facts import DatasetCard, dataset_facts
-from hubtools.cards.earlier import carry_words
+from hubtools.cards.earlier import Earlier, earlier_card
 from hubtools.cards.escape import cell, code, markdown
 from hubtools.cards.foreign_facts import said_by_settings
 from hubtools.cards.merge import Memory, merge, read_card_text
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["CardResult", "cell", "code", "markdown", "write_dataset_card", "write_model_card"]
 
 MODEL_TEMPLATE, DATASET_TEMPLATE = "model_card.md.j2", "dataset_card.md.j2"
+NOTICE = "LICENSE.md"
 # A gallery picture larger than this is scaled down: the page loads all of them.
 MAX_IMAGE_BYTES = 1_000_000
 MAX_IMAGE_SIDE = 1024
@@ -70,28 +71,32 @@ def write_model_card(
     template: Path | None = None,
     dry_run: bool = False,
     renew: bool = False,
+    into: Path | None = None,
 ) -> CardResult:
     """Write `README.md` and `images/` of a run folder, or of a folder with a LoRA from elsewhere.
 
     `template`: folder with a `model_card.md.j2` to use instead of the shipped one. `renew`: write
-    the keys and blocks of hubtools anew also where a person has changed them. Raises
-    `HubtoolsError` if the run has no LoRA, the licence cannot be told, or the template fails.
+    the keys and blocks of hubtools anew also where a person has changed them. `into`: another
+    folder, an empty one, to write them to. Raises `HubtoolsError` if the run has no LoRA, the
+    licence cannot be told, or the template fails.
     """
     run_dir = Path(run_dir)
-    carried = None if dry_run else carry_words(run_dir)
-    card, shown = model_facts(run_dir, project)
+    carried = earlier_card(run_dir)
+    card, shown = model_facts(run_dir, project, carried.own if carried else None)
     body = _render(MODEL_TEMPLATE, card, template)
     images = tuple(one.name for one in shown)
     told = said_by_settings(project)
     with Root(run_dir) as root:
         for name in images:
             check_output(root, name, "a picture of the gallery", _is_page_image)
-    result = _write(run_dir, card.front_matter, body, dry_run, renew, told)
+        noticed = root.exists(NOTICE)  # one that a person wrote stays
+    result = _write(run_dir, card.front_matter, body, dry_run, renew, told, carried, into)
     if not dry_run:
-        _write_images(run_dir, shown, result.text)
-        if card.license is not None and card.license.id == "other":
-            _write_notice(run_dir, card, card.license)
-    notes = (*card.notes, carried) if carried else card.notes
+        place = into or run_dir
+        _write_images(place, shown, result.text)
+        if card.license is not None and card.license.id == "other" and not noticed:
+            _write_notice(place, card, card.license)
+    notes = (*card.notes, carried.told) if carried else card.notes
     return CardResult(result.path, result.text, result.diff, images, notes, card.command)
 
 
@@ -102,13 +107,14 @@ def write_dataset_card(
     template: Path | None = None,
     dry_run: bool = False,
     renew: bool = False,
+    into: Path | None = None,
 ) -> CardResult:
     """Write `README.md` of a dataset folder; see `write_model_card`."""
     folder = Path(folder)
     card = dataset_facts(folder, project)
     body = _render(DATASET_TEMPLATE, card, template)
     told = frozenset({"license"}) if "dataset.license" in project.given else frozenset()
-    return _write(folder, card.front_matter, body, dry_run, renew, told)
+    return _write(folder, card.front_matter, body, dry_run, renew, told, into=into)
 
 
 def _write(
@@ -118,10 +124,13 @@ def _write(
     dry_run: bool,
     renew: bool,
     told: frozenset[str],
+    carried: Earlier | None = None,
+    into: Path | None = None,
 ) -> CardResult:
     with Root(folder) as root:
         current = read_card_text(root)
-        text, memory = merge(current, data, body, Memory.read(root), renew=renew, told=told)
+        before, known = carried[:2] if carried else (current, Memory.read(root))
+        text, memory = merge(before, data, body, known, renew=renew, told=told)
         diff = "".join(
             difflib.unified_diff(
                 (current or "").splitlines(keepends=True),
@@ -130,11 +139,14 @@ def _write(
                 CARD,
             )
         )
-        if not dry_run:
+        if not dry_run and into is None:
             if diff:
                 root.write(CARD, text.encode("utf-8"))
             memory.write(root)
-    return CardResult(folder / CARD, text, diff)
+    if not dry_run and into is not None:
+        with Root(into) as root:
+            root.write(CARD, text.encode("utf-8"))
+    return CardResult((into or folder) / CARD, text, diff)
 
 
 # --- templates -----------------------------------------------------------------------------------
@@ -270,14 +282,12 @@ def _opened(root: Root, name: str) -> Image.Image:
 
 
 def _write_notice(run_dir: Path, card: ModelCard, license: License) -> None:
-    """A LICENSE.md that passes the base's terms on; one that a person wrote stays."""
+    """A LICENSE.md that passes the base's terms on."""
     with Root(run_dir) as root:
-        if root.exists("LICENSE.md"):
-            return
         title = markdown(license.title)
         base = markdown(card.base_model) if card.base_model else "its base model"
         root.write(
-            "LICENSE.md",
+            NOTICE,
             (
                 f"# {title}\n\n"
                 f"This LoRA is a derivative of {base} and is passed on under"

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hubtools.cards.escape import hub_file
-from hubtools.files import from_here, open_regular
+from hubtools.files import open_regular
 from hubtools.findings import plural
 from hubtools.layout import SAMPLES_DIR
 from hubtools.lorafile.look import Weights, look
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.project import Project
 from hubtools.training.optimizer_kinds import KINDS
+from hubtools.whereabouts import from_here
 
 COMPARISONS = 4
 _MOST = 10**9  # of any number that a run was set to

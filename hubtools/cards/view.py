@@ -16,7 +16,6 @@ from hubtools.cardlinks import names_meant
 from hubtools.cardschema import Violation
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
-from hubtools.files import from_here
 from hubtools.findings import Problem, RuleBook
 from hubtools.frontmatter import Card, FrontMatter, parse
 from hubtools.layout import CARD, RUN_MANIFEST, SAMPLES_DIR
@@ -26,6 +25,7 @@ from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.manifest import RunManifest
 from hubtools.rooted import LeadsOut, Root
 from hubtools.weights import Header, read_header
+from hubtools.whereabouts import from_here
 
 Kind = Literal["model", "dataset"]
 

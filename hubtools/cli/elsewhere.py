@@ -11,9 +11,9 @@ import click
 
 from hubtools.cli.following import tell_again
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
-from hubtools.files import from_here
 from hubtools.findings import plural
 from hubtools.printable import visible
+from hubtools.whereabouts import from_here
 
 if TYPE_CHECKING:
     from hubtools.cli.output import Output

@@ -13,9 +13,9 @@ import click
 from hubtools.cardlinks import loaded_from_here
 from hubtools.cli.output import TYPED, Output
 from hubtools.errors import HubtoolsError
-from hubtools.files import from_here
 from hubtools.findings import Severity, plural
 from hubtools.nearest import beside
+from hubtools.whereabouts import from_here
 
 if TYPE_CHECKING:
     from hubtools.findings import Report
@@ -36,7 +36,8 @@ WORTH_HALVING = 10_000_000  # bytes
 
 def tell_half_size(out: Output, folder: Path, size: int) -> None:
     """What halves the LoRA in `folder`, whose numbers take 32 bits, of `size` bytes."""
-    from hubtools.files import from_here, human_bytes
+    from hubtools.files import human_bytes
+    from hubtools.whereabouts import from_here
 
     out.hint(
         f"the LoRA can be half as large ({human_bytes(size // 2)}):"

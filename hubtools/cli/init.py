@@ -13,6 +13,7 @@ import click
 
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.sentences import say_error
+from hubtools.dataset.text.trigger import one_for_all
 from hubtools.errors import UsageError
 from hubtools.findings import plural
 from hubtools.layout import PROJECT_FILE
@@ -117,11 +118,11 @@ def command(
     at, place = quote(str(folder)), quote(str(folder / project.dataset.path))
     if made.without_caption:
         count = len(made.without_caption)
-        words = f"a photo of {trigger}" if trigger else "a photo"
         out.warn(
             f"{plural(count, 'picture')} without a caption: `hubtools review {place}` is a page to"
             f" write them on, `hubtools caption {place} --model MODEL` has a model write them,"
-            f" `hubtools caption {place} --template {quote(words)}` writes one for all."
+            f" `hubtools caption {place} --template {quote(one_for_all(project.dataset))}`"
+            " writes one for all."
         )
     if made.source == "empty":
         out.hint(

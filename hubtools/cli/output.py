@@ -108,9 +108,9 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
 def shown_path(folder: Path) -> str:
     """A checked folder relative to where the command runs (empty if it is that), else absolute:
     what reports put before their paths."""
-    from hubtools.files import from_here
+    from hubtools.whereabouts import from_here
 
-    shown = Path(from_here(folder)).as_posix()
+    shown = Path(from_here(folder, above=False)).as_posix()
     return "" if shown == "." else shown
 
 

@@ -39,7 +39,8 @@ def command(
     checks find, until Ctrl-C.
 
     FOLDER defaults to the project's dataset and run folders, REPO to the names in hubtools.toml.
-    Only what would be pushed is shown; nothing is written or published, and no Hub is asked. The
+    Only what would be pushed is shown, and where there is no card yet, the one that `hubtools card`
+    would write; nothing is written or published, and no Hub is asked. The
     pages follow the folder: reload to see a change. They are served to this machine alone, and only
     to who has the address with its key.
     """
@@ -49,8 +50,13 @@ def command(
     with preview(folder, repo, project, type=kind, port=port) as served:
         for one in served.shown:
             out.note(f"{one.repo} ({one.repo_type}): {plural(one.files, 'file')} would be pushed")
-            if not one.card:
+            if one.draft is not None:
+                out.warn(f"{one.repo} has no card yet: shown is the one that it would get")
+                for note in one.draft:
+                    out.note(note)
+            elif not one.card:
                 out.warn(f"{one.repo} has no card yet, which is most of its page")
+            if not one.card:
                 out.hint("`hubtools card` writes it; reload the page then")
         out.result(
             f"The pages are at {served.url}", essential=served.url, url=served.url,

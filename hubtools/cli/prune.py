@@ -16,9 +16,9 @@ from hubtools.cli.output import Output, output_options
 from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
-from hubtools.files import from_here
 from hubtools.findings import plural
 from hubtools.layout import CARD
+from hubtools.whereabouts import from_here
 
 if TYPE_CHECKING:
     from hubtools.commands.releasing import Pruned

@@ -7,6 +7,7 @@ import sys
 from typing import Any, TextIO
 
 from hubtools.printable import visible
+from hubtools.whereabouts import told_from_here
 
 
 def coloured(stream: Any) -> bool:
@@ -45,9 +46,10 @@ def say_warning(message: str) -> None:
 
 
 def say(sentence: str, stream: TextIO | None = None) -> None:
-    """A sentence on `stream` (default stderr), as wide as the terminal; what is to be typed next
-    stays one line."""
+    """A sentence on `stream` (default stderr), as wide as the terminal, with paths as short as they
+    are true; what is to be typed next stays one line."""
     stream = stream or sys.stderr
+    sentence = told_from_here(sentence)
     lines = [sentence]
     if stream.isatty() and not sentence.startswith("Hint: next: "):
         from hubtools.cli.tables import prose, width_of

@@ -18,8 +18,8 @@ from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.other_trainers import translated
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.trust import trust_option, with_trust
-from hubtools.files import from_here
 from hubtools.progress import duration
+from hubtools.whereabouts import from_here
 
 if TYPE_CHECKING:
     from hubtools.findings import Report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
@@ -13,11 +14,12 @@ import click
 from hubtools.cli.following import dataset_words, project_words, tell_training
 from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
+from hubtools.dataset.text.trigger import one_for_all
 from hubtools.errors import ExitCode, HubtoolsError
 from hubtools.findings import Severity, plural
 
 if TYPE_CHECKING:
-    from hubtools.findings import Report
+    from hubtools.findings import Finding, Report
     from hubtools.project import Project
 
 # Roles of pictures: what they are called, and the setting that names their columns.
@@ -198,9 +200,9 @@ def _tell_next(
 ) -> None:
     """What to type now. `typed`: the folder that was given, behind a space."""
     here = source is None or Path(source).is_dir()
-    found = [finding.rule for finding in report.sorted()]
+    found = [finding.rule for finding in report.sorted() if not _beside(finding)]
     trigger = project.dataset.trigger
-    like = quote(f"a photo of {trigger}" if trigger else "a photo")
+    like = quote(one_for_all(project.dataset))
     if here and report.facts["pictures"] and _CAPTIONS.intersection(found):
         out.hint(
             f"`hubtools review{typed}` is a page to write captions on; `hubtools caption{typed}"
@@ -232,11 +234,11 @@ def _repairing(report: Report, typed: str, caption: str | None) -> str:
     explains the first. `caption`: the one that writes captions, if there is a folder to."""
     from hubtools.dataset.fix.steps import REMEDIES
 
-    errors = [one.rule for one in report.sorted() if one.severity is Severity.ERROR]
+    errors = [one for one in report.sorted() if one.severity is Severity.ERROR]
     repairs = report.facts.get("repairs") or {"safe": 0, "by_name": {}}
     if repairs["safe"]:
         return f"fix{typed}"
-    for rule in dict.fromkeys(errors):
+    for rule in dict.fromkeys(one.rule for one in errors if not _beside(one)):
         if rule in _CAPTIONS and caption is not None:
             return caption
         remedy = REMEDIES.get(rule)
@@ -245,7 +247,15 @@ def _repairing(report: Report, typed: str, caption: str | None) -> str:
         for name in remedy.unsafe if remedy is not None else ():
             if name in repairs["by_name"]:
                 return f"fix{typed} --unsafe {name}"
-    return f"explain {errors[0]}"
+    for one in errors:  # of another folder, where the fix names it
+        if _beside(one) and (named := re.search("`hubtools ([^`]+)`", one.fix or "")) is not None:
+            return named[1]
+    return f"explain {errors[0].rule}"
+
+
+def _beside(finding: Finding) -> bool:
+    """Whether it speaks of a folder that is trained on beside the dataset's own."""
+    return (finding.path or "").startswith("../")
 
 
 def _told(sources: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:

@@ -21,12 +21,13 @@ from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.view import Dataset, Look, view
 from hubtools.dataset.workers.guarded import shared_guard
-from hubtools.files import StrPath, from_here
+from hubtools.files import StrPath
 from hubtools.findings import Finding, Report, Severity
 from hubtools.project_file import option_for
 from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.reporting.placing import typed_for
 from hubtools.settings import DatasetSettings
+from hubtools.whereabouts import from_here
 
 if TYPE_CHECKING:
     from hubtools.dataset.fix.offers import Offers
@@ -184,6 +185,7 @@ def further_folders(project: Project) -> list[Further]:
             instance_prompt=train.class_prompt,
             caption_encoding=dataset.caption_encoding,
             target=dataset.target,
+            **dataset.model_dump(include={"class_noun"}, exclude_unset=True),
         )
         found.append(Further(project.at(train.class_data_dir), of_class, _NOT_OF_CLASS))
     return found

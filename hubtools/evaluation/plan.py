@@ -125,7 +125,7 @@ def plan_evaluation(
         plain = tuple(dict.fromkeys(replaced))
         texts = [text for text in texts if has_word(text, trigger)]
         said = ""
-        if "dataset.class_noun" not in project.given:
+        if "class_noun" not in project.dataset.model_fields_set:
             said = (
                 "; if the subject is something else, say what: --class-noun dog, or"
                 ' class_noun = "dog" below [dataset] in hubtools.toml'

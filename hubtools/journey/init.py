@@ -13,7 +13,7 @@ from hubtools.dataset.folder.loras import holds_lora, refuse_lora
 from hubtools.dataset.metadata.likely import likely_metadata
 from hubtools.dataset.metadata.paired import paired_folders
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, from_here, write_text
+from hubtools.files import StrPath, write_text
 from hubtools.journey.copying import (
     Aside,
     class_folder,
@@ -45,6 +45,7 @@ from hubtools.project_file import fault_of, to_toml
 from hubtools.rooted import Root
 from hubtools.set_often import SET_OFTEN
 from hubtools.settings import SECTIONS
+from hubtools.whereabouts import from_here
 
 DATASET = "dataset"
 _MOST = 10_000_000  # bytes of a .gitignore

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from hubtools.cards.render import write_dataset_card, write_model_card
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.journey.outlook import Judgement
 from hubtools.layout import CARD
@@ -23,12 +24,14 @@ _FRESH = 1.0  # seconds that a look at a folder is good for
 
 @dataclass(frozen=True)
 class Shown:
-    """A repository of a preview. `card`: it has one."""
+    """A repository of a preview. `card`: it has one; `draft`: shown is that which `card` would
+    write, with its sentences about it; None without one."""
 
     repo: str
     repo_type: RepoType
     files: int
     card: bool
+    draft: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,34 @@ class _Release:
     repo_type: RepoType
     options: PushOptions
     last: dict[str, Path] = field(default_factory=dict)
+    draft: dict[str, Path] = field(default_factory=dict)  # what `card` would write
+    files: int = 0  # that a push would send
     looked: float = 0.0
 
     def look(self) -> Mapping[str, Path]:
-        """The files by their names in the repository. Raises `HubtoolsError`."""
+        """The files by their names in the repository; without a card the draft of one as well.
+        Raises `HubtoolsError`."""
         found = collect(self.folder, self.repo_type, **self.options.of_release)
         self.last = {file.name: file.source for file in found.files}
+        self.files = len(self.last)
+        if CARD not in self.last:
+            self.last = self.draft | self.last
         return self.last
+
+    def draw_up(self, project: Project, place: Path) -> tuple[str, ...] | None:
+        """Write the card that is not there into `place`, with its pictures, as `card` would write
+        it into the folder. Answers what `card` would say; None if there is one, or none can be."""
+        if CARD in self.last or self.repo_type == "space":
+            return None
+        write = write_model_card if self.repo_type == "model" else write_dataset_card
+        place.mkdir()
+        try:
+            made = write(self.folder, project, into=place)
+        except HubtoolsError:
+            return None
+        names = (path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
+        self.draft = {name: place / name for name in names}
+        return made.notes
 
     def pick(self) -> Mapping[str, Path]:
         """The same, for the many requests of a page; of a folder that is being changed, what it
@@ -77,8 +101,9 @@ def preview(
 ) -> Iterator[Preview]:
     """Serve the pages of folders as repositories (of one: `repo`; default: what the project calls
     them, or a name made of the folder's) on this machine's loopback, behind a key, with what the
-    checks find. They follow the folders. Nothing is written into these, no Hub is asked. Raises
-    `HubtoolsError` if a folder holds nothing to publish."""
+    checks find. They follow the folders; where there is no card yet, it is the one that `card`
+    would write. Nothing is written into these, no Hub is asked. Raises `HubtoolsError` if a folder
+    holds nothing to publish."""
     require_extra("hub", "The embedded Hub")
     from hubtools.localhub.serve import Running
     from hubtools.localhub.server import Hub
@@ -93,13 +118,15 @@ def preview(
         tempfile.TemporaryDirectory(prefix="hubtools-preview-") as root,
         Hub(Path(root) / "hub", port=port, outlook=outlook, door=door) as hub,
     ):
+        place = Path(root).resolve()
+        drafts = [one.draw_up(project, place / f"card{n}") for n, one in enumerate(releases)]
         for name, one in zip(names, releases, strict=True):
             hub.store.mount(one.repo_type, name, one.folder, pick=one.pick)
         kind = "datasets/" if releases[0].repo_type == "dataset" else ""
         page = f"{kind}{names[0]}" if len(names) == 1 else ""
         found = tuple(
-            Shown(name, one.repo_type, len(one.last), (one.folder / CARD).is_file())
-            for name, one in zip(names, releases, strict=True)
+            Shown(name, one.repo_type, one.files, (one.folder / CARD).is_file(), draft)
+            for name, one, draft in zip(names, releases, drafts, strict=True)
         )
         yield Preview(door.address(hub.url, page), found, Running(hub).wait)
 

@@ -10,7 +10,7 @@ from hubtools.cards.rules import Kind, check_card
 from hubtools.dataset.validate import validate_project
 from hubtools.errors import ChecksFailed
 from hubtools.evaluation.run import evaluate
-from hubtools.files import from_here, human_bytes
+from hubtools.files import human_bytes
 from hubtools.findings import Report, plural
 from hubtools.hub.collections import told
 from hubtools.inference.generate import generate_for_run
@@ -42,6 +42,7 @@ from hubtools.publish.options import PushOptions
 from hubtools.publish.push import Refused, plan_push, push
 from hubtools.reporting.placing import beside_placed, placed_in
 from hubtools.training.train import train
+from hubtools.whereabouts import from_here
 
 NOT_PASSED = "The dataset does not pass"
 _WHOLE = "the LoRA stays in full precision, as prune.dtype is not set"

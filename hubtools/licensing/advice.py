@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from hubtools.files import from_here
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.ids import BaseLicense, is_license, license_of_base, problems_of_derived
 from hubtools.lorafile.told import base_of_card
+from hubtools.whereabouts import from_here
 
 
 def card_command(folder: Path, *options: str) -> str:

@@ -18,7 +18,7 @@ from hubtools.dataset.metadata.sidecars import how_to_caption
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.sources.names import is_shard
 from hubtools.errors import HubtoolsError
-from hubtools.files import from_here, written
+from hubtools.files import written
 from hubtools.frontmatter import FrontMatter, parse
 from hubtools.layout import CARD, METADATA_NAMES, PROJECT_FILE, RUN_MANIFEST
 from hubtools.limits import MAX_CARD
@@ -33,6 +33,7 @@ from hubtools.publish.reading import Reading, read
 from hubtools.rooted import Root
 from hubtools.runfolders.trainers import no_folder, recognised
 from hubtools.setting_types import AllowedSecret
+from hubtools.whereabouts import from_here
 
 RepoType = Literal["model", "dataset", "space"]
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubtools.addresses import placed_in as below
-from hubtools.files import from_here
 from hubtools.findings import Report
+from hubtools.whereabouts import from_here
 
 # Those that name no folder yet.
 _COMMANDS = re.compile("`hubtools (fix|caption)(?=`| --)")
@@ -30,8 +30,6 @@ def beside_placed(report: Report, folder: Path) -> Report:
     """The report of `folder` with what lies beside that (`../class/a.png`) as one sees it from
     here; paths in the folder stay."""
     start = from_here(folder)
-    if start == ".":
-        return report
 
     def seen(path: str | None) -> str | None:
         is_beside = path is not None and path.startswith("../")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import from_here, json_value
+from hubtools.files import json_value
 from hubtools.findings import plural
 from hubtools.layout import (
     CARD,
@@ -38,6 +38,7 @@ from hubtools.rooted import Root
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.recipe import ENDLESS, NOT_IN_IDENTITY
 from hubtools.trust import SEAL, ForeignState, is_sealed, seal
+from hubtools.whereabouts import from_here
 
 _OURS = {
     CARD,
@@ -93,6 +94,20 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         else:
             found.append(f"{key} ({before}, now {after})")
     return found
+
+
+def unlike(earlier: RunManifest, new: RunManifest) -> str | None:
+    """What a run that takes the place of another does otherwise, to be told before it begins; None
+    if all is the same. What was typed for the other is not taken over: as in other trainers, a
+    command and the settings file say all of a run."""
+    old = identity(earlier, earlier.processes) | earlier.train
+    changed = differences(old, identity(new, new.processes) | new.train)
+    if not changed:
+        return None
+    return (
+        f"Unlike the earlier run: {', '.join(changed)}. Options that were typed for that one are"
+        " not taken over: type them again, or write them into hubtools.toml."
+    )
 
 
 def is_complete(run_dir: Path, manifest: RunManifest) -> bool:

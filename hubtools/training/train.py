@@ -130,6 +130,8 @@ def train(
         raise ChecksFailed(
             f"The training plan has errors: {report.summary}.", hint="change what it names"
         )
+    if aside and earlier is not None and (other := runfolder.unlike(earlier, manifest)):
+        reporter.note(other)
     if dry_run:
         if aside:
             reporter.note(f"{run_dir} would be moved aside.")

@@ -530,7 +530,21 @@ def test_what_a_person_wrote_goes_on_to_the_next_run(run_dir: Path, project: Pro
     manifest = RunManifest.read(run_dir)
     manifest.steps_done = 4321
     manifest.write(run_dir)
+    shutil.rmtree(run_dir / "images")
+    shutil.rmtree(run_dir / ".hubtools")
+    before = sorted(run_dir.rglob("*"))
+    told = write_model_card(run_dir, project, dry_run=True)
+    aside.with_name("draft").mkdir()
+    draft = write_model_card(run_dir, project, into=aside.with_name("draft"))
+    assert sorted(run_dir.rglob("*")) == before
     found = write_model_card(run_dir, project)
+    assert found.diff == told.diff == draft.diff
+    assert found.notes == told.notes == draft.notes
+    drawn = {path.name: path.read_bytes() for path in draft.path.parent.rglob("*.*")}
+    assert drawn == {
+        name: (run_dir / ("images" if name.endswith("png") else ".") / name).read_bytes()
+        for name in drawn
+    }
     assert "To Mia." in found.text
     assert "## Trigger of old" in found.text
     assert "4321" in found.text

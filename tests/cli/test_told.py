@@ -74,7 +74,7 @@ def test_validate_says_what_to_type_next(tmp_path: Path) -> None:
     assert "next: hubtools caption small --template 'a photo'" in done.stderr
     file.unlink()
     done = typed("validate", "small", cwd=tmp_path)
-    assert '`hubtools caption small --template "a photo"`' in done.stdout
+    assert "`hubtools caption small --template 'a photo'`" in done.stdout
     assert "next: hubtools caption small --template 'a photo'" in done.stderr
 
 
@@ -150,3 +150,22 @@ def test_settings_of_a_dataset_are_spelt_alike_in_its_commands(name: str) -> Non
     for option in options("validate"):
         if word := dataset_option(option):
             assert takes.get(word) == option.name, word
+
+
+def test_the_captions_that_another_folder_lacks_are_its_own(tmp_path: Path) -> None:
+    """Pictures of the class have no trigger: what to type names their folder and the noun."""
+    write_pictures(tmp_path / "p/data", 2, size=(640, 640))
+    write_pictures(tmp_path / "owls", 2, size=(640, 640))
+    (tmp_path / "owls/metadata.jsonl").unlink()
+    (tmp_path / "p/hubtools.toml").write_text(
+        '[dataset]\npath = "data"\nclass_noun = "owl"\n'
+        '[train]\nwith_prior_preservation = true\nclass_data_dir = "../owls"\n'
+    )
+    for place, owls in (("p", "../owls"), ("p/data", "../../owls"), (".", "owls")):
+        words = ["p"] if place == "." else []
+        done = typed("validate", *words, cwd=tmp_path / place)
+        command = f"hubtools caption {owls} --template 'a photo of an owl'"
+        assert f"{owls}: error D120" in done.stdout
+        assert f"describe them: `{command}`" in done.stdout
+        assert done.stderr.splitlines()[-1] == f"Hint: next: {command}"
+        assert "review" not in done.stderr

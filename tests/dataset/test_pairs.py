@@ -163,6 +163,22 @@ def test_one_picture_from_several_is_several_rows(tmp_path: Path) -> None:
     assert rules(tmp_path) == set()
 
 
+@pytest.mark.parametrize("key", ["control_file_name", "mask_file_name"])
+def test_a_picture_without_a_mask_is_learnt_whole_one_without_its_control_stops(
+    tmp_path: Path, key: str
+) -> None:
+    pairs(tmp_path, (key,))
+    file = tmp_path / "metadata.jsonl"
+    first, *others = [json.loads(line) for line in file.read_text().splitlines()]
+    records = [first | {key: None}, *others]
+    file.write_text("".join(json.dumps(one) + "\n" for one in records))
+    (found,) = [one for one in validate(tmp_path, OWN).findings if one.rule == "D223"]
+    is_mask = key == "mask_file_name"
+    assert found.severity is (Severity.WARNING if is_mask else Severity.ERROR)
+    assert ("`train` learns all of it" in found.message) is is_mask
+    assert ("leave it out" in (found.fix or "")) is is_mask
+
+
 def test_masks_and_conditions_may_be_dark_and_of_one_colour(tmp_path: Path) -> None:
     pairs(tmp_path, ("pose_file_name", "mask_file_name"))
     for key in ("pose_file_name", "mask_file_name"):

@@ -73,6 +73,22 @@ def test_the_pages_of_a_folder(pictures: Path) -> None:
     assert listed(pictures) == before
 
 
+def test_a_card_that_is_not_there_yet_is_shown_as_it_would_be_written(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubtools.journey.preview._FRESH", 0.0)
+    (pictures / "README.md").unlink()
+    before = listed(pictures)
+    with hubtools.preview(pictures) as served, httpx2.Client(follow_redirects=True) as browser:
+        (shown,) = served.shown
+        assert (shown.card, shown.draft) == (False, ())
+        page = browser.get(served.url).text
+        assert "load_dataset" in page
+        assert listed(pictures) == before
+        (pictures / "README.md").write_text("---\nlicense: mit\n---\n# Written since\n")
+        assert "Written since" in browser.get(served.url).text
+
+
 def test_every_link_has_the_key(pictures: Path) -> None:
     """From page to page; each of this server is there, and none of elsewhere has it."""
     card = "---\nlicense: mit\n---\n# People\n\n![a](picture0.png) [b](picture1.png) [c](https://x.invalid/)\n"

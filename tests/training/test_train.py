@@ -559,7 +559,10 @@ def test_another_base_is_refused(
 def test_no_resume_moves_the_old_run_aside(make_project: MakeProject, tmp_path: Path) -> None:
     run(make_project())
     old = bytes_of(make_project())
-    found = run(make_project(seed=3), resume=False)
+    heard = Heard()
+    found = run(make_project(seed=3), resume=False, reporter=heard)
+    (told,) = [line for line in heard.lines if line.startswith("Unlike the earlier run: ")]
+    assert "run: seed (0, now 3). Options that were typed for that one are not taken over" in told
     (aside,) = tmp_path.glob("run.old-*")
     assert (aside / LORA_WEIGHTS).read_bytes() == old
     kept = read_tensors(aside / LORA_WEIGHTS)

@@ -7,9 +7,10 @@ from shlex import quote
 
 from hubtools.dataset.folder.listing import walk
 from hubtools.errors import UsageError
-from hubtools.files import from_here, written
+from hubtools.files import written
 from hubtools.layout import FIXES_DIR, PROJECT_FILE, RUN_MANIFEST, WORK_DIR
 from hubtools.modelfiles import SAFE
+from hubtools.whereabouts import from_here
 
 
 def holds_lora(folder: Path) -> bool:

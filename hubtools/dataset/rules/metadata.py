@@ -10,6 +10,7 @@ from hubtools.dataset.loaders import Mode, Outcome
 from hubtools.dataset.metadata import Kind
 from hubtools.dataset.metadata.likely import is_note
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
+from hubtools.dataset.text.trigger import one_for_all
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 
@@ -289,6 +290,7 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
         yield Problem(
             f"{plural(count, 'picture')} and no metadata.jsonl: they would load without captions"
             f"{_labels(view)}",
-            'describe them: `hubtools caption --template "a photo"` writes a metadata.jsonl to'
-            " correct by hand, with --model ID instead a model describes each",
+            f"describe them: `hubtools caption --template {quote(one_for_all(view.settings))}`"
+            " writes a metadata.jsonl to correct by hand, with --model ID instead a model describes"
+            " each",
         )

@@ -21,14 +21,26 @@ _WHAT = {Role.CONTROL: "control picture", Role.MASK: "mask"}
 @DATASET_RULES.rule("D223", "A row has no control picture or no mask", Severity.ERROR)
 def no_partner(view: Dataset) -> Iterator[Problem]:
     """Other rows name a second picture (what the first is made from, or a mask), this one does not.
-    Loaders give None there, and the trainer stops, or learns the picture without what it is to be
-    made from.
+    Loaders give None there. Without a control picture the trainer stops, or learns the picture
+    without what it is to be made from.
+
+    A row without a mask is a warning: `train` learns all of its picture, as sd-scripts does.
+    ai-toolkit learns nothing of it where another picture of its batch has a mask.
 
     Example: {"file_name": "a.png", "control_file_name": null, "text": "a cat"}
-    Fix: name the picture, or remove the record.
+    Fix: name the picture, or remove the record; leave a mask out where the whole picture counts.
     """
     for one in view.partners:
-        if one.name is None:
+        if one.name is not None:
+            continue
+        if one.role is Role.MASK:
+            yield Problem(
+                f"the record names no mask in {one.key}, as others do: `train` learns all of it",
+                "name the mask; leave it out if the whole picture is to be learnt",
+                *view.where(one.row),
+                severity=Severity.WARNING,
+            )
+        else:
             yield Problem(
                 f"the record names no {_WHAT[one.role]} in {one.key}",
                 "name the picture, or remove the record",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hubtools.settings import DatasetSettings
 
 
 @lru_cache(maxsize=64)
@@ -29,3 +33,14 @@ def other_case(text: str, word: str) -> str | None:
 def replace_word(text: str, word: str, other: str) -> str:
     """`text` with `other` wherever `word` stands on its own."""
     return word_pattern(word).sub(lambda found: other, text)
+
+
+def one_for_all(settings: DatasetSettings) -> str:
+    """A caption that is true of all pictures, as far as it is known what they show: to be corrected
+    by hand."""
+    if settings.trigger:
+        return f"a photo of {settings.trigger}"
+    if "class_noun" not in settings.model_fields_set:
+        return "a photo"
+    article = "an" if settings.class_noun[:1].lower() in tuple("aeiou") else "a"
+    return f"a photo of {article} {settings.class_noun}"
