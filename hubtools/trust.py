@@ -6,8 +6,9 @@ file carries a seal, an HMAC-SHA256 (RFC 2104) with a key that only this user ha
 its name in the folder and the folder's place. State without a valid seal is data: it can be listed,
 and acted on only after a question (`--trust-state`).
 
-The key lies in `state.key` in the user's config folder, and is made when it is first needed. In
-machines that keep no home folder, `HUBTOOLS_STATE_KEY` (a long random text) takes its place.
+The key lies in `state.key` in the user's config folder, and is made when it is first needed. One
+that is there and cannot be read stops a command before it changes anything. In machines that keep
+no home folder, `HUBTOOLS_STATE_KEY` (a long random text) takes its place.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import hmac
 import json
 import os
 import secrets
+import shlex
 import stat
 from functools import lru_cache
 from pathlib import Path
@@ -105,6 +107,13 @@ def _place(root: Path) -> dict[str, Any]:
     return {"path": os.fspath(real), "device": facts.st_dev, "inode": facts.st_ino}
 
 
+def have_key() -> None:
+    """For who changes something first and seals its note of that afterwards: raise `HubtoolsError`
+    now if there is a key that cannot be used. Makes none."""
+    if os.environ.get(KEY_VARIABLE) or _may_be_there(config_dir() / _KEY_FILE):
+        _key()
+
+
 def _mac(name: str, place: dict[str, Any], content: dict[str, Any]) -> str:
     # ASCII: lone surrogates of odd file names become escapes
     text = json.dumps([name, place, content], sort_keys=True, separators=(",", ":"))
@@ -151,8 +160,30 @@ def _stored(folder: Path) -> bytes:
         denied = isinstance(error, (PermissionError, NotADirectoryError, FileExistsError))
         if not denied and error.errno != errno.EROFS:
             raise
+        if _may_be_there(path):  # what another key seals now would be foreign with this one later
+            told = cannot_be("read", path, error)
+            told.hint = (
+                "it marks what hubtools notes as yours: make it readable for you"
+                f" (`ls -ld {shlex.quote(str(path))}` shows whose it is), or set {KEY_VARIABLE} or"
+                " HUBTOOLS_CONFIG"
+            )
+            raise told from error
         _UNKEPT[path] = error
         return _of_this_process()  # nothing can be kept: what is written now is foreign later
+
+
+def _may_be_there(path: Path) -> bool:
+    """Whether there is a key, or a folder of this user's that does not tell."""
+    try:
+        path.lstat()
+    except PermissionError:
+        try:
+            return os.name != "nt" and path.parent.lstat().st_uid == os.geteuid()
+        except OSError:
+            return False
+    except OSError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=1)
@@ -166,11 +197,12 @@ def _make(path: Path) -> None:
         return
     temporary = path.with_name(f".tmp-{secrets.token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-        file.write(secrets.token_bytes(_KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
+    descriptor = os.open(temporary, flags, 0o600)
     try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
         os.link(temporary, path)  # fails if another process was faster
     except FileExistsError:
         pass

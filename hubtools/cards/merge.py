@@ -25,7 +25,7 @@ from hubtools.layout import CARD, WORK_DIR
 from hubtools.limits import MAX_CARD
 from hubtools.rooted import Root
 from hubtools.safe_yaml import load_yaml
-from hubtools.trust import is_sealed, seal
+from hubtools.trust import have_key, is_sealed, seal
 
 _MEMORY = f"{WORK_DIR}/card.json"
 _MARK = re.compile(r"<!-- hubtools:(?P<what>begin|end) (?P<name>[\w-]{1,100}) -->", re.ASCII)
@@ -80,6 +80,7 @@ class Memory:
     @classmethod
     def read(cls, root: Root) -> Memory | None:
         """None if there is none, or none that can be read. Raises `LeadsOut` for a link."""
+        have_key()
         if not root.is_file(_MEMORY):
             return None
         try:

@@ -20,7 +20,7 @@ from typing import Any
 from hubtools.files import json_value, open_regular
 from hubtools.layout import SHIP_STATE, WORK_DIR
 from hubtools.rooted import Root
-from hubtools.trust import is_sealed, seal
+from hubtools.trust import have_key, is_sealed, seal
 
 SCHEMA = 2
 NAME = f"{WORK_DIR}/{SHIP_STATE}"
@@ -52,6 +52,7 @@ class Ledger:
         """The ledger of the project at `root`. A damaged file counts as an empty one: the steps
         then run again, and each of them notices by itself what is done. So does one that somebody
         else wrote, unless `trust_state`. Raises `LeadsOut` if a link is in the way."""
+        have_key()
         path = root / NAME
         with Root(root) as folder:
             if not folder.exists(NAME):

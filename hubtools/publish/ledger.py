@@ -16,7 +16,7 @@ from hubtools.hub.client import RemoteFile
 from hubtools.layout import PUSHED, WORK_DIR
 from hubtools.limits import JSON_FILE
 from hubtools.rooted import Root
-from hubtools.trust import is_sealed, seal
+from hubtools.trust import have_key, is_sealed, seal
 
 NAME = PUSHED
 _SCHEMA = 2
@@ -63,6 +63,7 @@ def read_ledger(root: Root) -> tuple[dict[str, Sent], bool]:
 
     Raises `LeadsOut` if the ledger or its folder is a symbolic link.
     """
+    have_key()
     content = _content(root)
     if content is None:
         return {}, True

@@ -37,7 +37,7 @@ from hubtools.project_file import to_toml
 from hubtools.rooted import Root
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.recipe import ENDLESS, NOT_IN_IDENTITY
-from hubtools.trust import SEAL, ForeignState, is_sealed, seal
+from hubtools.trust import SEAL, ForeignState, have_key, is_sealed, seal
 from hubtools.whereabouts import from_here
 
 _OURS = {
@@ -312,8 +312,10 @@ def keep_ledger(aside: Path, run_dir: Path) -> None:
 def locked(run_dir: Path) -> Iterator[None]:
     """Keep a second training out of the folder. The lock ends with the process, however it ends.
 
-    Raises `HubtoolsError` if another process holds it. No lock on Windows.
+    Raises `HubtoolsError` if another process holds it, or what is noted of the run could not be
+    sealed. No lock on Windows.
     """
+    have_key()
     with Root(run_dir, create=True) as root, ExitStack() as stack:
         try:
             stack.enter_context(root.holding(RUN_LOCK, remove=True))

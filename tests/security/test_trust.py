@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubtools import trust
+from hubtools.cards.merge import Memory
 from hubtools.errors import HubtoolsError
+from hubtools.journey.ledger import Ledger
 from hubtools.layout import config_dir
+from hubtools.publish.ledger import read_ledger
+from hubtools.rooted import Root
+from hubtools.training.runfolder import locked
 from hubtools.trust import is_sealed, seal
 
 NAME = ".hubtools/state.json"
@@ -79,6 +88,80 @@ def test_no_place_for_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     trust._of_this_process.cache_clear()
     trust._stored.cache_clear()
     assert not is_sealed(tmp_path, NAME, sealed)
+
+
+@pytest.fixture
+def unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A key of this user's that the system does not let them read."""
+    monkeypatch.setenv("HUBTOOLS_CONFIG", str(tmp_path / "config"))
+    seal(tmp_path, NAME, CONTENT)
+    trust._stored.cache_clear()
+    key = tmp_path / "config" / "state.key"
+
+    def denied(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(trust, "_read", denied)
+    return key
+
+
+def _pushes(folder: Path) -> object:
+    with Root(folder) as root:
+        return read_ledger(root)
+
+
+def _writes_a_card(folder: Path) -> object:
+    with Root(folder) as root:
+        return Memory.read(root)
+
+
+def _trains(folder: Path) -> None:
+    with locked(folder / "run"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [
+        lambda folder: seal(folder, NAME, CONTENT),
+        lambda folder: is_sealed(folder, NAME, {trust.SEAL: {"mac": "0" * 64}}),
+        _pushes,
+        _writes_a_card,
+        _trains,
+        Ledger.open,
+    ],
+)
+def test_a_key_that_cannot_be_read_stops_what_would_be_foreign_later(
+    tmp_path: Path, unreadable: Path, begins: Callable[[Path], object]
+) -> None:
+    with pytest.raises(
+        HubtoolsError, match=r"state\.key cannot be read: Permission denied"
+    ) as told:
+        begins(tmp_path)
+    assert "ls -ld" in str(told.value.hint)
+    assert not (tmp_path / "run").exists()
+    unreadable.unlink()
+    trust.have_key()
+    assert not unreadable.exists()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="acts as another user")
+@pytest.mark.parametrize(
+    ("owner", "mode", "stops"), [(65534, 0, True), (0, 0o700, False), (65534, 0o500, False)]
+)
+def test_whose_folder_does_not_tell_of_a_key(owner: int, mode: int, stops: bool) -> None:
+    """Somebody else's holds none of this user's; in one that cannot be written there is none."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        Path(place).chmod(0o755)
+        folder = Path(place) / "config"
+        folder.mkdir()
+        os.chown(folder, owner, owner)
+        folder.chmod(mode)
+        os.seteuid(65534)
+        try:
+            assert trust._may_be_there(folder / "state.key") is stops
+        finally:
+            os.seteuid(0)
 
 
 _VALUES = st.recursive(
