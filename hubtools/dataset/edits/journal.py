@@ -46,6 +46,7 @@ from hubtools.findings import plural
 from hubtools.layout import WORK_DIR
 from hubtools.rooted import Root
 from hubtools.trust import ForeignState
+from hubtools.whereabouts import from_here
 
 __all__ = [
     "RefusedFiles", "apply", "finish", "fingerprint", "fingerprint_of", "purge", "undo",
@@ -208,16 +209,13 @@ def _refuse_to_lose(root: Root, journal: Journal, *, newest: bool) -> None:
     """Raises `HubtoolsError` if a file is neither what the fix has made of it nor what it was."""
     was = {step.path: step.before for step in journal.steps if step.path is not None}
     targets = {step.target for step in journal.steps if step.target is not None}
-    hint = "move it aside and undo again"
-    if not newest:
-        hint = "undo the later fixes first; `hubtools fix --journal` lists them"
     for step in journal.steps:
         if step.target is not None and root.exists(step.target):
             known = (step.after, was.get(step.target, step.after))
             if root.fingerprint(step.target) not in known:
                 raise HubtoolsError(
                     f"{root.path / step.target} has been changed since the fix.",
-                    hint=hint,
+                    hint=_undo_first(root, step.target, journal, newest),
                     code="file-changed",
                 )
         if step.path is not None and step.path not in targets and root.exists(step.path):
@@ -226,9 +224,36 @@ def _refuse_to_lose(root: Root, journal: Journal, *, newest: bool) -> None:
             if root.fingerprint(step.path) != step.before:
                 raise HubtoolsError(
                     f"{root.path / step.path} exists again; undoing would overwrite it.",
-                    hint=hint,
+                    hint=_undo_first(root, step.path, journal, newest),
                     code="file-exists",
                 )
+
+
+def _undo_first(root: Root, name: str, journal: Journal, newest: bool) -> str:
+    """What to do about the file `name`, which is in the way of an undo of `journal`."""
+    mark, here = root.fingerprint(name), root.path.absolute()
+    later = []
+    for folder in (here / name).parents:  # a fix of a folder above, or below, may have made it
+        try:
+            known = journals(folder) if (folder / FIXES).is_dir() else []
+        except (HubtoolsError, OSError):
+            continue
+        own = (here / name).relative_to(folder).as_posix()
+        later += [
+            one
+            for one in known
+            if one.state != "undone"
+            and (one.id != journal.id if folder == here else one.ours)
+            and any(step.target == own and step.after == mark for step in one.steps)
+        ]
+    if later:
+        last = max(later, key=lambda one: one.id)
+        typed = f"hubtools fix {quote(from_here(last.root))} --undo --id {last.id}"
+        return f"a later fix has made that file: `{typed}` first, then this again"
+    if newest:
+        return "move it aside and undo again"
+    listed = f"hubtools fix {quote(from_here(root.path))} --journal"
+    return f"undo the later fixes first; `{listed}` lists them"
 
 
 # --- files -----------------------------------------------------------------------------------

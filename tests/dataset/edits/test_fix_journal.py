@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import signal
 import sys
@@ -17,15 +19,17 @@ from simple import picture
 from test_fix_rules import snapshot
 from test_rules import exif, line, put
 
-from hubtools.dataset.edits.journal import apply, finish, purge, undo, unfinished
+from hubtools.dataset.edits.closed import Action
+from hubtools.dataset.edits.journal import apply, fingerprint, finish, purge, undo, unfinished
 from hubtools.dataset.edits.journal_files import journals, lost
-from hubtools.dataset.edits.plan import FixPlan
+from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.edits.replay import load_plan
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix
 from hubtools.errors import HubtoolsError
 from hubtools.settings import DatasetSettings
 from tests.planning import forged
+from tests.typed import typed as run
 
 # File-system calls that Python announces; the process dies just before one of them.
 _EVENTS = (
@@ -152,10 +156,6 @@ def test_an_undo_that_is_killed_goes_on(sick: Path, settings: DatasetSettings) -
 
 def test_names_can_change_places(good: Path) -> None:
     """a -> b and b -> a, with equal contents elsewhere."""
-    from hubtools.dataset.edits.closed import Action
-    from hubtools.dataset.edits.journal import fingerprint
-    from hubtools.dataset.edits.plan import Operation
-
     (good / "2.png").write_bytes((good / "0.png").read_bytes())
     pairs = (("0.png", "1.png"), ("1.png", "2.png"), ("2.png", "0.png"))
     before = snapshot(good)
@@ -179,7 +179,7 @@ def test_fixes_are_undone_one_after_the_other(sick: Path, settings: DatasetSetti
     assert first < second < third
     with pytest.raises(HubtoolsError, match="changed since") as caught:
         undo(sick, second)
-    assert "later fixes first" in str(caught.value.hint)
+    assert f"--undo --id {third}` first" in str(caught.value.hint)
     assert snapshot(sick) == states[-1]
     for state in reversed(states[:-1]):
         undo(sick)
@@ -187,6 +187,31 @@ def test_fixes_are_undone_one_after_the_other(sick: Path, settings: DatasetSetti
     with pytest.raises(HubtoolsError, match="no fix to undo"):
         undo(sick)
     assert [journal.state for journal in journals(sick)] == ["undone"] * 3
+
+
+@pytest.mark.parametrize("first", ["above", "below"])
+def test_the_fix_of_a_folder_above_or_below_that_is_undone_first_is_told(
+    good: Path, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The advice is typed as it stands, from elsewhere, until both are undone."""
+    below = good / "a b"
+    below.mkdir()
+    put("a b/metadata.jsonl", "zero")(good)
+    before = snapshot(good)
+    folders = [good, below] if first == "above" else [below, good]
+    for folder, text in zip(folders, ("one", "two"), strict=True):
+        name = (below / "metadata.jsonl").relative_to(folder).as_posix()
+        mark = fingerprint(below / "metadata.jsonl")
+        step = Operation(Action.WRITE, name, name, (), ("x",), mark, content=text)
+        assert apply(folder, FixPlan(folder, (step,)))
+    monkeypatch.chdir(good.parent)
+    with pytest.raises(HubtoolsError, match="changed since the fix") as caught:
+        undo(folders[0])
+    typed = re.search(r"`hubtools (fix .* --undo --id \w+)` first", str(caught.value.hint))
+    assert typed is not None
+    assert run(*shlex.split(typed[1])).returncode == 0
+    undo(folders[0])
+    assert snapshot(good) == before
 
 
 def test_undo_never_overwrites_later_work(sick: Path, settings: DatasetSettings) -> None:
