@@ -34,6 +34,7 @@ _WORDINGS = (  # what is handed to the classes that read texts and pictures
 _PLACES = ("vocab", "merges")  # words, or the file that holds them
 _MEANT = ("_file", "_path", "init_inputs")  # where a word without slashes can be a file's name
 _FOLDERS = "_path"  # where it can be that of a folder, in which another word names the file
+_OTHERS = ("tesseract_config", "sudachi_kwargs", "mecab_kwargs", "jumanpp_kwargs")
 _UNREAD = ("name_or_path", "special_tokens_map_file")  # who saved it had it there
 _TEMPLATES = "additional_chat_templates"  # transformers opens all that lies there
 _CLASS = regex(r"[A-Z]\w*")
@@ -267,6 +268,13 @@ def _check_words(folder: Path, shown: str, name: str) -> None:
             hint="use a model that needs none",
             code="unsafe-file",
         )
+    for inner in (content, *(one for one in content.values() if isinstance(one, dict))):
+        if other := next((key for key in _OTHERS if inner.get(key)), None):
+            raise HubtoolsError(
+                f"{shown}/{name} has options for a program that reads texts or pictures ({other}).",
+                hint="use a model that needs none",
+                code="unsafe-file",
+            )
     named = [(key, content[key]) for key in _PLACES if isinstance(content.get(key), str)]
     for key, value in _texts(content):
         path = Path(value)

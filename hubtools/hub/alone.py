@@ -1,12 +1,13 @@
 """A model is opened from its folder, and from nothing else.
 
 The libraries that open models look further than a folder's settings can be judged beforehand: some
-classes open pickles beside safetensors, some settings name another repository. So what they do is
-refused at the moment in which they do it.
+classes open pickles beside safetensors, some settings name another repository, some are words for
+programs that read texts and pictures. So what they do is refused at the moment in which they do it.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +18,20 @@ from hubtools.hub.patience import be_patient
 from hubtools.hub.shut import opening
 from hubtools.modelfiles import Pickled
 
+# Packages that start programs, or load libraries, by the words of a model's settings: Tesseract
+# writes any file that an option names, a configuration of Sudachi names code to run.
+KEPT_OUT = (
+    "detectron2", "fugashi", "kenlm", "Mykytea", "phonemizer", "pyctcdecode", "pytesseract",
+    "rhoknp", "sudachipy",
+)  # fmt: skip
+
 
 @contextmanager
 def opened_alone(shown: str, *, allow_pickle: bool = False) -> Iterator[None]:
     """While the block runs, this thread asks no Hub for anything (`HubtoolsError`, which libraries
-    take for a lost connection) and opens no pickle by PyTorch (`Pickled`). `allow_pickle`: it opens
-    them by `weights_only`. `shown` is what people call the model."""
+    take for a lost connection), opens no pickle by PyTorch (`Pickled`) and finds no package of
+    `KEPT_OUT`. `allow_pickle`: it opens pickles by `weights_only`. `shown` is what people call the
+    model."""
     be_patient()
     _guard.begin()
     outer, opening.model = opening.model, (shown, allow_pickle)
@@ -34,11 +43,13 @@ def opened_alone(shown: str, *, allow_pickle: bool = False) -> Iterator[None]:
 
 
 class _Guard:
-    """In the place of `torch.load` as long as any thread opens a model."""
+    """In the place of `torch.load`, and of the packages `KEPT_OUT`, as long as any thread opens a
+    model."""
 
     def __init__(self) -> None:
         self._turn, self._opened = threading.Lock(), 0
         self._before: Any = None
+        self._modules: dict[str, Any] = {}
 
     def begin(self) -> None:
         import torch
@@ -46,6 +57,9 @@ class _Guard:
         with self._turn:
             if not self._opened:
                 self._before, torch.load = torch.load, partial(_loaded, torch.load)
+                modules: dict[str, Any] = sys.modules
+                self._modules = {name: modules[name] for name in KEPT_OUT if name in modules}
+                modules.update(dict.fromkeys(KEPT_OUT))
             self._opened += 1
 
     def end(self) -> None:
@@ -55,6 +69,9 @@ class _Guard:
             self._opened -= 1
             if not self._opened:
                 torch.load = self._before
+                for name in KEPT_OUT:
+                    sys.modules.pop(name, None)
+                sys.modules.update(self._modules)
 
 
 _guard = _Guard()

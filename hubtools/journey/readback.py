@@ -28,6 +28,12 @@ def run_no_postscript() -> None:
     EpsImagePlugin.gs_binary = False
 
 
+def keep_out(packages: list[str]) -> None:
+    """From now on these packages, which start programs by the words of a model's settings, are
+    not found."""
+    sys.modules.update(dict.fromkeys(packages))  # type: ignore[arg-type]
+
+
 def read_dataset(repo: str, revision: str | None) -> dict[str, Any]:
     """`load_dataset(repo)`: rows, columns, and a hash of each picture in order."""
     import datasets
@@ -90,6 +96,7 @@ def main() -> None:
     """Answer the questions in the file named on the command line."""
     questions = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     answers: dict[str, Any] = {}
+    keep_out(questions.get("kept_out", []))
     if questions.get("dataset"):
         answers["dataset"] = read_dataset(**questions["dataset"])
     if questions.get("sample"):

@@ -24,6 +24,7 @@ from hubtools.dataset.pictures.rgb import turned_upright
 from hubtools.dataset.rows import role_columns
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
 from hubtools.files import write_json, write_text
+from hubtools.hub.alone import KEPT_OUT
 from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.interpreter import command
 from hubtools.journey import readback
@@ -226,6 +227,7 @@ def _read_back(
         (record,) = read_samples(samples)
     manifest = RunManifest.read(project.run_dir)
     questions: dict[str, Any] = {
+        "kept_out": KEPT_OUT,
         "dataset": {"repo": dataset_repo, "revision": manifest.dataset.revision},
         "sample": {
             "base": base,

@@ -1,10 +1,13 @@
 """What a library does while it opens a model from a stranger's folder: it opens no pickle beside
-the safetensors, and asks no Hub."""
+the safetensors, asks no Hub and starts no program."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import pickle
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,8 +23,8 @@ from test_pickles import Canary  # noqa: E402
 
 from hubtools.dataset.caption.model import Captioner  # noqa: E402
 from hubtools.errors import HubtoolsError  # noqa: E402
-from hubtools.hub.alone import opened_alone  # noqa: E402
-from hubtools.modelfiles import Pickled  # noqa: E402
+from hubtools.hub.alone import KEPT_OUT, opened_alone  # noqa: E402
+from hubtools.modelfiles import Pickled, check_model  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.loading import load_pipeline  # noqa: E402
 from hubtools.vision.encoders import load_transformers  # noqa: E402
@@ -107,3 +110,37 @@ def test_another_repository_that_a_configuration_names(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(settings))
     with pytest.raises(HubtoolsError, match="ask the Hub for '/api/models/evil/repo'"):
         Captioner(str(folder))._load()
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_packages_that_start_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: bool
+) -> None:
+    """A captioner's tokenizer_config.json had a package load a library that lay beside it."""
+    for name in KEPT_OUT:
+        (tmp_path / f"{name}.py").write_text("")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = {name: importlib.import_module(name) for name in KEPT_OUT if imported}
+    with opened_alone("M"):
+        for name in KEPT_OUT:
+            with pytest.raises(ImportError):
+                importlib.import_module(name)
+            assert importlib.util.find_spec(name) is None
+    for name in KEPT_OUT:
+        assert importlib.import_module(name) is before.get(name, sys.modules[name])
+        monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("tokenizer_config.json", {"sudachi_kwargs": {"sudachi_config_path": "sudachi.json"}}),
+        ("preprocessor_config.json", {"tesseract_config": "-c debug_file=/x"}),
+        ("processor_config.json", {"image_processor": {"tesseract_config": "-c debug_file=/x"}}),
+    ],
+)
+def test_options_of_programs(folder: Path, file: str, content: object) -> None:
+    (folder / file).write_text(json.dumps(content))
+    with pytest.raises(HubtoolsError, match="options for a program"):
+        check_model(folder, "M")
