@@ -325,6 +325,12 @@ def owners() -> list[str]:
     return names
 
 
+def pusher() -> str:
+    """Whom the Hub calls the author of what is pushed: the token's user, or its own name for the
+    workflows that a repository trusts. Nobody can be called like that."""
+    return "[OIDC]" if os.environ.get("HF_OIDC_RESOURCE") else owners()[0]
+
+
 def full_repo_id(name: str) -> str:
     """`name` with the token's own account in front if it has no owner."""
     if "/" in name:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 
 from hubtools.errors import HubtoolsError
-from hubtools.hub.client import RemoteFile, owners, remote_files
+from hubtools.hub.client import RemoteFile, pusher, remote_files
 from hubtools.hub.commit import Repository
 from hubtools.hub.errors import asking
 
@@ -22,10 +22,10 @@ def proposed(
 ) -> int | None:
     """The number of the newest open pull request whose files, by their names, are those that are
     looked for; None if none of the newest is. `mine`: only those of the token's user are looked
-    into; none if it is nobody's, as that of a workflow."""
+    into."""
     repository = Repository(repo, repo_type)
     try:
-        author = owners()[0] if mine else None
+        author = pusher() if mine else None
     except HubtoolsError:
         return None
     with asking(f"pull requests of {repo}"):

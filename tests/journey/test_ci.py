@@ -94,6 +94,9 @@ def test_a_dataset_and_a_lora_go_through_all_modes(project: Path, hub: Hub, tmp_
         plan = json.loads(Path(proposed.outputs["plan"]).read_text())
         assert plan["subject"] == "me/people"
         assert "me/people (existing, private)" in proposed.summary
+        (project / "dataset/.hubtools/pushed.json").unlink()  # every workflow is a clone of its own
+        again = run_action(project, temp, place | known, data | {"mode": "pr"})
+        assert again.outputs["pr_url"] == proposed.outputs["pr_url"]
         pushed = run_action(project, temp, place | known, data | {"mode": "push"})
         assert pushed.code == 0, pushed.said
         assert pushed.outputs["commit_url"].startswith(f"{hub.url}/datasets/me/people/commit/")
