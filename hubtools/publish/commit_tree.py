@@ -16,6 +16,7 @@ from hubtools.findings import Problem, RuleBook
 from hubtools.hub.client import Remote
 from hubtools.layout import CARD
 from hubtools.limits import FRONT_MATTER
+from hubtools.publish.ledger import Beside
 from hubtools.publish.release import LEFT_OUT, Release
 
 COMPARISON_RULES: RuleBook[Comparison] = RuleBook()
@@ -33,7 +34,8 @@ class Comparison:
     `clashes`: files there that would be replaced or deleted and are not what was sent from here;
     the value is True if something was sent under that name. `who`: who changed them, in words.
     `deletes`: names that would be deleted. `proposes`: it is a pull request, which replaces
-    nothing by itself. `fetch` opens a file of the repository.
+    nothing by itself. `fetch` opens a file of the repository. `beside`: another folder that was
+    pushed there.
     """
 
     release: Release
@@ -45,6 +47,7 @@ class Comparison:
     overwrite: bool = False
     proposes: bool = False
     fetch: Callable[[str], BinaryIO] = _nothing
+    beside: Beside | None = None
 
     @cached_property
     def sent(self) -> frozenset[str]:

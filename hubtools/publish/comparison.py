@@ -17,6 +17,12 @@ from hubtools.publish.commit_tree import at_most
 # Each has a flag of its own that says what it means; --ignore does not switch them off.
 GUARDS = ("P130", "P131", "P132")
 
+_LOOK = "look at it first: take over what you need, or say --overwrite"
+_NEXT = (
+    "--overwrite makes this its next version, without the files that only that one had; else name"
+    " another repository"
+)
+
 _LONGEST_PART, _LONGEST_PATH = 255, 1024  # bytes of a name
 
 
@@ -30,6 +36,16 @@ def _clashes(comparison: Comparison, known: bool) -> Iterator[Problem]:
         if sent is known:
             who = f" ({comparison.who[name]})" if name in comparison.who else ""
             verb = "delete" if name in comparison.deletes else "replace"
+            beside = comparison.beside
+            if beside is not None and beside.sent.is_ours(comparison.remote.files[name]):
+                yield Problem(
+                    f"the repository holds what you pushed from {beside.shown}; this push would"
+                    f" {verb} it",
+                    _NEXT if comparison.release.repo_type == "model" else _LOOK,
+                    name,
+                    severity=_severity(comparison),
+                )
+                continue
             cause = (
                 f"it was changed in the repository{who} after you pushed it"
                 if sent
@@ -38,7 +54,7 @@ def _clashes(comparison: Comparison, known: bool) -> Iterator[Problem]:
             )
             yield Problem(
                 f"{cause}; this push would {verb} it",
-                "look at it first: take over what you need, or say --overwrite",
+                _LOOK,
                 name,
                 severity=_severity(comparison),
             )
@@ -60,9 +76,12 @@ def unknown_there(comparison: Comparison) -> Iterator[Problem]:
     """hubtools keeps note of what it pushed from a folder. This file is not among it, and what the
     repository holds differs: it came from a colleague, another clone of the folder, another tool,
     or the repository is not the one that you mean. A README.md with nothing but the lines that the
-    Hub writes into a new repository does not count.
+    Hub writes into a new repository does not count. Where you pushed it from a folder beside this
+    one, as from that of an earlier run, the finding names that folder.
 
-    Fix: look at it; `--overwrite` replaces it.
+    Fix: look at it; `--overwrite` replaces it. A LoRA that was pushed from a folder beside this one
+    is then followed by its next version: what only that one had is deleted, and `--undo` brings it
+    back.
     """
     yield from at_most(list(_clashes(comparison, False)), "files that were not pushed from here")
 

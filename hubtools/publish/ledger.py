@@ -8,10 +8,15 @@ shown and asked about, and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
-from hubtools.files import json_value
+from hubtools.errors import HubtoolsError
+from hubtools.files import from_here, json_value
 from hubtools.hub.client import RemoteFile
 from hubtools.layout import PUSHED, WORK_DIR
 from hubtools.limits import JSON_FILE
@@ -20,6 +25,9 @@ from hubtools.trust import have_key, is_sealed, seal
 
 NAME = PUSHED
 _SCHEMA = 2
+
+
+_MOST_BESIDE = 1000  # things that lie beside a folder
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,36 @@ def read_ledger(root: Root) -> tuple[dict[str, Sent], bool]:
         if isinstance(entry, dict) and isinstance(key, str) and "/" in key:
             found[key] = _sent(entry)
     return found, is_sealed(root.path, NAME, content)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A folder beside the one that is pushed, and what this user sent from there to the same
+    repository."""
+
+    folder: Path
+    sent: Sent
+
+    @property
+    def shown(self) -> str:
+        """The folder as one types it here."""
+        return quote(from_here(self.folder))
+
+
+def pushed_beside(folder: Path, key: str, there: Mapping[str, RemoteFile]) -> Beside | None:
+    """The folder beside this one from which this user pushed to the repository `key` what lies
+    `there` now, as the folder of an earlier run; None if there is none."""
+    found = None
+    for other in sorted(islice(folder.absolute().parent.iterdir(), _MOST_BESIDE)):
+        if other.is_symlink() or other == folder.absolute() or not (other / NAME).is_file():
+            continue
+        with suppress(HubtoolsError, OSError), Root(other) as root:
+            known, own = read_ledger(root)
+            sent = known.get(key, Sent())
+            ours = [name for name in sent.files if name in there and sent.is_ours(there[name])]
+            if own and ours and len(ours) > (len(found[1]) if found else 0):
+                found = Beside(other, replace(sent, pending=None, opened=None, offered={})), ours
+    return found[0] if found else None
 
 
 def _content(root: Root) -> dict[str, Any] | None:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.findings import Report
 from hubtools.hub.client import (
@@ -26,20 +25,19 @@ from hubtools.hub.client import (
     untouched,
 )
 from hubtools.hub.collections import Collection, find
-from hubtools.hub.commit import Repository
 from hubtools.hub.download import fetched
 from hubtools.hub.names import repository_named
-from hubtools.patterns import regex
 from hubtools.publish.applied import apply_rules, judges_pictures, may_be_known
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.comparison import Comparison, fresh_card
 from hubtools.publish.content import Content
 from hubtools.publish.judged import RuleChoice
-from hubtools.publish.ledger import NAME, Sent, read_ledger
+from hubtools.publish.ledger import NAME, Beside, Sent, pushed_beside, read_ledger
 from hubtools.publish.options import PushOptions
 from hubtools.publish.passing import decoded_in_passing
 from hubtools.publish.proposed import proposed
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
+from hubtools.publish.tagging import check_tag
 from hubtools.publish.words import refuse_secrets
 from hubtools.reporting.baseline import known_aside
 from hubtools.rooted import Root
@@ -188,10 +186,15 @@ def make_plan(
     release = replace(pick(release), repo=repo if "/" in repo else None)
     with Root(folder) as root:
         notes: tuple[str, ...] = ()
+        beside: Beside | None = None
         if sent is None:
-            sent, notes = _sent_before(
-                root, release, remote, ledger_key(repo, repo_type), repo, trust_state
-            )
+            key = ledger_key(repo, repo_type)
+            sent, notes = _sent_before(root, release, remote, key, repo, trust_state)
+            if not sent.files:
+                beside = pushed_beside(root.path, key, remote.files)
+            if beside is not None and options.overwrite and repo_type == "model":
+                sent = beside.sent
+                notes = (*notes, f"the next version of what was pushed from {beside.shown}")
         judged = judges_pictures(release, options.ignore, options.rules)
         release = decoded_in_passing(release, root) if judged else release.looked_at(root)
         looks = [file.look for file in release.files if file.look is not None]
@@ -201,12 +204,12 @@ def make_plan(
         ]
         gone = _deletions(release, remote, sent)
         files += [file for file in gone if deletes is None or file.name in deletes]
-        report = _judged(release, remote, files, sent, options, repo)
+        report = _judged(release, remote, files, sent, options, repo, beside)
         for seen in looks:
             seen.check(root)  # what the rules read is what was hashed
     if options.tag is not None:
         changes = any(file.action is not Action.SAME for file in files)
-        _check_tag(repo, repo_type, options.tag, remote.head, changes)
+        check_tag(repo, repo_type, options.tag, remote.head, changes)
     return PushPlan(
         folder,
         repo,
@@ -308,6 +311,7 @@ def _judged(
     sent: Sent,
     options: PushOptions,
     repo: str,
+    beside: Beside | None,
 ) -> Report:
     touched = [file for file in files if file.action in (Action.CHANGE, Action.DELETE)]
     ours = _ours(touched, remote, sent, repo, release.repo_type)
@@ -324,6 +328,7 @@ def _judged(
         options.overwrite,
         options.pr,
         partial(open_file, repo, release.repo_type, str(remote.head)),
+        beside,
     )
     found, rules = apply_rules(release, comparison, options.ignore, options.rules)
     counts = {f"{action.value}": sum(file.action is action for file in files) for action in Action}
@@ -377,23 +382,3 @@ def _is_fresh(remote: Remote, repo: str, repo_type: str) -> bool:
         return False
     path = fetched(repo, _CARD, revision=remote.head, repo_type=repo_type)
     return fresh_card(path.read_text(encoding="utf-8", errors="replace"), repo_type)
-
-
-# What git takes for no name (git-check-ref-format(1)): the Hub says so once all is sent.
-_NO_TAG = regex(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|@\{|(?:^|/)[.-]|(?:[/.]|\.lock)(?:/|$)|^/|^@?$")
-
-
-def _check_tag(repo: str, repo_type: str, tag: str, head: str | None, changes: bool) -> None:
-    if _NO_TAG.search(tag) or len(tag) > 200:
-        raise HubtoolsError(
-            f"{tag!r} is no name of a tag.", hint="choose another, e.g. v1.2", code="bad-setting"
-        )
-    if head is None:
-        return
-    there = Repository(repo, repo_type).tags().get(tag)
-    if there is not None and (changes or there != head):
-        raise HubtoolsError(
-            f"The tag {tag} exists in {repo} already, on commit {there[:8]}.",
-            hint="choose another --tag",
-            code="hub-changed",
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,26 @@ def test_the_next_run_in_the_place_of_one_that_was_pushed_is_its_next_version(
     assert ways["LICENSE.md"] == "delete"  # it was of the first version
     push(plan)
     take_back(run_dir)
+    assert held() == held(first)
+
+
+def test_a_run_beside_the_one_that_was_pushed_becomes_its_next_version_if_one_says_so(
+    local_hub: Hub, run_dir: Path
+) -> None:
+    first = send(run_dir)
+    second = run_dir.with_name("a second run")
+    shutil.copytree(run_dir, second, ignore=shutil.ignore_patterns(".hubtools", "LICENSE.md"))
+    (second / "README.md").write_text("---\nlicense: mit\n---\n# The second version\n")
+    refused = plan_push(second, REPO, "model", PushOptions())
+    (told,) = [found for found in refused.report.findings if found.rule == "P131"]
+    assert told.path == "README.md"
+    assert f"holds what you pushed from {run_dir}; this push would replace it" in told.message
+    assert str(told.fix).startswith("--overwrite makes this its next version")
+    plan = plan_push(second, REPO, "model", PushOptions(overwrite=True))
+    assert plan.notes == (f"the next version of what was pushed from {run_dir}",)
+    assert {file.name: file.action for file in plan.files}["LICENSE.md"] == "delete"
+    push(plan)
+    take_back(second)
     assert held() == held(first)
 
 
