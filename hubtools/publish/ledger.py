@@ -16,7 +16,7 @@ from shlex import quote
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import from_here, json_value
+from hubtools.files import json_value
 from hubtools.hub.client import RemoteFile
 from hubtools.layout import PUSHED, WORK_DIR
 from hubtools.limits import JSON_FILE
