@@ -22,6 +22,7 @@ from hubtools.layout import PUSHED, WORK_DIR
 from hubtools.limits import JSON_FILE
 from hubtools.rooted import Root
 from hubtools.trust import have_key, is_sealed, seal
+from hubtools.whereabouts import from_here
 
 NAME = PUSHED
 _SCHEMA = 2

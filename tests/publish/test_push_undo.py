@@ -17,6 +17,7 @@ from hubtools.publish.push import PushOptions, plan_push, push
 from hubtools.publish.undo import plan_undo, undo
 from hubtools.training.runfolder import keep_ledger, move_aside
 from hubtools.trust import ForeignState
+from hubtools.whereabouts import from_here
 from tests.typed import typed
 
 REPO = "me/people"
@@ -239,10 +240,10 @@ def test_a_run_beside_the_one_that_was_pushed_becomes_its_next_version_if_one_sa
     refused = plan_push(second, REPO, "model", PushOptions())
     (told,) = [found for found in refused.report.findings if found.rule == "P131"]
     assert told.path == "README.md"
-    assert f"holds what you pushed from {run_dir}; this push would replace it" in told.message
+    assert f"holds what you pushed from {from_here(run_dir)}; this push would" in told.message
     assert str(told.fix).startswith("--overwrite makes this its next version")
     plan = plan_push(second, REPO, "model", PushOptions(overwrite=True))
-    assert plan.notes == (f"the next version of what was pushed from {run_dir}",)
+    assert plan.notes == (f"the next version of what was pushed from {from_here(run_dir)}",)
     assert {file.name: file.action for file in plan.files}["LICENSE.md"] == "delete"
     push(plan)
     take_back(second)
