@@ -95,6 +95,14 @@ def cache_dir() -> Path:
     return _own_place("HUBTOOLS_CACHE", "XDG_CACHE_HOME", ".cache", "cache")
 
 
+def keep_compiled_code_at_home() -> None:
+    """Have inductor keep what it compiles in hubtools' cache, unless TORCHINDUCTOR_CACHE_DIR says
+    where. Its own place is a folder in /tmp whose name everybody knows: another user of the machine
+    could make it first, and code from it is run. Raises as `cache_dir`."""
+    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache_dir() / "inductor")
+
+
 def config_dir() -> Path:
     """Where what belongs to the user lies, such as the key of `trust`.
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from hubtools.hub.patience import be_patient
 from hubtools.hub.shut import opening
+from hubtools.layout import keep_compiled_code_at_home
 from hubtools.modelfiles import Pickled
 
 # Packages that start programs, or load libraries, by the words of a model's settings: Tesseract
@@ -33,6 +34,7 @@ def opened_alone(shown: str, *, allow_pickle: bool = False) -> Iterator[None]:
     `KEPT_OUT`. `allow_pickle`: it opens pickles by `weights_only`. `shown` is what people call the
     model."""
     be_patient()
+    keep_compiled_code_at_home()  # a model's settings can have its parts compiled
     _guard.begin()
     outer, opening.model = opening.model, (shown, allow_pickle)
     try:

@@ -28,7 +28,7 @@ from hubtools.hub.alone import KEPT_OUT
 from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.interpreter import command
 from hubtools.journey import readback
-from hubtools.layout import SAMPLES_DIR, WORK_DIR
+from hubtools.layout import SAMPLES_DIR, WORK_DIR, keep_compiled_code_at_home
 from hubtools.localhub.faults import Faults, parse_chaos
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.models.base import fetch_base
@@ -173,6 +173,7 @@ def _base_of(
 
 def _environment(root: Path, url: str, dataset_repo: str, model_repo: str) -> dict[str, str]:
     """The caller's environment, with everything about the Hub replaced by the rehearsal's."""
+    keep_compiled_code_at_home()
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
     return environment | {
         "HF_ENDPOINT": url,

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from hubtools.errors import UsageError, missing_modules
-from hubtools.layout import cache_dir
+from hubtools.layout import keep_compiled_code_at_home
 from hubtools.programs import program
 from hubtools.settings import TrainSettings
 
@@ -50,13 +50,6 @@ def check_compile(settings: TrainSettings, device: torch.device) -> None:
         )
     if backend() == INDUCTOR:
         keep_compiled_code_at_home()
-
-
-def keep_compiled_code_at_home() -> None:
-    """Have inductor keep what it compiles in hubtools' cache, unless TORCHINDUCTOR_CACHE_DIR says
-    where. Its own place is a folder in /tmp whose name everybody knows: another user of the machine
-    could make it first, and code from it is run."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_dir() / "inductor"))
 
 
 def _lacks(device: str) -> str | None:

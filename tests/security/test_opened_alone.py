@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
 import pickle
 import sys
 from collections.abc import Callable
@@ -144,3 +145,15 @@ def test_options_of_programs(folder: Path, file: str, content: object) -> None:
     (folder / file).write_text(json.dumps(content))
     with pytest.raises(HubtoolsError, match="options for a program"):
         check_model(folder, "M")
+
+
+def test_what_a_model_has_compiled_is_kept_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """flex_attention is compiled wherever it is asked for; PyTorch's own place for that is a folder
+    in /tmp that another user can have made."""
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    with opened_alone("M"):
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "inductor")
