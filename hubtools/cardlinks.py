@@ -23,7 +23,10 @@ _LINK = regex(
 )
 _LOADED = regex(r"weight_name=[\"']([^\"']+)")
 
-_HERE = regex(r"\bload_(?:lora_weights|textual_inversion|dataset)\(\s{0,20}[\"']\./?[\"']")
+NOWHERE = "OWNER/NAME"  # stands in code for a repository that nobody knows yet
+_HERE = regex(
+    r"\bload_(?:lora_weights|textual_inversion|dataset)\(\s{0,20}[\"'](?:\./?|OWNER/NAME)[\"']"
+)
 
 
 @lru_cache(maxsize=2)
@@ -123,8 +126,8 @@ def mentioned_files(card: str, body: str, data: Mapping[str, Any]) -> frozenset[
 
 
 def loaded_from_here(body: str) -> int | None:
-    """The offset where the code of a card loads from the folder that it is run in; None if it
-    nowhere does."""
+    """The offset where the code of a card loads from the folder that it is run in, or from no
+    repository at all; None if it nowhere does."""
     found = _HERE.search(body)
     return found.start() if found else None
 

@@ -14,6 +14,7 @@ from hubtools.limits import FRONT_MATTER_VALUES, yaml_beyond
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _DIGITS = 400
+_OPEN = 0  # of a value that is being counted
 
 
 def load_yaml(text: str | bytes) -> Any:
@@ -74,8 +75,10 @@ def _count(root: Any) -> None:
     def size(node: Any) -> int:
         known = sizes.get(id(node))
         if known is not None:
+            if known == _OPEN:
+                raise ConstructorError(None, None, "a value holds itself", node.start_mark)
             return known
-        sizes[id(node)] = FRONT_MATTER_VALUES  # of one that holds itself there is no end
+        sizes[id(node)] = _OPEN
         if isinstance(node, ScalarNode):
             if node.tag in _NUMBERS and len(node.value) > _DIGITS:
                 raise ConstructorError(

@@ -76,6 +76,7 @@ def test_equal_to_the_client(
         ("---\nlicense: mit\n ---\n", 3, "indented"),
         ("\n\n---\na: [\n---\n", 4, "did not find|expected"),
         ("---\n- a\n---\n", 2, "no mapping"),
+        ("---\na: 1\ntags: &all [a, {b: *all}]\n---\n", 3, "a value holds itself"),
         ("---\na: 1\n", 1, "never closed"),
         ("---\n" + "a: 1\n" * 300_000 + "---\n", 2, "500,000 characters"),
         ("---\na: " + "[" * 5000 + "]" * 5000 + "\n---\n", 2, "deep"),

@@ -196,6 +196,9 @@ def bounds() -> str:
         "",
         "What unpacks (parquet, pictures that are not plain) is read by worker processes with a limit on their memory.",
         "",
+        "A value of a card's YAML that holds itself (`tags: &all [a, *all]`) is an error, though the Hub's client and",
+        "`datasets` in Python read it: it has no end, and JSON, in which the Hub tells of a card, cannot say it.",
+        "",
         "| limit | of what |",
         "|---|---|",
     ]  # fmt: skip

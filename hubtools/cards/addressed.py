@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from hubtools.cardlinks import NOWHERE
 from hubtools.cards.merge import Memory, blocks_of, digest, read_card_text
 from hubtools.cards.snippet import in_repository
 from hubtools.errors import HubtoolsError
@@ -18,8 +19,8 @@ from hubtools.rooted import Root
 
 
 def name_repository(folder: Path, repo: str, kind: Literal["model", "dataset"]) -> None:
-    """Have the code of a card load from `repo` where it loads from the folder that it is run in, if
-    hubtools wrote it so here and nobody changed it since. A repository without an owner is the
+    """Have the code of a card load from `repo` where it names no repository, if hubtools wrote it
+    so here and nobody changed it since. A repository without an owner is the
     token's own. A card that cannot be read, or written, stays: the rules of a push tell of it."""
     with suppress(HubtoolsError, OSError), Root(folder) as root:
         text, memory = read_card_text(root), Memory.read(root)
@@ -44,4 +45,6 @@ def name_repository(folder: Path, repo: str, kind: Literal["model", "dataset"]) 
 def _named(code: str, repo: str, kind: str) -> str:
     if kind == "model":
         return in_repository(code, repo)
-    return code.replace('load_dataset(".",', f"load_dataset({json.dumps(repo)},")
+    for unknown in (NOWHERE, "."):  # the dot was written by earlier versions
+        code = code.replace(f'load_dataset("{unknown}",', f"load_dataset({json.dumps(repo)},")
+    return code

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from hubtools.cardlinks import NOWHERE
 from hubtools.cards.escape import hub_file
 from hubtools.cards.merge import Memory, merge, own_words, read_card_text
 from hubtools.dataset.described import Column, read_described, read_packed
@@ -127,7 +128,7 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         columns=tuple((c.name, c.holds, _example(c)) for c in described.columns),
         examples=tuple((e.file_name, e.caption) for e in shown),
         thumbnails=() if described.packed else tuple(quote(e.file_name) for e in shown),
-        load_from=repo or ".",
+        load_from=repo or NOWHERE,
         rights_sentence=_sentences(_rights(settings), settings.rights_note),
         people_sentence=_sentences(_PEOPLE.get(settings.people or ""), settings.people_note),
         how_made=_sentences(settings.how_made),

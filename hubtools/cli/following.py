@@ -157,8 +157,8 @@ def _shown(folder: Path) -> str:
 
 
 def tell_push(out: Output, folder: Path, kind: str, project: Project, card: str = "") -> None:
-    """How a folder with its `card` is sent to the Hub; before, how code that loads from the folder
-    gets the name of the repository."""
+    """How a folder with its `card` is sent to the Hub; before, how a LoRA's code that loads from
+    the folder gets the name of the repository."""
     if kind == "model" and loaded_from_here(card) is not None:
         repo = project.model.repo or "OWNER/NAME"
         out.hint("the card's code loads from '.', where nobody but you has the LoRA")

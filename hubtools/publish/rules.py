@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubtools.cardforms import form_problem
-from hubtools.cardlinks import loaded_from_here
+from hubtools.cardlinks import NOWHERE, loaded_from_here
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS, PROJECT_FILE
 from hubtools.licensing.advice import card_command, derived_license, missing_license
@@ -151,24 +151,25 @@ def refused_card(release: Release) -> Iterator[Problem]:
             yield form_problem(violation, line)
 
 
-@PUBLISH_RULES.rule("P154", "The card's code loads from the folder it is run in", Severity.WARNING)
+@PUBLISH_RULES.rule("P154", "The card's code names no repository", Severity.WARNING)
 def code_of_here(release: Release) -> Iterator[Problem]:
-    """`load_lora_weights(".")` finds the LoRA in this folder, and nothing where a reader runs it;
-    `load_dataset(".")` likewise. `hubtools card` writes it so while no repository is known. A push
-    names the repository in the code that `hubtools card` wrote, if nobody changed it.
+    """`load_lora_weights(".")` finds the LoRA in this folder, and nothing where a reader runs it.
+    While no repository is known, `hubtools card` writes that, and `load_dataset("OWNER/NAME")` of a
+    dataset. A push names the repository in the code that `hubtools card` wrote, if nobody changed
+    it.
 
     Fix: `hubtools card FOLDER --repo OWNER/NAME`, or set model.repo or dataset.repo in
-    hubtools.toml. In code of your own, write OWNER/NAME in place of the dot.
+    hubtools.toml. In code of your own, write the repository there.
     """
     text = release.card
     at = loaded_from_here(text) if text is not None else None
     if text is not None and at is not None:
         of_dataset = release.repo_type == "dataset"
         yield Problem(
-            "the card's code loads from '.', where nobody but you has the"
+            "the card's code names no repository: nobody but you would load the"
             f" {'pictures' if of_dataset else 'LoRA'}",
-            f"{card_command(release.root, '--repo', release.repo or 'OWNER/NAME')} writes the"
-            f" repository there{', and so does the push' if of_dataset else ''}",
+            f"{card_command(release.root, '--repo', release.repo or NOWHERE)} writes it there, and"
+            " so does the push where hubtools wrote that code",
             CARD,
             text.count("\n", 0, at) + 1,
         )

@@ -201,7 +201,7 @@ def test_every_picture_is_in_the_figures(tmp_path: Path) -> None:
 def test_a_push_names_the_repository_in_the_code_that_hubtools_wrote(tmp_path: Path) -> None:
     root = captioned(tmp_path / "d", "a cat")
     text, _ = card(root)
-    dot, named = 'load_dataset(".", split', 'load_dataset("me/cats", split'
+    dot, named = 'load_dataset("OWNER/NAME", split', 'load_dataset("me/cats", split'
     assert dot in text
     mine = text.replace(dot, "my_own(load_dataset)(split")
     for there, after in ((mine, mine), (text, text.replace(dot, named))):

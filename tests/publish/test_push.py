@@ -544,9 +544,9 @@ def test_a_project_folder_is_not_taken_for_its_dataset(tmp_path: Path) -> None:
 
 def test_the_card_that_is_sent_names_the_repository(local_hub: Hub, dataset: Path) -> None:
     hubtools.card(dataset, kind="dataset")
-    assert 'load_dataset(".",' in (dataset / "README.md").read_text()
+    assert 'load_dataset("OWNER/NAME",' in (dataset / "README.md").read_text()
     hubtools.plan_push(dataset, REPO, only_shown=True)
-    assert 'load_dataset(".",' in (dataset / "README.md").read_text()  # nothing is changed to look
+    assert "OWNER/NAME" in (dataset / "README.md").read_text()  # nothing is changed to look
     hubtools.push(dataset, f"hf://datasets/{REPO}")
     sent = Path(hf_hub_download(REPO, "README.md", repo_type="dataset")).read_text()
     assert f'load_dataset("{REPO}",' in sent
