@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
+from pathlib import Path
 
 _CANNOT_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS)
 _NO_MODES = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
@@ -25,6 +27,26 @@ def private_mode(descriptor: int) -> int | None:
     whose copy has what the umask leaves."""
     is_private = os.name != "nt" and not os.fstat(descriptor).st_mode & 0o077
     return 0o600 if is_private else None
+
+
+def is_private(path: Path) -> bool:
+    """Whether a file that is there can be read by its owner alone, or a folder holds one that is
+    not hidden."""
+    if os.name == "nt":
+        return False
+    if not path.is_dir():
+        return path.is_file() and not path.stat().st_mode & 0o077
+    pending = [os.fspath(path)]
+    while pending:
+        with suppress(OSError), os.scandir(pending.pop()) as found:
+            for one in found:
+                if one.name.startswith("."):
+                    continue
+                if one.is_dir(follow_symlinks=False):
+                    pending.append(one.path)
+                elif one.is_file(follow_symlinks=False) and not one.stat().st_mode & 0o077:
+                    return True
+    return False
 
 
 def set_mode(descriptor: int, mode: int) -> None:

@@ -56,19 +56,20 @@ def untouched(facts: os.stat_result, older_than: float) -> bool:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     """A file to write; on success it is fsynced and takes the place of `path`, with the mode of the
-    file there. It is written by its descriptor, in the folder that was opened first: what somebody
-    puts into the place of either meanwhile is not written to.
+    file there; a new one is for its owner alone if it is `private`. It is written by its
+    descriptor, in the folder that was opened first: what somebody puts into the place of either
+    meanwhile is not written to.
 
     Raises `LeadsOut` if `path` must lie in a project and its folder does not any more.
     """
     make_folder(path.parent)
     with naming(path), _folder_of(path) as (at, last):
-        mode = None
+        mode = 0o600 if private else None
         with suppress(FileNotFoundError):
             facts = os.lstat(last, **at)
-            mode = stat.S_IMODE(facts.st_mode) if stat.S_ISREG(facts.st_mode) else None
+            mode = stat.S_IMODE(facts.st_mode) if stat.S_ISREG(facts.st_mode) else mode
         with taking_place(at, last, mode) as file:
             yield file
 
@@ -128,15 +129,16 @@ def temporary_for(name: str) -> str:
     return TEMPORARY + secrets.token_hex(8) + os.path.splitext(name)[1][:16]
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` atomically."""
-    with replacing(path) as file:
+def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Write `data` to `path` atomically; `private` as in `replacing`."""
+    with replacing(path, private=private) as file:
         file.write(data)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8 with the line ends as they are, atomically."""
-    write_bytes(path, text.encode("utf-8"))
+def write_text(path: Path, text: str, *, private: bool = False) -> None:
+    """Write `text` to `path` as UTF-8 with the line ends as they are, atomically; `private` as in
+    `replacing`."""
+    write_bytes(path, text.encode("utf-8"), private=private)
 
 
 def write_json(path: Path, value: Any) -> None:

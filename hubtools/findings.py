@@ -260,7 +260,8 @@ class Report:
 
     `subject` names what was looked at; `facts` are small JSON values shown above the findings.
     `rules` are those that were applied; `known` are findings that a baseline hides; `exhibits` is
-    what the HTML page shows beside them.
+    what the HTML page shows beside them. `private`: it speaks of files that their owner alone may
+    read, and so may its own.
     """
 
     subject: str
@@ -269,6 +270,7 @@ class Report:
     rules: tuple[Rule, ...] = ()
     known: tuple[Finding, ...] = ()
     exhibits: Exhibits | None = field(default=None, repr=False, compare=False)
+    private: bool = field(default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Its subject may be an address."""

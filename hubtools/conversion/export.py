@@ -23,6 +23,7 @@ from hubtools.conversion.reduction import (
     reduced,
 )
 from hubtools.dataset.folder.appearing import appearing
+from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, leads_out, replacing
 from hubtools.layout import PEFT_CONFIG, PEFT_WEIGHTS
@@ -106,7 +107,11 @@ def export(
         now = reduced(now, rank)
     now = in_precision(now, precision or _precision_of(before))
     check_finite(source, _numbers(now), precision or _precision_of(before), _FOLDED)
-    size = _write_folder(now, place) if format == "peft" else _write_file(now, place, format)
+    private = is_private(source)
+    if format == "peft":
+        size = _write_folder(now, place, private)
+    else:
+        size = _write_file(now, place, format, private)
     after = _read_back(place, now.target, format)
     return Exported(
         path=place,
@@ -164,23 +169,24 @@ def _precision_of(adapter: Adapter) -> Precision:
     return next((one for one, dtype in DTYPES.items() if names == {dtype}), "fp32")
 
 
-def _write_file(adapter: Adapter, place: Path, format: Format) -> int:
+def _write_file(adapter: Adapter, place: Path, format: Format, private: bool) -> int:
     tensors, header = tensors_for(adapter, format)
-    return _dump(place, tensors, header)
+    return _dump(place, tensors, header, private)
 
 
-def _write_folder(adapter: Adapter, place: Path) -> int:
+def _write_folder(adapter: Adapter, place: Path, private: bool) -> int:
     """A new folder appears when it is whole, and the same again goes on after a kill."""
     if place.is_dir() and any(place.iterdir()):
-        return _fill_folder(adapter, place)
+        return _fill_folder(adapter, place, private)
     with appearing(place.absolute(), "export") as made:
-        return _fill_folder(adapter, made.path)
+        return _fill_folder(adapter, made.path, private)
 
 
-def _fill_folder(adapter: Adapter, place: Path) -> int:
+def _fill_folder(adapter: Adapter, place: Path, private: bool) -> int:
     """Raises `LeadsOut` for a link in the place of a folder for a text encoder."""
     size = 0
     with Root(place) as root:
+        root.private = private
         for number, (part, (tensors, config)) in enumerate(peft_parts(adapter).items()):
             folder = f"{part}/" if number else ""
             with root.replacing(folder + PEFT_WEIGHTS) as file:
@@ -194,9 +200,9 @@ def _put(file: BinaryIO, tensors: Mapping[str, Tensor], header: Mapping[str, str
     dump_tensors(file, {name: one.contiguous() for name, one in tensors.items()}, dict(header))
 
 
-def _dump(place: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> int:
+def _dump(place: Path, tensors: dict[str, Tensor], header: dict[str, str], private: bool) -> int:
     place.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(place) as file:
+    with replacing(place, private=private) as file:
         _put(file, tensors, header)
     return place.stat().st_size
 

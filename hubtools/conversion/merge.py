@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.folder.appearing import appearing, copy_own
+from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, human_bytes, json_within
 from hubtools.inference.adapters import apply_loras
@@ -60,6 +62,10 @@ def merge(
                 copy_own(folder, name, made, name)
         added = {lora.file.sha256: lora.weight for lora in loras}
         made.write_json(INDEX, with_merged(json_within(folder / INDEX), added))
+        if any(is_private(one) for one in (folder, *(lora.file.path for lora in loras))):
+            for name, found in made.walk():
+                if stat.S_ISREG(found.st_mode):
+                    made.chmod(name, 0o600)
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     return Merged(place, changed, precision, size)
 

@@ -145,6 +145,7 @@ def copy_files(
         refuse_to_mix(target, files, own)
     with Root(target.parent, create=True) as above, above.inside(target.name, create=True) as root:
         alike: dict[str, list[str]] = {}
+        private = False
         for name, (folder, there) in files.items():
             others = alike.setdefault(fold(name), [])
             if (
@@ -157,9 +158,12 @@ def copy_files(
             if aside is not None:
                 aside.keep(f"{target.name}/{name}")
             with open_own(folder, there) as file:
-                mode = None if root.exists(name) else private_mode(file.fileno())
+                made = private_mode(file.fileno())
+                private = private or made is not None
+                mode = None if root.exists(name) else made
                 with root.replacing(name, mode=mode) as copy:
                     shutil.copyfileobj(file, copy)
+        root.private = private
         for name, data in own.items():  # last: what it names is there
             if aside is not None and root.exists(name) and root.read(name) != data:
                 aside.keep(f"{target.name}/{name}")

@@ -84,9 +84,9 @@ class SavedPlan:
         }
         return seal(Path(), _NAME, content, anywhere=True)
 
-    def save(self, path: Path) -> None:
-        """Write the plan. Raises `HubtoolsError` if something else is there, or if it is so large
-        that it would not be read again."""
+    def save(self, path: Path, *, private: bool = False) -> None:
+        """Write the plan, for its owner alone if it is new and `private`. Raises `HubtoolsError`
+        if something else is there, or if it is so large that it would not be read again."""
         check_plan_file(path)
         data = json_bytes(self.to_dict())
         if len(data) > MOST_BYTES or json_cost(data) > _MOST_COST:
@@ -95,7 +95,7 @@ class SavedPlan:
                 hint=f"run `hubtools {self.kind}` without --plan",
                 code="too-large",
             )
-        write_bytes(path, data)
+        write_bytes(path, data, private=private)
 
     def folder(self, given: StrPath | None = None) -> Path:
         """The folder that the plan is for: the `given` one, or the one at `root` seen from the

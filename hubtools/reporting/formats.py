@@ -115,6 +115,6 @@ def write_report(report: Report, path: StrPath, *, prefix: str = "") -> None:
     check_report_file(path)
     text = as_text(report, format_of(path), prefix)
     try:
-        write_text(Path(path), f"{text}\n" if text else "")
+        write_text(Path(path), f"{text}\n" if text else "", private=report.private)
     except OSError as error:
         raise cannot_be("written", path, error) from None

@@ -23,7 +23,10 @@ from hubtools.rooted.system import BLOCK, FOLDER, NOFOLLOW, READ, is_link
 
 
 class Looking:
-    """What a `Root` does without changing anything."""
+    """What a `Root` does without changing anything. Files that are made in a `private` one are for
+    their owner alone; others have what the umask leaves."""
+
+    private = False
 
     def __init__(self, path: StrPath, *, create: bool = False) -> None:
         self.path = Path(path)

@@ -49,6 +49,7 @@ class Root(Writing):
         with self._folder(name) as folder:
             below = Root.__new__(Root)
             below.path, below._fd = self.path / name, os.dup(folder) if AT else -1
+            below.private = self.private
             with below:
                 yield below
 

@@ -23,16 +23,22 @@ from hubtools.rooted.system import BLOCK, READ, WRITE, clone
 class Writing(Looking):
     """What a `Root` does with single files."""
 
+    @property
+    def _new(self) -> int:
+        return 0o600 if self.private else 0o666
+
     @contextmanager
     def replacing(self, name: str, *, mode: int | None = None) -> Iterator[BinaryIO]:
         """A file to write; on success it is fsynced and takes the place of `name`, whatever that
         is (a link is replaced, never written through). Folders on the way are made. The mode is
-        `mode`, else that of the file there, else what the umask leaves."""
+        `mode`, else that of the file there, else that of new ones."""
         with self._in(name, make=True) as (at, last):
             if mode is None:
                 old = self.stat(name)
                 if old is not None and stat.S_ISREG(old.st_mode):
                     mode = stat.S_IMODE(old.st_mode)
+                elif self.private:
+                    mode = 0o600
             with taking_place(at, last, mode) as file:
                 yield file
 
@@ -55,7 +61,7 @@ class Writing(Looking):
         flags |= os.O_CREAT | (READ & ~os.O_RDONLY)
         with self._in(name, make=True) as (at, last):
             try:
-                descriptor = os.open(last, flags, 0o666, **at)
+                descriptor = os.open(last, flags, self._new, **at)
             except OSError as error:
                 if error.errno == errno.ELOOP:
                     raise self._link(name) from None
@@ -72,7 +78,7 @@ class Writing(Looking):
         the way are made. Raises `FileExistsError` if there is anything, `LeadsOut` for a link on
         the way."""
         with self._in(name, make=True) as (at, last):
-            return os.fdopen(os.open(last, WRITE | os.O_EXCL, 0o666, **at), "wb")
+            return os.fdopen(os.open(last, WRITE | os.O_EXCL, self._new, **at), "wb")
 
     def write_json(self, name: str, value: Any) -> None:
         """Write `value` as indented JSON with a final newline, atomically."""

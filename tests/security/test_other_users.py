@@ -20,6 +20,8 @@ from hubtools.localhub.door import Door
 from hubtools.localhub.problems import Problem
 from hubtools.loopback import Answer, Server
 from tests.drawing import write_pictures
+from tests.lorafiles import good, kohya, save
+from tests.typed import typed
 
 OTHER = 65534
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no table of users")
@@ -89,6 +91,53 @@ def test_what_is_made_of_what_nobody_else_may_read(
         assert seen == [False, True]
     else:
         assert set(seen) == {private == "picture1.png" or (private is not None and how != "sheet")}
+
+
+def _made_by(words: tuple[str, ...], folder: Path) -> set[bool]:
+    """Whether each file that the command makes is for its owner alone; bookkeeping aside."""
+    before = set(folder.rglob("*"))
+    done = typed(*words, cwd=folder)
+    assert done.returncode in (0, 3), done.stderr
+    made = set(folder.rglob("*")) - before
+    names = (".gitignore", ".lock", "hubtools.toml", "journal.json")
+    files = [one for one in made if one.is_file() and one.name not in names]
+    assert files
+    return {not one.stat().st_mode & 0o077 for one in files}
+
+
+@pytest.mark.parametrize("private", [True, False])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fix", "ds", "--plan", "plan.json"),
+        ("fix", "ds", "--yes"),
+        ("card", "ds"),
+        ("validate", "ds", "--report", "report.html"),
+        ("init", "new", "--from", "ds"),
+        ("shard", "ds", "--to", "shards"),
+        ("unshard", "packed", "--to", "new"),
+        ("convert", "lora.safetensors"),
+        ("export", "lora.safetensors", "--to", "new", "--as", "peft"),
+        ("card", "lora"),
+    ],
+    ids=" ".join,
+)
+def test_what_quotes_what_nobody_else_may_read(
+    tmp_path: Path, words: tuple[str, ...], private: bool
+) -> None:
+    source = write_pictures(tmp_path / "ds", 2)
+    if words[0] == "fix":
+        (source / "metadata.jsonl").unlink()
+        for number in range(2):
+            (source / f"picture{number}.txt").write_text("a dog")
+    save(tmp_path / "lora.safetensors", kohya(good()))
+    save(tmp_path / "lora/lora.safetensors", kohya(good()))
+    if words[0] == "unshard":
+        shard(source, tmp_path / "packed")
+    for path in tmp_path.rglob("*") if private else ():
+        if path.is_file():
+            path.chmod(0o600)
+    assert _made_by(words, tmp_path) == {private}
 
 
 def table_of(folder: Path, theirs: int, ours: int, user: int) -> Path:

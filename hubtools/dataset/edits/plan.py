@@ -13,6 +13,7 @@ from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.linediff import unified
 from hubtools.dataset.folder.names import MAX_BYTES, fold
 from hubtools.dataset.text.codepages import decode_text
+from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding
 from hubtools.layout import WORK_DIR
@@ -196,7 +197,7 @@ class FixPlan:
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON. Raises `HubtoolsError` if something that is no plan is there."""
-        self.envelope(path).save(path)
+        self.envelope(path).save(path, private=is_private(self.root))
 
 
 def check_name(name: object) -> str:

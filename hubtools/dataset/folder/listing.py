@@ -102,6 +102,7 @@ class Entry:
     ctime_ns: int = 0  # no program can set it back, as it can the time of change
     special: bool = False  # a pipe, a socket, a device
     outside: bool = False  # a link that leads out of the folder
+    private: bool = False  # its owner alone may read it
 
     @property
     def ending(self) -> str:
@@ -205,6 +206,11 @@ class Listing:
         if len(data) > STREAMED:
             raise OSError(errno.EFBIG, f"it has more than {STREAMED:,} bytes", name)
         return data
+
+    @property
+    def private(self) -> bool:
+        """Whether there is a file that its owner alone may read, but for hidden ones."""
+        return any(entry.private and not entry.hidden for entry in self.entries)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -312,7 +318,8 @@ def _entry(item: os.DirEntry[str], name: str, root: Path) -> Entry:
         link = item.is_symlink()
         outside = link and leads_out(root, name)
         times = (found.st_mtime_ns, link, found.st_ctime_ns)
-        return Entry(name, found.st_size, *times, special, outside)
+        private = os.name != "nt" and not found.st_mode & 0o077
+        return Entry(name, found.st_size, *times, special, outside, private)
     except OSError as error:
         if not is_out_of_reach(error):
             raise

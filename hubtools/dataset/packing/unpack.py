@@ -29,6 +29,7 @@ from hubtools.dataset.pictures.header import opened, opens_as_trusted, webp_canv
 from hubtools.dataset.shards.opening import open_shard
 from hubtools.dataset.shards.rows import entries
 from hubtools.dataset.shards.stored import Reader, Stored
+from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, open_regular
 from hubtools.front_edits import with_key
@@ -74,6 +75,7 @@ def unshard(
         folder = shards if shards.is_dir() else shards.parent
         for path in found:
             name = path.relative_to(folder).as_posix()
+            work.private = work.private or is_private(path)
             # a file that was named is the user's word, one in a folder is the folder's
             own = partial(open_own, folder, name) if shards.is_dir() else None
             unpacker.shard(path, own or partial(open_regular, path), on_row)

@@ -20,6 +20,7 @@ from hubtools.dataset.shards.rows import Sample
 from hubtools.dataset.shards.stored import Writer, fingerprint
 from hubtools.dataset.shards.tar import TarWriter
 from hubtools.dataset.workers.guarded import scan_one
+from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, json_value, sha256_in, temporary_for
 from hubtools.front_edits import with_key
@@ -101,6 +102,7 @@ def shard(
     check(plan)
     state = _state(plan, to)
     with Root(to) as root:
+        root.private = is_private(plan.root)
         done: list[Shard] = []
         rows, located = 0, 0
         for split in dict.fromkeys(item.split for item in plan.shards):
@@ -142,6 +144,7 @@ def _state(plan: PackingPlan, to: Path) -> dict[str, Any]:
     if to.exists() and not to.is_dir():
         raise HubtoolsError(f"{to} is a file.", hint="give a folder", code="file-exists")
     with Root(to, create=True) as root:
+        root.private = is_private(plan.root)
         state = _read_state(root)
         if state is not None and state["plan"] != plan.digest and state["done"]:
             raise HubtoolsError(

@@ -33,7 +33,8 @@ def judge(
     found = with_pictures(findings, looked)
     kept = without_ignored(found, per_file_ignores or {})
     told = tuple(one.placed(path=contents.shown(one.path)) for one in kept)
-    report = Report(looked.source.name, told, {}, applied)
+    private = looked.listing.private
+    report = Report(looked.source.name, told, {}, applied, private=private)
     if baseline is None:
         return report
     there = set(map(id, kept))
