@@ -9,6 +9,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -167,7 +168,7 @@ def _base_of(
         return name, base_folder, None
     base = project_base(project, name, note)
     if base.id is None:
-        return base.shown, None, None
+        return str(Path(base.shown).absolute()), None, None
     return base.id, fetch_base(base), base.revision
 
 
@@ -235,28 +236,13 @@ def _read_back(
             "repo": model_repo,
             "record": record.model_dump(),
             "asked": _asked(manifest.base_model.family, record),
-            "local": str(samples / record.file),
+            "local": str((samples / record.file).absolute()),
             "allow_pickle": project.train.allow_pickle,
         },
     }
-    asked = root / "readback.json"
-    write_json(asked, questions)
-    script = str(Path(readback.__file__).absolute())
-    finished = subprocess.run(
-        command(script, str(asked)),
-        # The same picture needs the same number of threads: sums are taken in another order else.
-        env=environment | {"OMP_NUM_THREADS": _threads(project, environment)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if finished.returncode:
-        last = (finished.stderr.strip().splitlines() or ["no word why"])[-1]
-        raise HubtoolsError(
-            f"Reading back with stock libraries failed: {last}",
-            hint=f"the whole story: {shlex.join(command(script, str(asked)))}",
-        )
-    answers = json.loads(finished.stdout.strip().splitlines()[-1])
+    # The same picture needs the same number of threads: sums are taken in another order else.
+    threads = {"OMP_NUM_THREADS": _threads(project, environment)}
+    answers = _answers(questions, root, environment | threads)
     endpoint = environment["HF_ENDPOINT"]
     return Rehearsal(
         (
@@ -273,6 +259,26 @@ def _read_back(
         root / "hub",
         project.run_dir,
     )
+
+
+def _answers(questions: dict[str, Any], root: Path, environment: dict[str, str]) -> dict[str, Any]:
+    """What `readback` answers. It works in an empty folder: stock libraries take a folder of the
+    working directory for the repository of that name, and nobody has judged that one."""
+    asked = root / "readback.json"
+    write_json(asked, questions)
+    words = command(str(Path(readback.__file__).absolute()), str(asked.absolute()))
+    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=root) as empty:
+        finished = subprocess.run(
+            words, env=environment, cwd=empty, capture_output=True, text=True, check=False
+        )
+    if finished.returncode:
+        last = (finished.stderr.strip().splitlines() or ["no word why"])[-1]
+        raise HubtoolsError(
+            f"Reading back with stock libraries failed: {last}",
+            hint=f"the whole story, in an empty folder: {shlex.join(words)}",
+        )
+    answers: dict[str, Any] = json.loads(finished.stdout.strip().splitlines()[-1])
+    return answers
 
 
 def _asked(family: str, record: SampleRecord) -> dict[str, Any]:

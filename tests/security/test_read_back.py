@@ -1,0 +1,26 @@
+"""What `rehearse` reads back comes from its Hub, not from folders of the project."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hubtools.journey import readback
+from hubtools.journey.rehearse import _answers
+
+
+def test_no_folder_of_the_project_is_taken_for_a_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stock diffusers opened `evil/base` of the working directory as the base `evil/base`."""
+    script = tmp_path / "script.py"
+    script.write_text("import json, os\nprint(json.dumps({'here': os.listdir()}))\n")
+    monkeypatch.setattr(readback, "__file__", str(script))
+    (tmp_path / "evil/base").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for root in (tmp_path / "rehearsal", Path("other")):
+        root.mkdir()
+        assert _answers({}, root, dict(os.environ)) == {"here": []}
+        assert [path.name for path in root.iterdir()] == ["readback.json"]
