@@ -167,7 +167,7 @@ class Project(Section):
         return UsageError(
             f"{where} {value!r}, which leads out of the project's folder to {end};"
             f" {so} because a file says so.",
-            hint=_say_it(section, key, path),
+            hint=_say_it(section, key, end),
             code="bad-setting",
         )
 
