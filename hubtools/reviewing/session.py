@@ -219,7 +219,7 @@ class Session:
             "rights": [settings.rights, settings.rights_note],
             "closed": items.closed_in(looked),
             "excluded": list(self.excluded),
-            "judged": sorted(typed.JUDGED),
+            "judged": typed.titles(),
             "pending": pending,
         }
 

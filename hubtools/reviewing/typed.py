@@ -20,6 +20,11 @@ NO_RECORD = "D202"  # applying gives a picture whose caption was typed a record
 JUDGED = frozenset({NO_RECORD, *OF_ONE_CAPTION})
 
 
+def titles() -> dict[str, str]:
+    """Of the rules `JUDGED`, by their ids."""
+    return {rule.id: rule.title for rule in DATASET_RULES if rule.id in JUDGED}
+
+
 def told(
     looked: Dataset,
     entries: Mapping[Key, Value],

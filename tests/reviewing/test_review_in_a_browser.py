@@ -338,6 +338,25 @@ def test_the_crop_is_dragged_and_one_finding_is_fixed(tmp_path: Path) -> None:
         page.until("!document.querySelector('#dialog').open")
         page.until("document.querySelector('#p2 .words').textContent.startsWith('photo')")
         assert bytes_of(folder) == before
+        page.key("k")  # the file itself is cut, by keys
+        page.until("document.activeElement.classList.contains('cutting')")
+        wide = page.run(f"{crop}.width")
+        page.key("-")
+        page.key("ArrowRight")
+        assert page.run(f"{crop}.width") < wide
+        page.key("Enter")
+        page.until(
+            "document.querySelector('#open-apply').textContent.startsWith('Apply 3 changes')"
+        )
+        page.key("Control+z")
+        page.until("document.querySelector('#open-apply').textContent.startsWith('Apply 2')")
+        # numbers beside the rules follow what is typed
+        beside = "[...document.querySelectorAll('#f-rule option')].map((one) => one.text)"
+        page.until(f"{beside}.some((text) => / D504 .*\\(4\\)/.test(text))")
+        page.run("""(() => { const area = document.querySelector('#detail textarea');
+            area.value = ''; area.dispatchEvent(new Event('input')); })()""")
+        page.until(f"{beside}.some((text) => / D504 .*\\(3\\)/.test(text))")
+        page.until(f"{beside}.some((text) => /D502 A caption is empty.*\\(1\\)/.test(text))")
         assert page.complaints == []
 
 

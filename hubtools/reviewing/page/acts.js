@@ -29,7 +29,7 @@ export function cropping(picture, shown, bucket, box, done) {
   const was = pendingOf("crop", picture.name)?.value.box || box;
   let wide = was[2] - was[0], left = was[0], top = was[1];
   if (wide > widest - 2) wide = widest;  // the frame of training is rounded
-  const frame = el("div", { class: "cut moving", tabindex: 0, role: "slider", "aria-label": "Frame: arrow keys move it", "aria-valuenow": 0 });
+  const frame = el("div", { class: "cut moving cutting", tabindex: 0, role: "slider", "aria-label": "Frame: arrow keys move it, plus and minus size it", "aria-valuenow": 0 });
   const size = el("input", { type: "range", min: Math.max(32, Math.round(widest / 4)), max: widest, value: wide, "aria-label": "Size of the frame" });
   const said = el("span", { class: "soft" });
   const high = () => Math.min(height, Math.round(wide / ratio));
@@ -40,6 +40,7 @@ export function cropping(picture, shown, bucket, box, done) {
     said.textContent = `${wide} × ${high()} px${wide < bucket[0] ? ", enlarged in training" : ""}`;
   }
   size.addEventListener("input", () => { const before = wide; wide = Number(size.value); left += (before - wide) / 2; top += (before - wide) / ratio / 2; lay(); });
+  const grow = (by) => { size.value = Math.round(wide * by); size.dispatchEvent(new Event("input")); };
   frame.addEventListener("pointerdown", (event) => {
     frame.setPointerCapture(event.pointerId);
     const scale = width / shown.clientWidth, from = [event.clientX, event.clientY, left, top];
@@ -51,6 +52,8 @@ export function cropping(picture, shown, bucket, box, done) {
     const by = event.shiftKey ? 1 : Math.max(1, Math.round(width / 50));
     const move = { ArrowLeft: [-by, 0], ArrowRight: [by, 0], ArrowUp: [0, -by], ArrowDown: [0, by] }[event.key];
     if (move) { event.preventDefault(); event.stopPropagation(); left += move[0]; top += move[1]; lay(); }
+    const larger = { "+": 1.04, "=": 1.04, "-": 1 / 1.04 }[event.key];
+    if (larger) { event.preventDefault(); event.stopPropagation(); grow(larger); }
     if (event.key === "Enter") { event.preventDefault(); event.stopPropagation(); use(); }
     if (event.key === "Escape") { event.stopPropagation(); done(); }
   });

@@ -57,7 +57,7 @@ function tools(picture) {
   return [el("div", { class: "tools", id: "tools" },
     !picture.problem && [el("button", { title: "Shift+R", "aria-label": "Turn left", click: () => alone(() => turn(-90)) }, "↺"), el("button", { title: "R", "aria-label": "Turn right", click: () => alone(() => turn(90)) }, "↻"), cut,
       // These are there from the first, so that no button moves, and usable once it is known where the frame lies.
-      el("button", { id: "t-cut", disabled: true, title: "Cut the file itself" }, "Cut the file…"),
+      el("button", { id: "t-cut", disabled: true, title: "Cut the file itself (K)" }, "Cut the file…"),
       picture.beside?.some(([role]) => role === "mask") && el("button", { title: "M", "aria-pressed": String(state.overlay), click: () => { state.overlay = !state.overlay; render(); } }, "Mask"),
       pendingOf("crop", picture.name) && el("button", { click: uncrop }, "Do not crop")],
     el("button", { title: "X", "aria-pressed": String(fated === "exclude"), click: () => alone(() => fate("exclude")) }, "Exclude"),
@@ -86,6 +86,17 @@ export function frame() {
   render();
 }
 
+// The frame that the file is cut to, as soon as it is known where it lies.
+let cutNext = null;
+export function cut() {
+  const picture = here(), button = byId("t-cut");
+  if (!picture || !button) return;
+  tell("open");
+  if (turnOf(picture)) return tell("note", `${picture.name} is turned when you apply; cut it after that.`);
+  if (button.disabled) cutNext = picture.name;
+  else button.click();
+}
+
 let asking = 0;
 async function about(picture) {
   const mine = ++asking;
@@ -110,7 +121,13 @@ async function about(picture) {
       frameNext = false;
     }
     button.disabled = false;
-    button.onclick = () => shown.parentElement.after(cropping(picture, shown, more.bucket, more.box, render));
+    button.onclick = () => {
+      const begun = shown.querySelector(".cutting");
+      if (begun) begun.focus();
+      else shown.parentElement.after(cropping(picture, shown, more.bucket, more.box, render));
+    };
+    if (cutNext === picture.name) button.click();
+    cutNext = null;
   }
   tellOf(more);
 }
@@ -261,7 +278,8 @@ export const isOpen = () => detail.classList.contains("open");
 
 const both = () => { render(); const picture = here(); if (picture) refresh(picture); };
 on("here", both);
-on("judged", both);
+// a frame that is being moved stays
+on("judged", () => { if (here() && detail.querySelector(".cutting")) refresh(here()); else both(); });
 on("picked", () => { if (here() && state.picked.size !== pickedBefore) { pickedBefore = state.picked.size; both(); } });
 on("changed", (names) => { const picture = here(); if (picture && names.has(picture.name)) { if (own.moves) refresh(picture); else both(); } });
 on("open", open);

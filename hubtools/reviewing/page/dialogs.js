@@ -147,7 +147,7 @@ const KEYS = [
   ["D", "duplicates side by side"], ["V", "all findings, and their fixes"],
   ["Ctrl+Z, Ctrl+Shift+Z", "take the last change back, do it again"],
   ["Ctrl+S", "look at all changes, and apply them"],
-  ["/", "search"], ["F", "filter by finding"], ["N", "next picture with a finding"], ["C", "show the crop for training"], ["Shift+C", "move it with the arrows (Shift: by one pixel), Esc leaves it"], ["M", "show the mask"],
+  ["/", "search"], ["F", "filter by finding"], ["N", "next picture with a finding"], ["C", "show the crop for training"], ["Shift+C", "move it with the arrows (Shift: by one pixel), Esc leaves it"], ["K", "cut the file: arrows move the frame, + and − size it, Enter cuts"], ["M", "show the mask"],
   ["+, −", "larger and smaller pictures"], ["H", "history, undo"], ["?", "this help"],
 ];
 export function help() {

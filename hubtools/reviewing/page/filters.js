@@ -1,6 +1,6 @@
 // Which pictures are shown, and in what order.
 "use strict";
-import { state, on, tell, el, byId, caption, asText, tagsOf, focusOf, inFile, checksOf, isEdited, fateOf, findingsOf, count, here } from "./store.js";
+import { state, on, tell, el, byId, caption, asText, tagsOf, focusOf, inFile, checksOf, isEdited, fateOf, findingsOf, ruled, count, here } from "./store.js";
 import { relay, go } from "./grid.js";
 
 const names = ["rule", "state", "shot", "split", "column", "size", "order"];
@@ -43,9 +43,7 @@ function build() {
   shots = new Map();
   for (const entry of report?.shots?.entries || []) shots.set(entry.name, new Set(entry.pictures));
   if (report?.shots) shots.set(" none", new Set(report.shots.unplanned));
-  const marks = { error: "●", warning: "▲", info: "·" };
-  options(field.rule, (report?.rules || []).map((rule) => [rule.id, `${marks[rule.severity]} ${rule.id} ${rule.title} (${rule.count})`]),
-    report ? "any" : "checking…");
+  numbers();
   const usable = Object.entries(STATES).filter(([key]) =>
     (key !== "beside" || state.pictures.some((one) => one.beside)) && (key !== "notrigger" || state.set.trigger) &&
     (key !== "rights" || state.pictures.some((one) => one.rights)) && (key !== "copies" || copies.size) &&
@@ -63,6 +61,17 @@ function build() {
   const size = state.set.resolution;
   options(field.size, [["below", `below ${size} px`], ["above", `${size} px or more`], ...[512, 768, 1024, 2048].filter((s) => s !== size).map((s) => [`<${s}`, `below ${s} px`])], "any");
   options(field.order, Object.entries(ORDERS).slice(1).map(([key, [text]]) => [key, text]), "by name");
+}
+
+// The rules, with how many findings they have by now; the chosen one stays.
+const MARKS = { error: "●", warning: "▲", info: "·" };
+function numbers() {
+  const rules = state.report ? ruled() : [], chosen = field.rule.selectedOptions[0];
+  const pairs = rules.map((rule) => [rule.id, `${MARKS[rule.severity]} ${rule.id} ${rule.title} (${rule.count})`]);
+  if (state.report && chosen?.value && !rules.some((rule) => rule.id === chosen.value)) pairs.push([chosen.value, chosen.text.replace(/\(\d+\)$/, "(0)")]);
+  const there = [...field.rule.options].slice(1).map((one) => one.text);
+  if (pairs.map(([, text]) => text).join() === there.join() && there.length) return;
+  options(field.rule, pairs, state.report ? "any" : "checking…");
 }
 
 // Words must all be there, "words in quotes" side by side, -words must not.
@@ -153,5 +162,6 @@ byId("show-filters").addEventListener("click", () => {
   const open = byId("filters").classList.toggle("open");
   byId("show-filters").setAttribute("aria-expanded", open);
 });
+on("changed", () => { if (state.report) numbers(); });
 on("loaded", () => { build(); filter(); });
 on("judged", () => { build(); if (field.rule.value || field.state.value || field.shot.value || field.split.value) filter(); });

@@ -1,6 +1,6 @@
 // Findings of the whole set, duplicates, and what was set aside.
 "use strict";
-import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf, findingsOf, counted, url, bytes, count, coded } from "./store.js";
+import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf, findingsOf, counted, ruled, url, bytes, count, coded } from "./store.js";
 import { show, shows, tried } from "./dialogs.js";
 import { only } from "./filters.js";
 
@@ -35,13 +35,12 @@ const FINDINGS = "Findings", EXCLUDED = "Excluded pictures";
 export function findings() {
   const report = state.report;
   if (!report) return;
-  const counts = counted();
-  const body = report.rules.map((rule) => el("div", { class: `finding ${rule.severity}` },
-    el("strong", {}, rule.id), ` ${rule.title} (${counts.get(rule.id)})`,
+  const body = ruled().map((rule) => el("div", { class: `finding ${rule.severity}` },
+    el("strong", {}, rule.id), ` ${rule.title} (${rule.count})`,
     report.general.filter((one) => one.rule === rule.id).slice(0, 5).map((one) => el("div", { class: "soft" }, coded(`${one.place ? `${one.place}: ` : ""}${one.message}${one.fix ? `; ${one.fix}` : ""}`))),
     rule.safe && el("div", { class: "soft" }, `A fix ${rule.safe}.`),
     (rule.unsafe || []).map((name) => el("div", { class: "soft" }, `${name}: ${report.names[name]}.`)),
-    el("div", { class: "tools" }, Object.values(report.pictures).some((all) => all.some((one) => one.rule === rule.id)) &&
+    el("div", { class: "tools" }, state.pictures.some((picture) => findingsOf(picture).some((one) => one.rule === rule.id)) &&
       el("button", { click: () => { byId("dialog").close(); only("rule", rule.id); } }, "Show them"), fixes(rule.id, () => { if (shows(FINDINGS)) findings(); }))));
   show(FINDINGS, body.length ? body : el("p", {}, "Nothing was found wrong."));
 }

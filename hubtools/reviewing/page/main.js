@@ -112,7 +112,7 @@ const keys = {
   f: () => byId("f-rule").focus(), n: nextFinding, h: history, "?": help, "+": () => zoom(1.2), "=": () => zoom(1.2), "-": () => zoom(1 / 1.2),
   b: () => many(), t: tags, d: () => state.report?.groups.length && copies(), v: findings, x: () => fate("exclude"), Delete: () => fate("delete"),
   r: () => turn(90), R: () => turn(-90), m: () => { state.overlay = !state.overlay; detail.render(); },
-  c: () => { state.crop = !state.crop; detail.render(); }, C: () => detail.frame(), Escape: escape,
+  c: () => { state.crop = !state.crop; detail.render(); }, C: () => detail.frame(), k: () => detail.cut(), Escape: escape,
 };
 
 addEventListener("keydown", (event) => {

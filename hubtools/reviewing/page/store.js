@@ -140,7 +140,7 @@ export function findingsOf(picture) {
   const found = state.report?.pictures[picture.name] || [];
   if (!state.report || !state.pending.size) return found;
   const typed = state.set.captions.map((column) => pendingOf("caption", picture.name, column)?.checks?.findings).find(Boolean);
-  return typed ? [...typed, ...found.filter((one) => !state.set.judged.includes(one.rule))].sort((a, b) => WORST.indexOf(a.severity) - WORST.indexOf(b.severity)) : found;
+  return typed ? [...typed, ...found.filter((one) => !(one.rule in state.set.judged))].sort((a, b) => WORST.indexOf(a.severity) - WORST.indexOf(b.severity)) : found;
 }
 // How many findings each rule has, with what is pending: captions as they are typed, and pictures
 // that go take theirs along.
@@ -154,6 +154,15 @@ export function counted() {
     if (!fateOf(picture)) add(findingsOf(picture), 1);
   }
   return found;
+}
+// The rules that have findings, or had some when they were asked, with how many they have now.
+export function ruled() {
+  const counts = counted(), known = new Set(state.report.rules.map((rule) => rule.id));
+  const typed = [...counts].filter(([id, number]) => number > 0 && !known.has(id)).map(([id, number]) => {
+    const one = [...state.pending.values()].flatMap(({ checks }) => checks?.findings || []).find((found) => found.rule === id);
+    return { id, title: state.set.judged[id], severity: one.severity, count: number };
+  });
+  return [...state.report.rules.map((rule) => ({ ...rule, count: counts.get(rule.id) })), ...typed];
 }
 export const url = (kind, picture, ...more) =>
   [kind, state.place.get(picture.name), picture.id, ...more].join("/");
