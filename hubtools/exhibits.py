@@ -72,6 +72,15 @@ class Loader(NamedTuple):
     reason: str = ""
     aside: bool = False
 
+    @property
+    def mark(self) -> str:
+        """How good that is: `ok`, `warning` or `error`; empty where it says little."""
+        if self.aside:
+            return ""
+        if self.outcome == "loads":
+            return "error" if self.lost else "ok"
+        return "warning" if self.outcome in ("by chance", "may raise") else "error"
+
 
 class Word(NamedTuple):
     """A word of the captions: in how many of them it is."""

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from hubtools.cli.output import Output
 
 
+_COLOURS = {"ok": "green", "warning": "yellow", "error": "red", "": "dim"}
+
+
 def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     """One line if the three calls of `datasets` agree and lose nothing, else a table (stderr)."""
     from hubtools.dataset.loaders.summary import agreement, summaries
@@ -23,14 +26,9 @@ def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     for loader in summaries(loaders):
         if loader.reason:
             reasons.setdefault(loader.reason, []).append(loader.name)
-        colour = {
-            "loads": "red" if loader.lost else "green",
-            "by chance": "yellow",
-            "may raise": "yellow",
-        }
         lost = Painted(str(loader.lost or ""), "red")
-        outcome = Painted(loader.outcome, colour.get(loader.outcome, "red"))
-        rows.append((loader.name, loader.module, loader.rows, loader.columns, lost, outcome))
-    out.lines(("loader", "module", "rows", "columns", "lost", "outcome"), rows, sys.stderr)
+        outcome = Painted(loader.outcome, _COLOURS[loader.mark])
+        rows.append((loader.name, outcome, loader.rows, lost, loader.columns, loader.module))
+    out.lines(("loader", "outcome", "rows", "lost", "columns", "module"), rows, sys.stderr)
     for reason, names in reasons.items():
         out.note(f"{'; '.join(names)}: {reason}")

@@ -8,6 +8,13 @@ function element(tag, className, text) {
   if (text !== undefined) made.textContent = text;
   return made;
 }
+// A sentence with its commands as such: what stands between backticks.
+function spoken(tag, className, text) {
+  const made = element(tag, className), parts = text.split("`");
+  if (parts.length % 2) made.append(...parts.map((part, at) => at % 2 ? element("code", "", part) : part));
+  else made.textContent = text;
+  return made;
+}
 function place(image, name) {
   if (!Object.hasOwn(data.pictures, name)) {
     const frame = image.closest(".frame");
@@ -40,8 +47,8 @@ function finding(found) {
     places.append(element("bdi", "", name));
   }
   if (found.known) places.append(" · known");
-  words.append(places, element("p", "", found.message));
-  if (found.fix) words.append(element("p", "fix", "Fix: " + found.fix));
+  words.append(places, spoken("p", "", found.message));
+  if (found.fix) words.append(spoken("p", "fix", "Fix: " + found.fix));
   line.append(words);
   return line;
 }
@@ -55,7 +62,7 @@ function group(rule, severity, all) {
   const summary = element("summary"), title = element("h3", "", `${rule} ${about.title} `);
   title.append(element("span", "mark " + severity, counted(all.length, severity)));
   summary.append(title);
-  head.append(summary, element("div", "doc", about.doc));
+  head.append(summary, spoken("div", "doc", about.doc));
   const list = element("div"), more = element("button", "more");
   more.type = "button";
   let shown = 0;
