@@ -65,6 +65,11 @@ def _repo_id(value: str) -> str:
     return value
 
 
+def lacks_owner(value: object) -> bool:
+    """Whether it is a repository's name without its owner."""
+    return isinstance(value, str) and "/" not in value and bool(_REPO.fullmatch(f"a/{value}"))
+
+
 RepoId = Annotated[str, AfterValidator(_repo_id)]
 
 

@@ -12,6 +12,7 @@ from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
 from hubtools.nearest import nearest
 from hubtools.project import Project, load_project
+from hubtools.setting_types import lacks_owner
 from hubtools.settings import SECTIONS, DatasetSettings, aliases_of
 
 # A project, where one lies (a file or a folder), or the settings of a dataset alone.
@@ -118,12 +119,7 @@ def with_owners(settings: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str]
     from hubtools.hub.client import full_repo_id
 
     return {
-        place: full_repo_id(value)
-        if place[1] == "repo"
-        and isinstance(value, str)
-        and value[:1].isalnum()
-        and "/" not in value
-        else value
+        place: full_repo_id(value) if place[1] == "repo" and lacks_owner(value) else value
         for place, value in settings.items()
     }
 
