@@ -147,13 +147,22 @@ def test_options_of_programs(folder: Path, file: str, content: object) -> None:
         check_model(folder, "M")
 
 
+@pytest.mark.parametrize("cache", [0o755, 0o1777, 0o777, 0o775])
+@pytest.mark.parametrize("folder", [None, 0o700, 0o777])
 def test_what_a_model_has_compiled_is_kept_at_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: int, folder: int | None
 ) -> None:
     """flex_attention is compiled wherever it is asked for; PyTorch's own place for that is a folder
-    in /tmp that another user can have made."""
+    in /tmp that another user can have made, and several users may share a cache."""
+    tmp_path.chmod(cache)
+    if folder is not None:
+        (tmp_path / "inductor").mkdir()
+        (tmp_path / "inductor").chmod(folder)
     monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
     with opened_alone("M"):
-        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "inductor")
+        place = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+    mine = cache in (0o755, 0o1777) and folder != 0o777
+    assert (place == tmp_path / "inductor") is mine
+    assert place.stat().st_mode & 0o777 == 0o700
