@@ -40,6 +40,7 @@ from hubtools.errors import HubtoolsError
 
 PROJECT_FILE = "hubtools.toml"
 WORK_DIR = ".hubtools"
+COMPILED_DIR = "inductor"  # in the cache: what PyTorch has compiled
 SHIP_STATE = "ship.json"
 TRASH_DIR = "trash"
 PUSHED = f"{WORK_DIR}/pushed.json"  # below a folder: what was sent from it, and where to
@@ -106,7 +107,7 @@ def keep_compiled_code_at_home() -> None:
     for this process. Raises as `cache_dir`."""
     if "TORCHINDUCTOR_CACHE_DIR" in os.environ:
         return
-    folder = cache_dir() / "inductor"
+    folder = cache_dir() / COMPILED_DIR
     if not _is_mine_alone(folder):
         folder = Path(tempfile.mkdtemp(prefix="hubtools-inductor-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

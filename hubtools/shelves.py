@@ -19,22 +19,28 @@ from typing import NamedTuple
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
 from hubtools.files import LEFT_OVER
-from hubtools.layout import cache_dir
+from hubtools.layout import COMPILED_DIR, cache_dir
 from hubtools.rooted.system import FLOCK, NOFOLLOW, flocked
 
 # In folders of their encoder, which trainings hold; and lone files, which are read at once.
 ENCODED = ("latents", "text", "masks")
-LONE = ("scans", "sums", "tars")
+LONE = ("scans", "sums", "tars", "captions")
 BASES = "bases"  # each a folder of folders
-HELD = (*ENCODED, BASES)
+DATASETS = "datasets"  # of repositories, a folder for each commit
+UNPACKED = f"{DATASETS}/train"  # earlier versions unpacked all splits
+COMPILED = COMPILED_DIR  # one folder, of PyTorch's own making
+HELD = (*ENCODED, BASES, DATASETS, COMPILED)
 KINDS = (*HELD, *LONE)
+NAMED = ("captions", DATASETS)  # emptied only where somebody names the kind: they take long to make
 DAYS = 30.0
 
 # In the folder of a base, when it is whole; its time is that of the last use.
 MARK = "unpacked.json"
 
 _LOCK = ".in-use"
-_ENTRY = re.compile(r"[0-9a-f]{32,64}(?:(?:_[\w.,+-]{1,200})?\.safetensors|\.cache|\.json)")
+_ENTRY = re.compile(r"[0-9a-f]{24,64}(?:(?:_[\w.,+-]{1,200})?\.safetensors|\.cache|\.jsonl?)")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_OF_DATASETS = re.compile(r"\d{6,}\.\w{1,8}|metadata\.jsonl")
 _OF_BASES = re.compile(r"[^/]+\.(?:json|txt|model|jinja|safetensors)")
 _DAY, _HOUR = 86_400.0, 3600.0
 _TRIES = 1000  # a lock file is made anew; some file systems count no names of a file that is there
@@ -89,6 +95,8 @@ def hold(folder: Path) -> int | None:
             return None
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         if os.fstat(descriptor).st_nlink:
+            with suppress(OSError):
+                os.utime(descriptor)
             return descriptor
         os.close(descriptor)  # whoever emptied it has just removed the file
     return None
@@ -104,8 +112,9 @@ def shelves() -> list[Shelf]:
 
 
 def prune(*, older_than: float = DAYS, kind: Sequence[str] = (), dry_run: bool = False) -> Pruned:
-    """Delete what was not used for `older_than` days, of these kinds or of all. What a running
-    process uses stays. `dry_run` only counts. Raises `UsageError` for a kind that there is not."""
+    """Delete what was not used for `older_than` days, of these kinds or of all but `NAMED`. What a
+    running process uses stays. `dry_run` only counts. Raises `UsageError` for a kind that there is
+    not."""
     unknown = [name for name in kind if name not in KINDS]
     if unknown:
         raise UsageError(
@@ -113,7 +122,7 @@ def prune(*, older_than: float = DAYS, kind: Sequence[str] = (), dry_run: bool =
         )
     before = time.time() - older_than * _DAY
     entries, size, left = 0, 0, []
-    for name, folder in _folders(kind or KINDS):
+    for name, folder in _folders(kind or [one for one in KINDS if one not in NAMED]):
         with _alone(folder, name, os.O_RDWR if dry_run else os.O_RDWR | os.O_CREAT) as alone:
             old = [entry for entry in _entries(folder) if _is_old(entry, before)]
             if not alone:
@@ -130,12 +139,14 @@ def prune(*, older_than: float = DAYS, kind: Sequence[str] = (), dry_run: bool =
 def _folders(kinds: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """(kind, folder) of each shelf; links are nobody's shelves."""
     for kind in kinds:
-        root = cache_dir() / kind
+        root = cache_dir() / (UNPACKED if kind == DATASETS else kind)
         if not root.is_dir() or root.is_symlink():
             continue
-        if kind in LONE:
+        if kind in LONE or (kind == COMPILED and (root / _LOCK).is_file()):
             yield kind, root
             continue
+        if kind == COMPILED:
+            continue  # a folder that nobody has held is not ours
         with os.scandir(root) as found:
             names = sorted(one.name for one in found if one.is_dir(follow_symlinks=False))
         yield from ((kind, root / name) for name in names)
@@ -146,6 +157,10 @@ def _entries(folder: Path) -> list[_Entry]:
     process may empty it at the same time."""
     if folder.parent.name == BASES:
         return _entries_of_base(folder)
+    if folder == cache_dir() / COMPILED:
+        return _compiled(folder)
+    if folder.parent == cache_dir() / UNPACKED:
+        return _entries_of_dataset(folder)
     return _still_there(path for path in _inside(folder) if _is_entry(path.name))
 
 
@@ -159,6 +174,28 @@ def _entries_of_base(folder: Path) -> list[_Entry]:
     entries = _still_there(found)
     used = next((one.used for one in entries if one.path == folder / MARK), None)
     return [one if used is None else one._replace(used=used) for one in entries]
+
+
+def _entries_of_dataset(folder: Path) -> list[_Entry]:
+    """The files of each commit, which were all used when one was."""
+    found = []
+    for commit in _inside(folder):
+        if _COMMIT.fullmatch(commit.name) and _is_folder(commit):
+            with suppress(FileNotFoundError):
+                used = commit.lstat().st_mtime
+                inner = _still_there(
+                    one for one in _inside(commit) if _OF_DATASETS.fullmatch(one.name)
+                )
+                found += [one._replace(used=used) for one in inner]
+    return found
+
+
+def _compiled(folder: Path) -> list[_Entry]:
+    """All of it, used when it was held last."""
+    places = (Path(at) / name for at, _, names in os.walk(folder) for name in names)
+    entries = _still_there(places)
+    used = max((one.used for one in entries), default=0.0)
+    return [one._replace(used=used) for one in entries if one.path != folder / _LOCK]
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -225,6 +262,7 @@ def _delete(folder: Path, entries: list[_Entry], *, empty: bool) -> None:
         entry.path.unlink(missing_ok=True)
     if empty and not _entries(folder) and FLOCK:
         (folder / _LOCK).unlink(missing_ok=True)
-        for inner in (*{entry.path.parent for entry in entries} - {folder}, folder):
+        above = {one for entry in entries for one in entry.path.parents} - set(folder.parents)
+        for inner in sorted(above | {folder}, key=lambda one: -len(one.parts)):
             with suppress(OSError):  # something else lies there
                 inner.rmdir()

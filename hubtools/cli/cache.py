@@ -12,7 +12,7 @@ import click
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 from hubtools.findings import plural
-from hubtools.shelves import KINDS
+from hubtools.shelves import DATASETS, KINDS
 
 if TYPE_CHECKING:
     from hubtools.shelves import Pruned
@@ -24,7 +24,8 @@ _DIGITS = 12
 
 @click.group()
 def command() -> None:
-    """Show and empty the cache: latents, caption embeddings, masks, what was seen of pictures.
+    """Show and empty the cache: latents, caption embeddings, masks, what was seen of pictures,
+    captions of models, datasets of the Hub that were unpacked, compiled code (inductor).
 
     It lies in ~/.cache/hubtools (HUBTOOLS_CACHE). All of it is made again when it is needed.
     """
@@ -45,7 +46,7 @@ def ls(out: Output) -> int:
     rows = [
         (
             one.kind,
-            one.of[:_DIGITS],
+            one.of if one.kind == DATASETS else one.of[:_DIGITS],
             one.entries,
             human_bytes(one.bytes),
             _ago(one.used),
@@ -54,7 +55,7 @@ def ls(out: Output) -> int:
         )
         for one in found
     ]
-    out.table(("kind", "encoder", "entries", "size", "last used", "oldest", ""), rows, right=(2, 3))
+    out.table(("kind", "of", "entries", "size", "last used", "oldest", ""), rows, right=(2, 3))
     out.note(f"{human_bytes(sum(one.bytes for one in found))} in {cache_dir()}")
     return ExitCode.DONE
 
@@ -74,7 +75,8 @@ def ls(out: Output) -> int:
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted and stop.")
 @output_options()
 def prune(older_than: float, kind: tuple[str, ...], yes: bool, dry_run: bool, out: Output) -> int:
-    """Delete what was not used for a while, after a question. What a running process uses stays.
+    """Delete what was not used for a while, after a question. What a running process uses stays,
+    and so do captions of models and datasets of the Hub, unless --kind names them.
 
     Exit code 3 if there is something to delete and nobody has said yes.
     """
@@ -82,7 +84,8 @@ def prune(older_than: float, kind: tuple[str, ...], yes: bool, dry_run: bool, ou
 
     found = cache_prune(older_than=older_than, kind=kind, dry_run=True)
     for one in found.left:
-        out.note(f"{one.kind} {one.of[:_DIGITS]} is in use and stays")
+        name = f"{one.kind} {one.of if one.kind == DATASETS else one.of[:_DIGITS]}"
+        out.note(f"{name.rstrip()} is in use and stays")
     if not found.entries:
         out.result("Nothing to delete", essential="", entries=0, bytes=0)
         return ExitCode.DONE

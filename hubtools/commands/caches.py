@@ -19,8 +19,9 @@ def cache_ls() -> list[Shelf]:
 def cache_prune(
     *, older_than: float = 30.0, kind: Sequence[str] = (), dry_run: bool = False
 ) -> Pruned:
-    """Delete what was not used for `older_than` days, of these kinds (default: all). What a
-    running process uses stays. Calling it is the yes that the command asks for."""
+    """Delete what was not used for `older_than` days, of these kinds (default: all but captions of
+    models and datasets of the Hub). What a running process uses stays. Calling it is the yes that
+    the command asks for."""
     from hubtools.shelves import prune
 
     return prune(older_than=older_than, kind=kind, dry_run=dry_run)

@@ -7,15 +7,18 @@ take many times as long to compile. Compiled is the pass that is trained; what n
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import UsageError
+from hubtools.layout import COMPILED_DIR, cache_dir
 from hubtools.models.families.batches import Tensors
 from hubtools.models.families.protocol import Model
 from hubtools.progress import Reporter
 from hubtools.settings import TrainSettings
+from hubtools.shelves import hold
 from hubtools.training.compiler import backend
 from hubtools.training.draws import Chosen
 from hubtools.training.lean import make_lean
@@ -39,6 +42,8 @@ def make_fast(
     if not settings.compile_blocks:
         make_lean(model.denoiser)
         return
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR") == str(place := cache_dir() / COMPILED_DIR):
+        hold(place)  # until this process ends
     variable = of_many_sizes(model, encoded)
     kinds = compile_blocks(model.denoiser, variable=variable, warn=reporter.warn)
     reporter.note(f"Compiling {', '.join(kinds)} ({backend()}) in the first step.")

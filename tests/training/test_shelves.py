@@ -84,8 +84,37 @@ def test_what_was_not_used_for_a_while_goes(cache: Path) -> None:
     assert not (cache / "text/cc").exists()
     cache_prune(older_than=0, kind=["latents"])
     assert files(cache) == {"datasets/me/six"}
-    with pytest.raises(UsageError, match="no kind 'datasets'"):
-        cache_prune(kind=["datasets"])
+    with pytest.raises(UsageError, match="no kind 'pictures'"):
+        cache_prune(kind=["pictures"])
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_compiled_code_captions_and_datasets(cache: Path, held: bool) -> None:
+    """A commit was used when its folder says so, compiled code when it was held last. Nothing else
+    that is called so goes."""
+    commit, other = (f"datasets/train/me--dogs/{letter * 40}" for letter in "ab")
+    code = {"inductor/zp/czp7.py", "inductor/fxgraph/lt/fltg/d2iw", "inductor/locks/c5.lock"}
+    pictures = {f"{place}/{name}" for place in (commit, other) for name in ("000000.png",)}
+    words = f"captions/{'c' * 24}.jsonl"
+    mine = {f"{commit}/thesis.doc", "datasets/train/mine/000000.png"}
+    if held:
+        os.close(hold(cache / "inductor") or 0)
+    for name in (*code, *pictures, words, *mine):
+        (cache / name).parent.mkdir(parents=True, exist_ok=True)
+        (cache / name).write_bytes(b"x")
+        os.utime(cache / name, (0, 0))
+    os.utime(cache / commit, (0, 0))
+    assert cache_prune(older_than=-1, dry_run=True).entries == 5 + 3 * held
+    kept = files(cache) - {words, f"{commit}/000000.png"}
+    cache_prune(kind=["datasets", "captions"] if held else ["datasets", "captions", "inductor"])
+    assert files(cache) == kept
+    if held:
+        os.utime(cache / "inductor/.in-use", (0, 0))
+    assert {one.kind for one in cache_ls()} >= ({"inductor"} if held else set())
+    cache_prune(kind=["inductor", "datasets"], older_than=0)
+    assert files(cache) == kept - pictures - (code if held else set())
+    assert (cache / "inductor").exists() is not held
+    assert not (cache / other).exists()
 
 
 def test_it_asks_first(cache: Path) -> None:

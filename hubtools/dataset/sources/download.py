@@ -22,11 +22,13 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
 from hubtools.hub.download import snapshot_of
 from hubtools.layout import CARD, cache_dir
+from hubtools.shelves import UNPACKED, hold
 
 if TYPE_CHECKING:
     from hubtools.dataset.shards.stored import Stored
 
 _DAY = 86_400.0  # seconds
+_IN_USE: dict[Path, int | None] = {}  # descriptors by folder
 
 
 def fetch_dataset(repo: str, revision: str | None = None) -> tuple[Path, str]:
@@ -68,9 +70,12 @@ def _is_metadata(name: str) -> bool:
 
 
 def _unpacked(folder: Path, shards: list[str], repo: str, commit: str) -> Path:
-    # not the folder of earlier versions, which unpacked all splits
-    target = cache_dir() / "datasets" / TRAIN / repo.replace("/", "--") / commit
+    target = cache_dir() / UNPACKED / repo.replace("/", "--") / commit
+    if target.parent not in _IN_USE:
+        _IN_USE[target.parent] = hold(target.parent)  # until this process ends
     if target.is_dir():
+        with suppress(OSError):  # when it was used last, for whoever tidies up
+            os.utime(target)
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
