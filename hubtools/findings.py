@@ -6,7 +6,6 @@ A rule is a function with the `RuleBook.rule` decorator: it looks at its wing's 
 
 from __future__ import annotations
 
-import copy
 import difflib
 import hashlib
 import inspect
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, cast
 
 from hubtools.errors import UsageError
 from hubtools.leaks import hide, without_password
@@ -70,8 +69,7 @@ class Rule:
     doc: str
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """What a rule function yields: the place, what happens if nothing is done, and the fix."""
 
     message: str
@@ -105,9 +103,10 @@ class Finding:
 
     def placed(self, **places: str | None) -> Finding:
         """The same with another `path` or `picture`; its texts are not looked through again."""
-        changed = copy.copy(self)
-        for name, place in places.items():
-            object.__setattr__(changed, name, place)
+        if all(getattr(self, name) == place for name, place in places.items()):
+            return self
+        changed = object.__new__(Finding)
+        changed.__dict__.update(self.__dict__, **places)
         return changed
 
     @property

@@ -53,8 +53,10 @@ def captions_in(row: Row, settings: DatasetSettings) -> list[str]:
     """All captions of a row, those of the caption column first; or the one for all."""
     if settings.instance_prompt is not None:
         return [settings.instance_prompt]
-    columns = (settings.caption_column, *settings.other_caption_columns)
-    return [text for column in columns for text in texts_in(row.values.get(column))]
+    texts = texts_in(row.values.get(settings.caption_column))
+    for column in settings.other_caption_columns:
+        texts += texts_in(row.values.get(column))
+    return texts
 
 
 def shots_of(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from hubtools.leaks.guesses import is_hash, is_manual, is_password
+from hubtools.leaks.marks import by_mark, words_in
 from hubtools.leaks.named import places_of
 from hubtools.leaks.shapes import Secret
 
@@ -82,6 +83,7 @@ MARKS = (
     *("alias set", "host add", "obscure", "password", "sudo", "kinit", "passwd", "docker", "cryptsetup", "--user"),
     *("ssh-keygen", "authtoken", "vault", "<<<", "sqlplus", "rabbitmqctl", "snmp", " pass ", "securestring", "reg add", " --cookie", " -b"),
 )  # fmt: skip
+_BY_MARK = by_mark(MARKS, ("-", "/", "pass"))
 _ANY_CASE = ("npm", "convertto-securestring", "reg add")
 _COMPILED: dict[str, re.Pattern[str]] = {}
 
@@ -89,7 +91,7 @@ _COMPILED: dict[str, re.Pattern[str]] = {}
 def commanded(text: str, lower: str, among: Collection[str] | None = None) -> Iterator[Secret]:
     """Passwords on command lines in `text`; `lower` is it in small letters, and of `MARKS` only
     those `among` may be in it (None: any). Linear in the text."""
-    if not any(mark in lower for mark in MARKS if among is None or mark in among):
+    if not words_in(lower, _BY_MARK, among):
         return
     for word, pattern in _LINES:
         end = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from hubtools.leaks.marks import by_mark, words_in
 from hubtools.leaks.shapes import Secret, shaped
 from hubtools.patterns import regex
 
@@ -17,6 +18,7 @@ _BEGINS = (
     *("xoxb-", "xoxp-", "xoxa-", "xoxe.", "pypi-", "r8_", "AKIA", "ASIA", "AIza"),
     *("sk_live_", "rk_live_", "nvapi-", "gsk_", "dapi", "tgp_v1_", "SG."),
 )
+_BY_MARK = by_mark(_BEGINS, ("_", "-"))
 _RUN = regex(r"[A-Za-z0-9_.-]{1,400}")
 # A line's end, a comma, quotes: what stands between two pieces.
 _BETWEEN = regex(
@@ -29,8 +31,9 @@ _SURE, _SHORT = 16, 10  # letters after which a piece of a few may be of one kin
 
 def cut(text: str) -> Iterator[Secret]:
     """Tokens whose pieces stand one behind the other in `text`. Linear in its length."""
-    for begin in _BEGINS:
-        place = text.find(begin)
+    there = words_in(text, _BY_MARK)
+    for begin in _BEGINS if there else ():
+        place = text.find(begin) if begin in there else -1
         while place >= 0:
             if not (place and (text[place - 1].isalnum() or text[place - 1] in "_-")):
                 yield from _from(text, place)

@@ -172,13 +172,13 @@ def named(
     small letters (`small`), `words` where the words are in it; of `NAMES` only those `among` may
     be in it (None: any). Linear in the text."""
     yield from _addresses(text)
-    for word in WORDS:
+    for word in WORDS if words else ():
         if places := words.get(word):
             if near := _ended(text, places, word):
                 for pattern in (_TAIL, _CELLS, _OPTION, _SAID):
                     yield from _keys(text, near, word, pattern)
             yield from _reversed(text, places, word)
-    for word in PASSWORDS:
+    for word in PASSWORDS if words else ():
         if places := words.get(word):
             if near := _ended(text, places, word):
                 yield from _passwords(text, near, word)

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hubtools.leaks.guesses import is_placeholder
+from hubtools.leaks.marks import by_mark, words_in
 from hubtools.leaks.services import ROWS
 from hubtools.patterns import regex
 
@@ -235,15 +236,11 @@ SHAPES: tuple[Shape, ...] = (
 )  # fmt: skip
 _COMPILED: dict[str, re.Pattern[str]] = {}
 NEEDLES = tuple(dict.fromkeys(needle for shape in SHAPES for needle in shape.needles))
-# What none of the marks is in needs few searches: most texts are words, and few needles are.
-_BY_MARK: dict[str, list[str]] = {}
+_BY_MARK = by_mark(NEEDLES, '_-/:=$."AJKS')
 _BY_NEEDLE: dict[str, list[int]] = {}
 for _number, _shape in enumerate(SHAPES):
     for _needle in _shape.needles:
         _BY_NEEDLE.setdefault(_needle, []).append(_number)
-for _needle in NEEDLES:
-    _mark = next((mark for mark in '_-/:=$."' if mark in _needle), "")
-    _BY_MARK.setdefault(_mark, []).append(_needle)
 # A part of those whose needle stands in nearly every text; it begins with a letter of its own, from
 # which a search leaps on.
 _PROBES = {
@@ -313,14 +310,7 @@ _SHORTEST = 32  # letters of a key: 24 bytes
 def shaped(text: str, among: Collection[str] | None = None) -> Iterator[Secret]:
     """Everything in `text` that has a known shape; of `NEEDLES` only those `among` may be in it
     (None: any). Linear in its length."""
-    likely = {
-        number
-        for mark, needles in _BY_MARK.items()
-        if mark in text
-        for needle in needles
-        if (among is None or needle in among) and needle in text
-        for number in _BY_NEEDLE[needle]
-    }
+    likely = {number for needle in words_in(text, _BY_MARK, among) for number in _BY_NEEDLE[needle]}
     for number in sorted(likely):
         shape = SHAPES[number]
         probe = _PROBES.get(shape.what)

@@ -181,7 +181,9 @@ def _joined(text: str) -> Iterator[View]:
         joined = _INDENTED.sub("", joined)
         if joined != text:
             yield View(joined)
-    before, joined = joined, _LITERALS.sub("", text)
+    before, joined = joined, text
+    if '"' in text or "'" in text or "`" in text:
+        joined = _LITERALS.sub("", text)
     if "\n" in joined and ("\\" in joined or "^" in joined or "`" in joined):
         joined = _ONE_LINE.sub(" ", _GOES_ON.sub(_on, joined))
     if "(" in joined:

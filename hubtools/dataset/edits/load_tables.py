@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 
 from hubtools.dataset.edits.read_csv import read_csv
-from hubtools.dataset.edits.read_jsonl import read_jsonl
+from hubtools.dataset.edits.read_jsonl import read_jsonl, stays
 from hubtools.dataset.edits.tables import BEYOND, IS_PARQUET, REPAIRED, Form, Record, Table
 from hubtools.dataset.metadata import Kind, MetadataFile, known_or_read
 from hubtools.dataset.text.codepages import decode_text
@@ -87,6 +87,8 @@ def load_table(
             if again == data:
                 break
             last = known_or_read(name, again, last)
+            if stays(again, last):
+                break
             records = read_jsonl(again.decode("utf-8"), name, resolve_doubt, last)
             if Table(name, source, form, records).render() == again:
                 break

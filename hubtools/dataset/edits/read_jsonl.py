@@ -60,6 +60,18 @@ def read_jsonl(
     return [record for _, record in placed]
 
 
+def stays(data: bytes, found: MetadataFile) -> bool:
+    """Whether `read_jsonl` is known to make of `data`, of which the reader has made `found`,
+    records that are written as they stand: each line is one, and plain."""
+    if found.troubles or not data.endswith(b"}\n") or _LONG in data.translate(_DIGITS):
+        return False
+    lines = data[:-1].split(b"\n")
+    return len(lines) == len(found.rows) and all(
+        row.line == number and line[:1] == b"{" and line[-1:] == b"}" and FILE_NAME in row.values
+        for number, (row, line) in enumerate(zip(found.rows, lines, strict=True), 1)
+    )
+
+
 def _chunk(lines: list[str], number: int) -> str:
     """The broken record that begins on line `number`: up to the next line that opens a brace."""
     end = number
@@ -72,6 +84,8 @@ def _chunk(lines: list[str], number: int) -> str:
 
 # Beyond so many digits the readers round each in its way.
 _LONG_NUMBER = regex(r"\d{16}")
+_LONG = b"9" * 16
+_DIGITS = bytes(57 if 48 <= c < 58 else 0 for c in range(256))
 
 
 def _is(line: str, values: dict[str, Any]) -> bool:

@@ -33,7 +33,7 @@ def repair(chunk: str, sure: int = 0) -> list[dict[str, Any]] | None:
     failed = chunk[:sure].lstrip()  # no record begins like this
     if _may_be_python(text) or not text.startswith(failed):
         failed = ""
-    for candidate in _candidates(text):
+    for candidate in _candidates(text, bool(failed)):
         if candidate in tried or (failed and candidate.startswith(failed)):
             continue
         tried.append(candidate)
@@ -51,6 +51,8 @@ _PYTHON_BEGINS = regex(r"[{\[]\s*[{']")
 
 
 def _may_be_python(text: str) -> bool:
+    if text[1:2] == '"':
+        return False  # as nearly all begin
     return len(text) <= _PYTHON and _PYTHON_BEGINS.match(text) is not None
 
 
@@ -91,13 +93,15 @@ def _without_halves(value: Any) -> Any:
     return value
 
 
-def _candidates(text: str) -> Iterator[str]:
-    """The text, and what may be meant by it, the likeliest first; some more than once."""
-    bare = without_trailing_commas(text)
-    yield from _with(text, bare)
+def _candidates(text: str, sure: bool) -> Iterator[str]:
+    """The text, and what may be meant by it, the likeliest first; some more than once. `sure`: there
+    is a mistake in it that does not go with a comma before a bracket, nor with one more bracket."""
+    bare = text if sure else without_trailing_commas(text)
+    if not sure:
+        yield from _with(text, bare)
     if (changed := _plain_quotes(text)) != text:
         yield from _with(changed, without_trailing_commas(changed))
-    for one in (text, bare):
+    for one in () if sure else (text, bare):
         if (closed := _closed(one)) != one:
             yield closed
     for step in (_commas_between, _escape_inner):
@@ -126,13 +130,16 @@ def without_trailing_commas(text: str) -> str:
     """`{"a": 1,}` -> `{"a": 1}`; commas inside texts stay."""
     if not _LOOSE_END.search(text):
         return text
+    plain = text
     if "\\" in text:
-        return "".join(_KEPT.findall(text))
+        if "\\\\" in text:
+            return "".join(_KEPT.findall(text))
+        plain = text.replace('\\"', "''")
     pieces: list[str] = []
     place = counted = quotes = 0
     for match in _LOOSE_END.finditer(text):
         start = end = match.end() - 1
-        quotes += text.count('"', counted, end)
+        quotes += plain.count('"', counted, end)
         counted = end
         if quotes % 2:
             continue  # within a text
@@ -160,7 +167,7 @@ def _closed(text: str) -> str:
 
 
 _MISSING_COMMA = regex(
-    r'\s(?:(?<=["\d\]]\s)|(?<=true\s)|(?<=false\s)|(?<=null\s))\s*+("[^"]+"\s*+:)'
+    r'\s(?<=["\d\]el]\s)(?:(?<=["\d\]]\s)|(?<=true\s)|(?<=false\s)|(?<=null\s))\s*+("[^"]+"\s*+:)'
 )
 
 

@@ -147,7 +147,8 @@ class Table:
             if record.text is None:
                 record.text = _WRITTEN.encode(record.values)
             lines.append(record.text)
-        return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+        lines.append("")
+        return "\n".join(lines).encode("utf-8", "backslashreplace")
 
     def _csv(self) -> bytes:
         text = io.StringIO(newline="")

@@ -178,7 +178,9 @@ class Listing:
 
     def hides(self, name: str) -> bool:
         """Whether a file of that name may lie in a folder that could not be read."""
-        return any(one == "." or f"{name}/".startswith(f"{one}/") for one in self.unreadable)
+        return bool(self.unreadable) and any(
+            one == "." or f"{name}/".startswith(f"{one}/") for one in self.unreadable
+        )
 
     def place(self, name: str) -> Path:
         """Where the bytes of the file `name` lie."""

@@ -64,15 +64,13 @@ def read_jsonl(text: str, found: MetadataFile, skip: int = 0) -> None:
     decoder = json.JSONDecoder()
     number = skip
     multi_line: list[int] = []
+    value: Any = None
     while number < len(lines):
         line = lines[number]
         number += 1
-        try:
-            value = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            if not line.strip():
-                continue
-            value = _loads_slowly(line)
+        if not line.strip():
+            continue
+        value = _loads_again(line) if isinstance(value, _Broken) else _loads(line)
         if isinstance(value, dict | list) and _deep(line, value):
             found.troubles.append(too_deep(number))
         elif isinstance(value, dict):
@@ -149,6 +147,13 @@ def _loads_slowly(text: str) -> Any:
     except (ValueError, RecursionError):
         return _Broken()
     return value
+
+
+def _loads_again(text: str) -> Any:
+    """What `_loads` makes of what is most likely broken, as the line before is."""
+    value = _loads_slowly(text)
+    broken = isinstance(value, _Broken) and not isinstance(value.error, RecursionError)
+    return value if broken else _loads(text)
 
 
 def _read_broken(

@@ -36,8 +36,7 @@ class Kind(StrEnum):
 LIMITS = frozenset({Kind.TOO_LARGE, Kind.LIMIT, Kind.COLUMNS})
 
 
-@dataclass(frozen=True)
-class Trouble:
+class Trouble(NamedTuple):
     """A mistake; `line` and `column` count from 1. `sure`: with so many characters of its line no
     record begins, whatever follows; 0 if that is not known."""
 

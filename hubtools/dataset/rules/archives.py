@@ -19,7 +19,7 @@ def packed(view: Dataset) -> Iterator[Problem]:
     Fix: `hubtools fix` puts the metadata into the archive.
     """
     found: dict[tuple[str, str], list[tuple[int | None, str]]] = {}
-    for row, name in view.named:
+    for row, name in view.named if view.packed else ():
         if name in view.packed:
             place = (row.source, view.packed[name].archive)
             found.setdefault(place, []).append((row.line, name))

@@ -348,8 +348,8 @@ def _named(text: str, stem: str) -> bool:
     words alone, after which the file was named."""
     if len(text) > 2 * len(stem) + 8:
         return False  # spares the patterns for nearly every caption
-    words, named = (re.findall(r"[^\W\d_]+", part) for part in (text, stem))
-    if not words or words != named:
+    named = re.findall(r"[^\W\d_]+", stem)
+    if not named or (words := re.findall(r"[^\W\d_]+", text)) != named:
         return text == stem
     return "_" in text or bool(re.search(r"\d", text)) or (text == stem and len(words) < 3)
 

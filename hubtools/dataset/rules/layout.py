@@ -226,8 +226,8 @@ def outvoted(view: Dataset) -> Iterator[Problem]:
     Example: a.png, a.txt, b.png, b.txt
     Fix: move the sidecar files out of the folder; their captions belong into metadata.jsonl.
     """
-    module = view.loaders[Mode.AUTO].module
-    if not view.listing.pictures or module in (None, "imagefolder"):
+    module = view.loaders[Mode.AUTO].module if view.listing.pictures else None
+    if module in (None, "imagefolder"):
         return
     names = [name for name in _visible(view) if name not in (CARD, *METADATA_NAMES)]
     if infer_splits(names).reason == "special":
@@ -318,7 +318,7 @@ def doubled_metadata(view: Dataset) -> Iterator[Problem]:
     """
     twice: dict[tuple[str, str], int] = {}
     for rows in view.rows_of.values():
-        sources = sorted({row.source for row in rows})
+        sources = sorted({row.source for row in rows}) if len(rows) > 1 else ()
         if len(sources) > 1:
             twice[sources[0], sources[1]] = twice.get((sources[0], sources[1]), 0) + 1
     for (one, other), count in twice.items():

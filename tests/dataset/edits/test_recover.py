@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from hubtools.dataset.edits.read_jsonl import read_jsonl
+from hubtools.dataset.edits.read_jsonl import read_jsonl, stays
 from hubtools.dataset.edits.recover import repair, without_trailing_commas
+from hubtools.dataset.edits.tables import Table
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import known_or_read, parse_metadata
 from hubtools.dataset.metadata.jsonl import enough_of
@@ -42,6 +43,10 @@ def test_a_record_that_is_nearly_json(line: str, record: dict[str, object]) -> N
         '{"a": 1, "b" 2}',
         '[{"a": 1} {"b": 2}]',
         "{'a': 1 'b': 2,}",
+        '{"a": [1, ] "b": 2, }',
+        '{"a": 1 ,} {"b": 2,}',
+        '{"a", } 1',
+        '{"a": "x \\"y" z", }',
     ],
 )
 def test_what_the_reader_is_sure_of_changes_no_repair(line: str) -> None:
@@ -79,6 +84,30 @@ def test_what_is_certain_of_a_beginning_is_true_of_all_that_begins_so(text: str,
 )
 def test_commas_before_a_bracket_go_and_those_in_texts_stay(text: str, mended: str) -> None:
     assert without_trailing_commas(text) == mended
+
+
+@pytest.mark.parametrize(
+    ("text", "stays_as_it_is"),
+    [
+        ('{"file_name": "a.png", "text": "1234567890123456", "n": [1.5, null]}\n', False),
+        ('{"file_name": "a.png", "text": "a cat"}\n{"file_name": "b.png"}\n', True),
+        ('{"file_name": "a.png", "n": NaN}\n', True),
+        ('{"file_name": "a.png"}', False),
+        ('{"file_name": "a.png"}\n\n{"file_name": "b.png"}\n', False),
+        ('{"file_name": "a.png"} {"file_name": "b.png"}\n', False),
+        ('{"file_name": "a.png"}\xa0\n', False),
+        ('{"file_name": "a.png", "n": 1, "n": 2}\n', False),
+        ('{"a.png": "a cat"}\n', False),
+        ('{"file_name": "a.png",\r"n": 1}\n', False),
+    ],
+)
+def test_plain_lines_are_known_to_be_written_as_they_stand(text: str, stays_as_it_is: bool) -> None:
+    data = text.encode()
+    found = parse_metadata(Entry("metadata.jsonl", len(data), 0), data)
+    assert stays(data, found) is stays_as_it_is
+    if stays_as_it_is:
+        records = read_jsonl(text, "metadata.jsonl", False, found)
+        assert Table("metadata.jsonl", None, "jsonl", records).render() == data
 
 
 def test_commas_without_end_take_no_time() -> None:
