@@ -94,8 +94,8 @@ def _without_halves(value: Any) -> Any:
 
 
 def _candidates(text: str, sure: bool) -> Iterator[str]:
-    """The text, and what may be meant by it, the likeliest first; some more than once. `sure`: there
-    is a mistake in it that does not go with a comma before a bracket, nor with one more bracket."""
+    """The text, and what may be meant by it, the likeliest first; some more than once. `sure`: it
+    has a mistake that stays when commas before a bracket go, or a bracket is added."""
     bare = text if sure else without_trailing_commas(text)
     if not sure:
         yield from _with(text, bare)
