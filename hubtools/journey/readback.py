@@ -1,8 +1,9 @@
 """Read a shipped dataset and LoRA back as a stranger would: a script of its own.
 
-It imports nothing of hubtools on purpose: what it proves is that stock `datasets` and stock
-`diffusers` work with what was pushed. Run as `python readback.py QUESTIONS.json`; prints one JSON
-object of answers on the last line of stdout. The Hub is chosen by HF_ENDPOINT.
+What it proves is that stock `datasets` and stock `diffusers` work with what was pushed. So it
+imports nothing of hubtools but what bounds a base's chat template, which is a program. Run as
+`python readback.py QUESTIONS.json`; prints one JSON object of answers on the last line of stdout.
+The Hub is chosen by HF_ENDPOINT.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from hubtools.chats import bound
 
 
 def picture_hash(picture: Any) -> str:
@@ -32,6 +35,13 @@ def keep_out(packages: list[str]) -> None:
     """From now on these packages, which start programs by the words of a model's settings, are
     not found."""
     sys.modules.update(dict.fromkeys(packages))  # type: ignore[arg-type]
+
+
+def bound_templates(pipeline: Any) -> None:
+    """From now on chat templates of the pipeline's parts run in bounds."""
+    for part in pipeline.components.values():
+        if hasattr(part, "apply_chat_template"):
+            bound(part, "the base model")
 
 
 def read_dataset(repo: str, revision: str | None) -> dict[str, Any]:
@@ -59,6 +69,7 @@ def draw_sample(
     pipeline = diffusers.DiffusionPipeline.from_pretrained(
         base, torch_dtype=getattr(torch, record["dtype"]), **safe
     )
+    bound_templates(pipeline)
     pipeline.load_lora_weights(repo, adapter_name="published", use_safetensors=True)
     pipeline.set_adapters(["published"], [record["lora_weight"]])
     if record["scheduler"] != "default":

@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 
 from hubtools import chats
 from hubtools.errors import HubtoolsError
+from hubtools.journey.readback import draw_sample
 from hubtools.models.base import resolve_base
 from hubtools.models.families import tiny_flow
 from hubtools.models.loading import load_pipeline
@@ -52,6 +53,25 @@ def test_a_template_of_a_base_is_bounded(tiny_z_image: Path, tmp_path: Path) -> 
     pipeline = load_pipeline(resolve_base(str(base)), device="cpu", parts=("text",))
     with pytest.raises(HubtoolsError, match=r"template of the base model .* memory"):
         pipeline.encode_prompt("a cat", "cpu", False)
+
+
+def test_the_template_that_rehearse_reads_back_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the stock pipeline is asked for anything."""
+    import diffusers
+
+    reader = tiny_flow.qwen_tokenizer(["a", "cat"], chat=LARGE)
+
+    class Pipeline:
+        components = {"tokenizer": reader, "vae": None}  # noqa: RUF012
+
+        def load_lora_weights(self, *words: Any, **options: Any) -> None:
+            reader.apply_chat_template([{"role": "user", "content": "a cat"}], tokenize=False)
+
+    monkeypatch.setattr(
+        diffusers.DiffusionPipeline, "from_pretrained", lambda *words, **options: Pipeline()
+    )
+    with pytest.raises(HubtoolsError, match=r"template of the base model .* memory"):
+        draw_sample("base", "repo", {"dtype": "float32"}, {}, False)
 
 
 def test_a_process_that_is_gone_is_started_again() -> None:
