@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.errors import HubtoolsError
+from hubtools.hub.alone import opened_alone
 from hubtools.modelfiles import check_attention, read_json
 
 if TYPE_CHECKING:
@@ -49,14 +50,15 @@ def blank_component(folder: Path, name: str) -> nn.Module:
 @contextmanager
 def making(folder: Path, name: str) -> Iterator[None]:
     """While it lasts the component `name` is made on the meta device. Raises `HubtoolsError` if its
-    configuration does not fit, and before if it names code to run."""
+    configuration does not fit, and before if it names code to run; a class that opens files or
+    asks a Hub by its configuration is refused as where a base is opened."""
     import torch
 
     file = folder / name / "config.json"
     if file.is_file():
         check_attention(read_json(file), str(folder / name))
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), opened_alone(str(folder / name)):
             yield
     except _MISFITS as error:
         raise _unknown(folder, name) from error

@@ -21,6 +21,7 @@ from typing import Any
 
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.files import human_bytes, json_bytes, read_within, sha256_of, write_bytes
+from hubtools.hub.alone import opened_alone
 from hubtools.hub.errors import is_of_machine
 from hubtools.kept import read_kept, write_kept
 from hubtools.layout import cache_dir
@@ -225,7 +226,7 @@ def _opened(
     from diffusers.loaders import single_file_utils as converters
 
     dtype = getattr(torch, single.precision)
-    with warnings.catch_warnings():
+    with opened_alone(str(single.path)), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         if library == "diffusers":
             if part != "vae" and part != "unet":  # some converters know no other names

@@ -27,7 +27,10 @@ from hubtools.errors import HubtoolsError  # noqa: E402
 from hubtools.hub.alone import KEPT_OUT, opened_alone  # noqa: E402
 from hubtools.modelfiles import Pickled, check_model  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
+from hubtools.models.blank import making  # noqa: E402
 from hubtools.models.loading import load_pipeline  # noqa: E402
+from hubtools.models.singles import SingleFile  # noqa: E402
+from hubtools.models.unpacking import _opened  # noqa: E402
 from hubtools.vision.encoders import load_transformers  # noqa: E402
 
 
@@ -74,6 +77,24 @@ def test_pickles_that_a_class_opens_by_itself(
             opens(folder, tiny_base)
     assert torch.load is before
     assert not (tmp_path / "mark").exists()
+
+
+def test_where_it_is_made_without_weights(folder: Path, tmp_path: Path) -> None:
+    """A class of timm's models opens a pickle that its configuration names, for a plan too."""
+    (folder / "evil.pt").write_bytes(pickle.dumps(Canary(tmp_path / "mark")))
+    with pytest.raises(Pickled, match="evil"), making(folder.parent, "model"):
+        torch.load(folder / "evil.pt", weights_only=False)
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_base_in_a_single_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def from_single_file(*places: Any, **options: Any) -> Any:
+        return torch.load("evil.pt", weights_only=False)
+
+    monkeypatch.setattr(diffusers.AutoencoderKL, "from_single_file", from_single_file)
+    file = SingleFile(folder / "x.safetensors", "sd15", "a/b", False, False, "float32", {})
+    with pytest.raises(Pickled, match="evil"):
+        _opened(file, {}, folder, "vae", "diffusers", "AutoencoderKL")
 
 
 def test_who_is_done_first_leaves_the_others_guarded(tmp_path: Path) -> None:
