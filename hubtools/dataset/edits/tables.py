@@ -40,8 +40,10 @@ class Notes:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(self, rule: str, what: str) -> None:
-        """`what` is a phrase such as "correct a file name"; said again, it is counted."""
-        self._counts[rule, what] += 1
+        """`what` is a phrase such as "correct a file name"; said again, it is counted. Nothing if
+        it is "", where another note tells of the change."""
+        if what:
+            self._counts[rule, what] += 1
 
     def remove(self, rule: str) -> None:
         """Forget what was said under a rule."""

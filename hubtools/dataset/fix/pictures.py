@@ -224,7 +224,7 @@ def encode_anew(draft: Draft, name: str, edit: str, rule: str, what: str) -> Non
     facts = scan_one(data, name)
     if file.entry.ending not in ENDINGS[facts.format or "PNG"]:
         new = name[: -len(file.entry.ending)] + proper_ending(facts.format or "PNG")
-        if not draft.rename({name: new}, rule, what):
+        if not draft.rename({name: new}, rule, ""):
             return
         name = new
     draft.edit(name, edit, replace(facts, name=name), rule, what, data)

@@ -27,6 +27,7 @@ _MAGIC = (
     (b"\x93NUMPY", "a NumPy array"),
 )
 # Brands of the ISO container (ISO/IEC 14496-12), in bytes 4 to 12.
+HEIC = "a HEIC picture"  # what `kind_of` says of one
 _HEIC = tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1"))
 _FILM = tuple(b"ftyp" + brand for brand in (b"qt  ", b"isom", b"iso2", b"mp41", b"mp42", b"avc1"))
 
@@ -78,7 +79,7 @@ def kind_of(data: bytes) -> str | None:
         if head.lower().startswith(magic.lower()):
             return kind
     if data[4:12] in _HEIC:
-        return "an HEIC picture"
+        return HEIC
     if data[4:12] in _FILM:
         return "a film"
     if not any(data[:64]):

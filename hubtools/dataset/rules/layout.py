@@ -21,6 +21,10 @@ from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, EXCLUDED_DIR, METADATA_NAMES
 
+_EXPORT = "export it as PNG or JPEG"
+_CONVERT = f"{_EXPORT}, as `hubtools fix --unsafe convert` does"
+_CONVERTED = frozenset([".heic", ".heif", ".avif", ".jxl"])
+
 
 @DATASET_RULES.rule("D201", "A record's picture does not exist", Severity.ERROR)
 def missing_picture(view: Dataset) -> Iterator[Problem]:
@@ -264,7 +268,7 @@ def foreign(view: Dataset) -> Iterator[Problem]:
                 continue  # D303 says what its content is
             yield Problem(
                 f"{entry.ending} files are not loaded",
-                "export it as PNG or JPEG",
+                _CONVERT if entry.ending in _CONVERTED else _EXPORT,
                 entry.name,
                 severity=Severity.ERROR if entry.name in named else None,
             )

@@ -9,7 +9,7 @@ from typing import Any
 
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, Entry
 from hubtools.dataset.pictures.facts import PictureFacts
-from hubtools.dataset.pictures.formats import ENDINGS, proper_ending
+from hubtools.dataset.pictures.formats import ENDINGS, HEIC, proper_ending
 from hubtools.dataset.pictures.probe import MAX_PIXELS
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.rules.book import DATASET_RULES
@@ -75,13 +75,16 @@ def damaged(view: Dataset) -> Iterator[Problem]:
 @DATASET_RULES.rule("D302", "A file is not a picture", Severity.ERROR)
 def no_picture(view: Dataset) -> Iterator[Problem]:
     """The name says picture, the bytes say otherwise: a Git LFS pointer (the real file was never
-    fetched), a web page saved by a failed download, an empty file.
+    fetched), a web page saved by a failed download, an empty file. Of a picture that loaders do not
+    know, such as .heic, D208 tells.
 
     Example: a.png that begins with "version https://git-lfs.github.com/spec/v1"
     Fix: fetch the real file (`git lfs pull`), or remove it.
     """
     table = view.table
     for facts in table.select(~table.has("problem", None) & ~table.has("kind", None)):
+        if facts.kind == HEIC and Entry(facts.name, 0, 0).ending in FOREIGN_ENDINGS:
+            continue
         lfs = "LFS" in str(facts.kind)
         yield Problem(
             f"this is {facts.kind}, not a picture",

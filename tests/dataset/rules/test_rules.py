@@ -410,6 +410,17 @@ BAD: list[Row] = [
     ("D208", put("raw.heic", "heic"), "raw.heic", set(), {}),
     (
         "D208",
+        both(
+            put("2.heic", b"\0\0\0\x18ftypheic" + bytes(100)),
+            rows(lambda n, row: row | ({"file_name": "2.heic"} if n == 2 else {})),
+            lambda root: (root / "2.png").unlink(),
+        ),
+        "2.heic",
+        set(),
+        {},
+    ),
+    (
+        "D208",
         lambda root: picture(root / "3.png", 3).rename(root / "3.png@2x"),
         "3.png@2x",
         set(),
