@@ -53,7 +53,7 @@ People = Literal["nobody", "invented", "author", "agreed", "public-figures", "un
 LanguageCode = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
 Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]
 
-_REPO = regex(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_REPO = regex(r"[a-z0-9][\w.-]*/[a-z0-9][\w.-]*", re.ASCII | re.IGNORECASE)
 
 
 def _repo_id(value: str) -> str:

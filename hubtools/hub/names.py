@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from hubtools.errors import UsageError
 from hubtools.hub.client import check_repo_id, endpoint
@@ -62,6 +63,20 @@ def repository_named(text: str, repo_type: str, *, read: bool = False) -> str:
         said = str(error).split(":")[0].rstrip(".")
         raise UsageError(
             f"{shown} cannot be the name of a repository: {said}.",
-            hint="letters, digits, -, _ and . are allowed: owner/name",
+            hint=f"letters, digits, -, _ and . are allowed: {_allowed(name)}",
         ) from None
     return name
+
+
+def _allowed(name: str) -> str:
+    """A name that is allowed, near to one that is not; else what one looks like."""
+    plain = (
+        unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    )
+    near = re.sub(r"[-.]{2,}", "-", re.sub(r"[^\w./-]+", "-", plain))
+    near = "/".join(part.strip("-.") for part in near.split("/"))
+    try:
+        check_repo_id(near)
+    except ValueError:
+        return "owner/name"
+    return f"for example {near}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.manifest import RunManifest
 from hubtools.models.base import Base, resolve_base
 from hubtools.models.registry import EXAMPLE_BASE, TRY_OFFLINE
 from hubtools.models.targets import chosen_target, size_of
@@ -15,14 +16,21 @@ def name_of_base(project: Project) -> str:
     """What the settings call the base. Raises `UsageError` if none is set."""
     name = project.train.pretrained_model_name_or_path
     if not name:
-        raise UsageError(
-            "No base model is set.",
-            hint="set train.pretrained_model_name_or_path in hubtools.toml, or give --base-model"
-            f" OWNER/NAME, e.g. {EXAMPLE_BASE} (`hubtools doctor` lists what can be trained);"
-            f" {TRY_OFFLINE}",
-            code="no-base",
-        )
+        hint = "set train.pretrained_model_name_or_path in hubtools.toml, or give --base-model"
+        if (known := _base_of_run(project)) is not None:
+            hint += f" {known}, on which the run in {project.train.output_dir} was trained"
+        else:
+            hint += f" OWNER/NAME, e.g. {EXAMPLE_BASE} (`hubtools doctor` lists what can be"
+            hint += f" trained); {TRY_OFFLINE}"
+        raise UsageError("No base model is set.", hint=hint, code="no-base")
     return name
+
+
+def _base_of_run(project: Project) -> str | None:
+    try:
+        return RunManifest.read(project.run_dir).base_model.named
+    except (HubtoolsError, OSError):
+        return None
 
 
 def no_base_named(lora: bool = True) -> UsageError:

@@ -98,6 +98,13 @@ def test_what_is_no_name_is_told(given: str) -> None:
     assert caught.value.hint
 
 
+def test_a_name_that_is_not_allowed_is_told_one_that_is() -> None:
+    for given, near in (("käthe", "kathe"), ("a/Größe.. 1", "a/Grosse-1"), ("日本", "owner/name")):
+        with pytest.raises(UsageError, match="cannot be the name") as caught:
+            repository_named(given, "model")
+        assert str(caught.value.hint).endswith(f" {near}")
+
+
 def test_a_name_is_checked_before_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
