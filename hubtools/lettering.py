@@ -59,3 +59,14 @@ def _has(name: str, letter: str) -> bool:
 def _drawn(name: str, letter: str) -> tuple[object, bytes]:
     mask = _sized(name, 16).getmask(letter)
     return mask.size, bytes(mask)
+
+
+def shortened_to(text: str, font: Font, width: float, *, end: bool = False) -> str:
+    """`text` on one line of at most `width` pixels, `...` in place of what is too much: of its
+    end, or of its beginning where the `end` tells more, as in the name of a file."""
+    text = " ".join(text.split())
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}...") > width:
+        text = text[1:] if end else text[:-1]
+    return f"...{text.lstrip()}" if end else f"{text.rstrip(' ,')}..."

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hubtools.inference.sheet import contact_sheet
-from hubtools.lettering import font_for
+from hubtools.lettering import font_for, shortened_to
 
 BOX = "\U0010fffe"  # what no font has
 
@@ -33,3 +33,14 @@ def test_labels_below_pictures_differ_by_their_letters(tmp_path: Path) -> None:
         with Image.open(tmp_path / "sheet.png") as sheet:
             sheets.append(sheet.convert("RGB").tobytes())
     assert sheets[0] != sheets[1]
+
+
+def test_what_is_too_long_loses_what_tells_least() -> None:
+    font = font_for([], 12)
+    name = "a very long name of a picture, right.png"
+    assert shortened_to(name, font, 400) == shortened_to(name, font, 400, end=True) == name
+    for end in (False, True):
+        short = shortened_to(name, font, 100, end=end)
+        assert font.getlength(short) <= 100
+        assert short.startswith("...") is end
+        assert short.endswith("right.png" if end else "...")

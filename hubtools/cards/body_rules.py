@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hubtools.cardlinks import linked_files, loaded_files, prose, scheme_of
 from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of
 from hubtools.errors import HubtoolsError
-from hubtools.findings import Problem, Severity
+from hubtools.findings import Problem, Severity, shortened
 from hubtools.layout import CARD
 from hubtools.leaks import local_paths, tokens
 from hubtools.licensing.advice import card_command
@@ -167,7 +167,8 @@ def schemes(view: CardView) -> Iterator[Problem]:
         if scheme is None or scheme in _SCHEMES or _PICTURES.match(address):
             continue
         yield Problem(
-            f"{address[:80]!r} is a {scheme}: address", "write an https address or a path", CARD,
+            f"{shortened(address, 80)!r} is a {scheme}: address",
+            "write an https address or a path", CARD,
             view.body_line_of(match.start()),
         )  # fmt: skip
 
@@ -183,6 +184,6 @@ def active_html(view: CardView) -> Iterator[Problem]:
     handlers = r"<[a-z][^<>]{0,2000}?[\s/\"']on[a-z]{3,30}\s{0,9}="
     for match in re.finditer(f"{tags}|{handlers}", prose(view.body), re.IGNORECASE):
         yield Problem(
-            f"{match[0][:80]!r} would run code", "remove it", CARD,
+            f"{shortened(match[0], 80)!r} would run code", "remove it", CARD,
             view.body_line_of(match.start()),
         )  # fmt: skip

@@ -11,7 +11,7 @@ from hubtools.cardlinks import gallery_files, is_local
 from hubtools.cards.escape import is_web_address
 from hubtools.cards.schema_rules import by_schema
 from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of, draw_command
-from hubtools.findings import Problem, Severity
+from hubtools.findings import Problem, Severity, shortened
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.advice import card_command
 from hubtools.lorafile.look import Weights
@@ -306,4 +306,9 @@ def widget_schemes(view: CardView) -> Iterator[Problem]:
         output = entry.get("output")
         url = output.get("url") if isinstance(output, dict) else None
         if isinstance(url, str) and not is_local(url) and not is_web_address(url):
-            yield at(view, "widget", f"{url[:80]!r} is no picture", "write the path of a picture")
+            yield at(
+                view,
+                "widget",
+                f"{shortened(url, 80)!r} is no picture",
+                "write the path of a picture",
+            )

@@ -8,6 +8,7 @@ from hubtools.cardlinks import is_inside
 from hubtools.cards.escape import is_web_address
 from hubtools.cards.merge import NOTHING_SAID, Own
 from hubtools.errors import HubtoolsError
+from hubtools.findings import shortened
 from hubtools.licensing.ids import is_license
 from hubtools.licensing.resolve import License, base_license, license_of_lora
 from hubtools.manifest import RunManifest, StartedFrom
@@ -35,7 +36,8 @@ def model_license(
 def _checked(found: License) -> License:
     if found.link is not None and not (is_web_address(found.link) or is_inside(found.link)):
         raise HubtoolsError(
-            f"The licence's link {found.link[:80]!r} is neither an address of the web nor a file.",
+            f"The licence's link {shortened(found.link, 80)!r} is neither an address of the web nor"
+            " a file.",
             hint="set model.license_link to an https address in hubtools.toml",
             code="license-unclear",
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hubtools.cardlinks import is_local
 from hubtools.cards.escape import is_web_address
 from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of
-from hubtools.findings import Problem, Severity
+from hubtools.findings import Problem, Severity, shortened
 from hubtools.layout import CARD, PROJECT_FILE
 from hubtools.licensing.advice import derived_license, missing_license
 from hubtools.licensing.ids import license_of_pictures as license_of_run
@@ -108,6 +108,6 @@ def license_scheme(view: CardView) -> Iterator[Problem]:
         return
     if not isinstance(link, str) or not (is_local(link) or is_web_address(link)):
         yield at(
-            view, "license_link", f"{str(link)[:80]!r} is no address of the web",
+            view, "license_link", f"{shortened(str(link), 80)!r} is no address of the web",
             "write an https address, or the name of a file",
         )  # fmt: skip

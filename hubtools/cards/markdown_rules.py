@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from hubtools.cardlinks import fenced, prose
 from hubtools.cards.view import CARD_RULES, CardView, at, draw_command
-from hubtools.findings import Problem, Severity
+from hubtools.findings import Problem, Severity, shortened
 from hubtools.layout import CARD, SAMPLES_DIR
 from hubtools.licensing.advice import card_command
 from hubtools.weights import Holds
@@ -200,7 +200,7 @@ def empty_section(view: CardView) -> Iterator[Problem]:
         upto = bisect_right(code, number)
         if upto == len(code) or (end is not None and code[upto] >= end):
             yield _here(
-                view, number, f"{words[:60]!r} has no text", "write it, or remove the heading"
+                view, number, f"{shortened(words)!r} has no text", "write it, or remove the heading"
             )
 
 

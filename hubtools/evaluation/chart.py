@@ -20,6 +20,8 @@ PANELS = {
     "leakage": ("like them without the trigger", "as the base is best"),
     "diversity": ("diversity", "0 is one picture"),
     "memorised": ("copies of training pictures", "lower is better"),
+    "hair_tip": ("coloured hair tips", "higher is better"),
+    "star": ("stars on the cheeks", "higher is better"),
     "denoising_loss": ("denoising loss", "lower is better"),
 }
 # where that scale can be told (see `Evaluation.per_cent`)
@@ -43,7 +45,8 @@ def draw_chart(path: Path, evaluation: Evaluation) -> None:
     large = font_for([title], 18 * _SCALE)
     middle = title_height * _SCALE / 2
     pen.text((24 * _SCALE, middle), title, _INK, large, anchor="lm")
-    key = "points: means; lines: 95 % intervals; 400 x0.75: step 400 at weight 0.75"
+    last = evaluation.candidates[-1]
+    key = f"points: means; lines: 95 % intervals; {short_label(last)}: {last.label}"
     small = font_for([], 11 * _SCALE)
     pen.text((size[0] - 24 * _SCALE, middle), key, _GREY, small, anchor="rm")
     for index, name in enumerate(names):
@@ -99,7 +102,7 @@ def _panel(pen: ImageDraw.ImageDraw, evaluation: Evaluation, name: str, x0: int,
         radius = 6 * _SCALE
         box = (x - radius, y(mean) - radius, x + radius, y(mean) + radius)
         pen.ellipse(box, fill=colour)
-        down = bottom + (8 + (18 if index % 2 and len(shown) > 5 else 0)) * _SCALE
+        down = bottom + (12 + (18 if index % 2 and len(shown) > 5 else 0)) * _SCALE
         pen.text((x, down), short_label(candidate), colour, small, anchor="mt")
 
 

@@ -14,6 +14,9 @@ LEAST_DIVERSE = 0.5
 MOST_COPIED = 0.2
 # Leaking: without its trigger the subject shows this much of what it shows with it.
 LEAKING = 0.34
+# Below this share, in per cent, of the way from the base to the pictures a gain is worth nothing,
+# however sure it is.
+LEAST_LEARNED = 5.0
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,25 @@ def recommend(
 ) -> tuple[int | None, str]:
     """(place in `contenders` or None, a sentence). `real`: how alike the training pictures are
     among themselves."""
-    learned = [c for c in contenders if _gain(c).low > 0]
+
+    def share(one: Contender) -> float | None:
+        now, before = (c.figures["subject_fidelity"].mean for c in (one, base))
+        return per_cent(now, before, real)
+
+    learned = [
+        c
+        for c in contenders
+        if _gain(c).low > 0 and ((way := share(c)) is None or way >= LEAST_LEARNED)
+    ]
     if not learned:
         best = max(contenders, key=lambda c: _gain(c).mean)
         gain = _gain(best)
+        if gain.low > 0 and (way := share(best)) is not None:
+            return None, (
+                f"Hardly anything of the subject was learned: the best, {best.label}, has come"
+                f" {way:.1f} % of the way from the base to the training pictures; train longer or"
+                " with a higher learning rate."
+            )
         return None, (
             f"Nothing shows that the subject was learned: the best, {best.label}, is"
             f" not surely more like the pictures than the base (the similarities differ by"
@@ -52,8 +70,8 @@ def recommend(
     )
     now, before = chosen.figures["subject_fidelity"].mean, base.figures["subject_fidelity"].mean
     like = "most like" if chosen is best else "as much like"
-    share = per_cent(now, before, real)
-    said = f"{now:.2f}; base {before:.2f}" if share is None else f"{share:.0f} %; base 0 %"
+    way = share(chosen)
+    said = f"{now:.2f}; base {before:.2f}" if way is None else f"{way:.0f} %; base 0 %"
     parts = [f"it is {like} the pictures ({said})"]
     if chosen is not best:
         parts[0] += f" as {best.label}"

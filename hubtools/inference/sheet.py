@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from hubtools.files import replacing
-from hubtools.lettering import Font, font_for
+from hubtools.lettering import font_for, shortened_to
 from hubtools.reporting.sheets import sheet_mark
 
 _PAPER, _INK, _FAINT = (250, 250, 248), (32, 33, 36), (110, 112, 118)
@@ -46,7 +46,7 @@ def contact_sheet(
         sheet.paste(picture, (left + offset[0], top + offset[1]))
         for number, line in enumerate(lines):
             place = (left, top + cell + 6 + number * line_height)
-            pen.text(place, _shortened(line, font, cell), _INK if number == 0 else _FAINT, font)
+            pen.text(place, shortened_to(line, font, cell), _INK if number == 0 else _FAINT, font)
     with replacing(path) as written:
         sheet.save(written, format="PNG", pnginfo=sheet_mark())
 
@@ -62,12 +62,3 @@ def fitted(picture: Image.Image, cell: int) -> Image.Image:
     scale = cell / longest
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.resize(size, Image.Resampling.LANCZOS)
-
-
-def _shortened(text: str, font: Font, width: int) -> str:
-    text = " ".join(text.split())
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "...") > width:
-        text = text[:-1]
-    return text.rstrip(" ,") + "..."

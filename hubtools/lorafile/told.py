@@ -20,6 +20,7 @@ from typing import Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
+from hubtools.findings import shortened
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
 from hubtools.lorafile.trainer_files import trainer_file, trigger_in
@@ -124,7 +125,8 @@ def trigger_offered(metadata: Mapping[str, str]) -> tuple[str, str] | None:
     folders = _object(metadata.get("ss_dataset_dirs", ""))
     tags = _object(metadata.get("ss_tag_frequency", ""))
     if (word := trigger_in((*folders, *tags))) is not None:
-        return word[:_LONGEST_STATED], f"it was trained on a folder called after {word[:60]!r}"
+        after = f"it was trained on a folder called after {shortened(word)!r}"
+        return word[:_LONGEST_STATED], after
     counts = [one.get("img_count") for one in folders.values() if isinstance(one, dict)]
     pictures = sum(count for count in counts if isinstance(count, int))
     often = Counter[str]()
@@ -133,7 +135,7 @@ def trigger_offered(metadata: Mapping[str, str]) -> tuple[str, str] | None:
             often[tag.strip()] += times if isinstance(times, int) else 0
     found = [tag for tag, times in often.items() if times == pictures > 1]
     if len(found) == 1 and (tag := _trigger(found[0])) is not None:
-        return tag, f"every caption that it was trained on had {tag[:60]!r}"
+        return tag, f"every caption that it was trained on had {shortened(tag)!r}"
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,14 @@ def test_nothing_learned_is_said() -> None:
         in sentence
     )
     assert "-0.000" not in recommend(BASE, [of(0.4 - 1e-5, base=BASE)])[1]
+
+
+def test_what_is_surely_next_to_nothing_is_not_taken() -> None:
+    place, sentence = recommend(BASE, [of(0.42, base=BASE)], real=0.9)
+    assert place is None
+    assert sentence.startswith("Hardly anything of the subject was learned: the best, step 100 at")
+    assert re.search(r"has come [34]\.\d % of the way from the base", sentence)
+    assert recommend(BASE, [of(0.44, base=BASE)], real=0.9)[0] == 0
 
 
 def test_one_that_forgets_loses_to_one_that_does_not() -> None:

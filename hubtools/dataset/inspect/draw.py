@@ -13,11 +13,12 @@ from hubtools.dataset.inspect.look import InspectedPicture
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError
 from hubtools.files import replacing
+from hubtools.lettering import font_for, shortened_to
 from hubtools.reporting.sheets import check_sheet, sheet_mark
 
 # Upscaled pictures stand out.
 FRAME, WARNED = (60, 200, 90), (240, 150, 30)
-_LABEL = 28
+_LABEL = 32
 _PAPER, _INK = (24, 24, 27), (228, 228, 231)
 MOST_ON_A_SHEET = 2000
 
@@ -66,17 +67,18 @@ def write_sheet(
     width, height = columns * (wide + gap) + gap, rows * (side + _LABEL + gap) + gap
     sheet = Image.new("RGB", (width, max(height, gap)), _PAPER)
     pen = ImageDraw.Draw(sheet)
+    font = font_for((one.name for one in shown), 12)
     for number, one in enumerate(shown):
         left = gap + number % columns * (wide + gap)
         top = gap + number // columns * (side + _LABEL + gap)
         sheet.paste(thumbnail(root, one, side), (left, top))
         for place, name in enumerate(one.controls, 1):
             sheet.paste(_whole(root / name, side), (left + place * side, top))
-        room = side // 7  # letters of the small built-in font
         ink = WARNED if one.warnings else _INK
-        pen.text((left, top + side + 1), _plain(one.name)[-room:], fill=ink)
-        told = f"{one.width}x{one.height} x{one.scale:.2f} {one.kept:.0%}"
-        pen.text((left, top + side + 14), told[:room], fill=ink)
+        name = shortened_to(one.name, font, wide, end=True)
+        pen.text((left, top + side + 1), name, ink, font)
+        told = f"{one.width}x{one.height} at {one.scale:.0%}, {one.kept:.0%} kept"
+        pen.text((left, top + side + 15), shortened_to(told, font, wide), ink, font)
         if on_picture is not None:
             on_picture(number + 1, len(shown))
     with replacing(path) as file:
@@ -93,8 +95,3 @@ def _whole(path: Path, side: int) -> Image.Image:
         small.thumbnail((side, side), Image.Resampling.LANCZOS)
         paper.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
     return paper
-
-
-def _plain(text: str) -> str:
-    """The built-in font has no other letters."""
-    return text.encode("latin-1", "replace").decode("latin-1")

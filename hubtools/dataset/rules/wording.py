@@ -9,7 +9,7 @@ from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.text.phrases import ENOUGH, HEADS, common_phrases, constants
 from hubtools.dataset.view import Dataset
-from hubtools.findings import Problem, Severity
+from hubtools.findings import Problem, Severity, shortened
 
 
 @DATASET_RULES.rule("D511", "The shot plan is not met", Severity.WARNING)
@@ -79,7 +79,7 @@ def one_for_many(view: Dataset) -> Iterator[Problem]:
         row = next(row for row, text in captions if " ".join(text.split()) == caption)
         yield Problem(
             f"{count} of {len(captions)} records ({count / len(captions):.0%}) have the caption"
-            f" {caption[:60]!r}",
+            f" {shortened(caption)!r}",
             "describe those pictures",
             *view.where(row),
         )
@@ -166,7 +166,7 @@ def never_varied(view: Dataset) -> Iterator[Problem]:
                 continue
             if all(row.values.get(column) == first for row in file.rows):
                 yield Problem(
-                    f"{column} is {str(first)[:60]!r} in all {len(file.rows)} records",
+                    f"{column} is {shortened(str(first))!r} in all {len(file.rows)} records",
                     "add pictures with other values, or remove a column that says nothing",
                     file.name,
                 )

@@ -113,7 +113,7 @@ def test_sheet(mixed: Path, tmp_path: Path) -> None:
     seen = inspect(mixed, train=TrainSettings(resolution=80)).seen
     assert write_sheet(mixed, seen, tmp_path / "sheet.png", side=90, columns=2) == 4
     with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.size == (6 + 2 * 96, 6 + 2 * (90 + 28 + 6))
+        assert sheet.size == (6 + 2 * 96, 6 + 2 * (90 + 32 + 6))
         first = sheet.crop((6, 6, 96, 96))
         assert first.tobytes() == thumbnail(mixed, seen[0], 90).tobytes()
 
