@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hubtools.errors import ChecksFailed, HubtoolsError
+from hubtools.findings import Severity
 from hubtools.hub.client import (
     RemoteFile,
     remote_files,
@@ -24,6 +25,7 @@ from hubtools.hub.patience import WAITS
 from hubtools.hub.xet import sending
 from hubtools.publish.again import Moved, check_moved, made_anew, moved_since, url_of
 from hubtools.publish.collected import put_into_collection
+from hubtools.publish.comparison import GUARDS
 from hubtools.publish.ledger import Sent, write_ledger
 from hubtools.publish.options import PushOptions
 from hubtools.publish.outbox import operations
@@ -65,10 +67,11 @@ class Refused(ChecksFailed):
     was made anew because the repository changed meanwhile."""
 
     def __init__(self, plan: PushPlan) -> None:
-        super().__init__(
-            f"{plan.repo} is not pushed: {plan.report.summary}.",
-            hint="fix them, or leave a rule out with --ignore ID",
-        )
+        errors = {f.rule for f in plan.report.findings if f.severity is Severity.ERROR}
+        hint = "do what each says; --ignore leaves none of these rules out"
+        if not errors <= {*GUARDS}:
+            hint = "fix them, or leave a rule out with --ignore ID"
+        super().__init__(f"{plan.repo} is not pushed: {plan.report.summary}.", hint=hint)
         self.plan = plan
 
 

@@ -237,7 +237,8 @@ def _refuse_longer(run_dir: Path, old: dict[str, Any], new: dict[str, Any], done
         )
     shown = from_here(run_dir)
     place = shlex.quote(shown)
-    on = f"`--init-from {place} --output-dir {place}-more --max-train-steps {more - steps}` goes on"
+    other = shlex.quote(f"{shown}-more")
+    on = f"`--init-from {place} --output-dir {other} --max-train-steps {more - steps}` goes on"
     raise HubtoolsError(
         f"{shown} is a run of {plural(steps, 'step')}; the learning rate of its schedule"
         f" ({new['lr_scheduler']}) falls until the last: they are not the first of {more:,}.",
@@ -269,10 +270,11 @@ def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any], d
 
 def stateless(run_dir: Path, steps: int) -> HubtoolsError:
     """What to raise about a finished run that is to go on, and has no state left to go on from."""
-    place = shlex.quote(from_here(run_dir))
+    shown = from_here(run_dir)
+    place, other = shlex.quote(shown), shlex.quote(f"{shown}-more")
     return HubtoolsError(
-        f"{from_here(run_dir)} is finished and has no state left to go on to {steps:,} steps from.",
-        hint=f"`--init-from {place} --output-dir {place}-more` starts a run from its weights;"
+        f"{shown} is finished and has no state left to go on to {steps:,} steps from.",
+        hint=f"`--init-from {place} --output-dir {other}` starts a run from its weights;"
         " `hubtools train --no-resume` moves it aside and trains all of them",
         code="nothing-there",
     )

@@ -239,6 +239,9 @@ def test_a_run_beside_the_one_that_was_pushed_becomes_its_next_version_if_one_sa
     (second / "README.md").write_text("---\nlicense: mit\n---\n# The second version\n")
     refused = plan_push(second, REPO, "model", PushOptions())
     (told,) = [found for found in refused.report.findings if found.rule == "P131"]
+    with pytest.raises(ChecksFailed) as caught:
+        push(refused)
+    assert caught.value.hint == "do what each says; --ignore leaves none of these rules out"
     assert told.path == "README.md"
     assert f"holds what you pushed from {from_here(run_dir)}; this push would" in told.message
     assert str(told.fix).startswith("--overwrite makes this its next version")
