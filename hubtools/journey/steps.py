@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from hubtools.cards.render import write_dataset_card, write_model_card
@@ -11,7 +12,7 @@ from hubtools.dataset.validate import validate_project
 from hubtools.errors import ChecksFailed
 from hubtools.evaluation.run import evaluate
 from hubtools.files import human_bytes
-from hubtools.findings import Report, plural
+from hubtools.findings import Report, Severity, plural
 from hubtools.hub.collections import told
 from hubtools.inference.generate import generate_for_run
 from hubtools.journey.inputs import (
@@ -39,7 +40,7 @@ from hubtools.publish import trash
 from hubtools.publish.classify import PrunePlan, classify
 from hubtools.publish.halving import halved, only_halves
 from hubtools.publish.options import PushOptions
-from hubtools.publish.push import Refused, plan_push, push
+from hubtools.publish.push import PushPlan, Refused, plan_push, push
 from hubtools.reporting.placing import beside_placed, placed_in
 from hubtools.training.train import train
 from hubtools.whereabouts import from_here
@@ -48,10 +49,12 @@ NOT_PASSED = "The dataset does not pass"
 _WHOLE = "the LoRA stays in full precision, as prune.dtype is not set"
 
 
-def _checked(journey: Journey, report: Report, what: str) -> None:
+def _checked(
+    journey: Journey, report: Report, what: str, hint: str = "fix the errors, then ship again"
+) -> None:
     if report.findings:
         journey.narrator.report(report)
-    refuse_errors(report, what, "fix the errors, then ship again")
+    refuse_errors(report, what, hint)
 
 
 def _of_card(journey: Journey, folder: Path, kind: Kind) -> Report:
@@ -126,12 +129,13 @@ def _send(
     if plan.deletions:
         journey.narrator.note(f"deletes there: {', '.join(plan.deletions[:20])}")
     if plan.report.findings:
-        _checked(journey, plan.report, f"{repo} cannot be pushed")
+        _checked(journey, plan.report, f"{repo} cannot be pushed", _hint(plan))
     try:
         with bar(journey.narrator, "sending") as on_commit:
             result = push(plan, on_commit=on_commit)
     except Refused as refused:  # it changed meanwhile, and the plan was made anew
-        _checked(journey, refused.plan.report, f"{repo} cannot be pushed")
+        fresh = refused.plan
+        _checked(journey, fresh.report, f"{repo} cannot be pushed", _hint(fresh))
         raise
     facts = {"url": result.url, "commit": result.commit, "repo": repo, "pr": result.pr_url}
     if result.pushed:
@@ -139,6 +143,18 @@ def _send(
     else:
         sentence = f"{result.url} already has every file"
     return sentence, facts
+
+
+def _hint(plan: PushPlan) -> str:
+    """What helps where a push is refused; ship itself replaces nothing of others."""
+    errors = {one.rule for one in plan.report.findings if one.severity is Severity.ERROR}
+    if not errors <= {"P130", "P131"}:
+        return "fix the errors, then ship again"
+    place = quote(from_here(plan.root))
+    return (
+        f"look at them; `hubtools push {place} {plan.repo} --type {plan.repo_type} --overwrite`"
+        " replaces them, then ship again"
+    )
 
 
 def pictures_passed(journey: Journey) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi
 
-from hubtools.errors import HubtoolsError, UsageError
+from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
 from hubtools.findings import Report
 from hubtools.journey.ledger import Ledger
 from hubtools.journey.ship import STEPS, forecast, ship
@@ -201,6 +201,13 @@ def test_nothing_is_published_where_the_training_would_refuse(
         ship(project, Silent(), last="prune")
     assert not HfApi().repo_exists("me/pictures", repo_type="dataset")
     assert ship(project, Silent(), last="push-dataset").done[-1] == "push-dataset"
+    words = {"path_in_repo": "README.md", "repo_id": "me/pictures", "repo_type": "dataset"}
+    HfApi().upload_file(path_or_fileobj=b"# Of a colleague\n", **words)
+    with (project.dataset_dir / "README.md").open("a") as card:
+        card.write("\nMore.\n")
+    with pytest.raises(ChecksFailed, match="cannot be pushed") as caught:
+        ship(project, Silent(), last="push-dataset")
+    assert "me/pictures --type dataset --overwrite` replaces them" in str(caught.value.hint)
 
 
 def test_a_forecast_tells_all_refusals_and_an_empty_folder_one(
