@@ -36,7 +36,8 @@ def name_repository(folder: Path, repo: str, kind: Literal["model", "dataset"]) 
                 return
             new = _named(block.text, named, kind)
             whole = text[block.start : block.end].replace(block.text, new)
-            root.write(CARD, (text[: block.start] + whole + text[block.end :]).encode())
+            named = text[: block.start] + whole + text[block.end :]
+            root.write_over(CARD, named.encode(), text.encode())
             memory.blocks["use"] = digest(new)
             memory.write(root)
             return

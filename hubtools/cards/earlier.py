@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,30 +26,26 @@ def earlier_card(run_dir: Path) -> Earlier | None:
     moved aside last, if a person has written on it. `merge` then keeps their words and writes the
     rest anew. None if there is nothing to keep, or another wrote it. Nothing is written.
 
-    Raises `LeadsOut` if one of the files is a link."""
-    if (run_dir / CARD).exists() or not (run_dir / RUN_MANIFEST).is_file():
+    A link is no earlier run: it may lead to one of another project."""
+    if os.path.lexists(run_dir / CARD) or not (run_dir / RUN_MANIFEST).is_file():
         return None
-    aside = sorted(run_dir.parent.glob(f"{_literal(run_dir.name)}.old-*"))
-    for folder in reversed(aside):
-        if (folder / CARD).is_file():
-            break
-    else:
+    start = f"{run_dir.name}.old-"
+    try:
+        with Root(run_dir.parent) as beside:
+            aside = [n for n in beside.list() if n.startswith(start) and beside.is_folder(n)]
+            name = next((n for n in sorted(aside)[::-1] if beside.is_file(f"{n}/{CARD}")), None)
+            if name is None:
+                return None
+            with beside.inside(name) as root:
+                text, memory = read_card_text(root), Memory.read(root)
+                own = words_of(text, memory)
+    except (HubtoolsError, PermissionError):
         return None
-    with Root(folder) as root:
-        try:
-            text, memory = read_card_text(root), Memory.read(root)
-            own = words_of(text, memory)
-        except HubtoolsError:
-            return None
     if text is None or memory is None or memory.foreign:
         return None
     blocks = {name: digest(block) for name, block in own.blocks.items()}
     written = own.text.strip() or own.keys or blocks != memory.blocks
     if not written and own.data.keys() == memory.data.keys():
         return None
-    told = f"What you wrote on the card of the earlier run, {folder.name}, is on this one too."
+    told = f"What you wrote on the card of the earlier run, {name}, is on this one too."
     return Earlier(text, memory, own, told)
-
-
-def _literal(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

@@ -34,6 +34,7 @@ from hubtools.parameters import TEXT_KEY
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import check_output
+from hubtools.summed import is_summed_png, summed_png
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -89,7 +90,7 @@ def write_model_card(
     told = said_by_settings(project)
     with Root(run_dir) as root:
         for name in images:
-            check_output(root, name, "a picture of the gallery", _is_page_image)
+            check_output(root, name, "a picture of the gallery", is_summed_png)
         noticed = root.exists(NOTICE)  # one that a person wrote stays
     result = _write(run_dir, card.front_matter, body, dry_run, renew, told, carried, into)
     if not dry_run:
@@ -143,7 +144,8 @@ def _write(
         )
         if not dry_run and into is None:
             if diff:
-                root.write(CARD, text.encode("utf-8"))
+                was = None if current is None else current.encode("utf-8")
+                root.write_over(CARD, text.encode("utf-8"), was)
             memory.write(root)
     if not dry_run and into is not None:
         with Root(into) as root:
@@ -186,7 +188,8 @@ def _render(name: str, card: ModelCard | DatasetCard, template: Path | None) -> 
 
 def _write_images(run_dir: Path, shown: Sequence[Shown], text: str) -> None:
     """Copy samples to the pictures of the card, small enough for a page and with nothing inside but
-    the parameters; pictures of an earlier card go, except those that the card's `text` names."""
+    the parameters; those of an earlier card go, if nobody changed them and the card's `text` does
+    not name them."""
     wanted = {one.name for one in shown} | _named_in(text)
     with Root(run_dir) as root:
         root.private = is_private(run_dir)
@@ -198,7 +201,7 @@ def _write_images(run_dir: Path, shown: Sequence[Shown], text: str) -> None:
                 and root.is_file(name)
             ):
                 with root.open(name) as file:
-                    ours = _is_page_image(file.read(1 << 16))
+                    ours = is_summed_png(file.read(MAX_IMAGE_BYTES + 1))
                 if ours:
                     root.unlink(name)
         for target, name, record, folder in shown:
@@ -216,23 +219,6 @@ def _named_in(text: str) -> set[str]:
     return {meant for name in named for meant in names_meant(name)}
 
 
-# `parameters_text` as these pictures have it; other programs call their samplers otherwise
-_PARAMETERS = re.compile(
-    rb"iTXt" + TEXT_KEY.encode() + rb"\0[^\0]*\0\0\0.*?(?:\A|\n)Steps: \d+, Sampler: [^A-Z]",
-    re.DOTALL,
-)
-
-
-# what stands in those of pictures that another program drew
-_MADE_BY = ("Software", "hubtools card")
-_MARK = b"tEXt" + "\0".join(_MADE_BY).encode()
-
-
-def _is_page_image(data: bytes) -> bool:
-    start = data[: 1 << 16]
-    return _PARAMETERS.search(start) is not None or _MARK in start
-
-
 def _page_image(root: Root, name: str, record: SampleRecord | None) -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
@@ -240,8 +226,6 @@ def _page_image(root: Root, name: str, record: SampleRecord | None) -> bytes:
     info = PngInfo()
     if record is not None:
         info.add_itxt(TEXT_KEY, parameters_text(record))
-    else:
-        info.add_text(*_MADE_BY)
     picture = _opened(root, name)
     side = MAX_IMAGE_SIDE
     while True:
@@ -252,8 +236,9 @@ def _page_image(root: Root, name: str, record: SampleRecord | None) -> bytes:
             small = picture.resize(size, Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         small.save(buffer, format="PNG", pnginfo=info, optimize=True)
-        if buffer.tell() <= MAX_IMAGE_BYTES or side <= 128:
-            return buffer.getvalue()
+        data = summed_png(buffer.getvalue())
+        if len(data) <= MAX_IMAGE_BYTES or side <= 128:
+            return data
         side = side * 3 // 4
 
 
@@ -290,7 +275,7 @@ def _write_notice(run_dir: Path, card: ModelCard, license: License) -> None:
         root.private = is_private(run_dir)
         title = markdown(license.title)
         base = markdown(card.base_model) if card.base_model else "its base model"
-        root.write(
+        root.write_over(
             NOTICE,
             (
                 f"# {title}\n\n"
@@ -298,4 +283,5 @@ def _write_notice(run_dir: Path, card: ModelCard, license: License) -> None:
                 f" the terms of the base model's licence, {title}.\n\n"
                 f"The text of the licence: {license.link}\n"
             ).encode(),
+            None,
         )

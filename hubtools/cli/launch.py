@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,4 +49,4 @@ def slurm(project: Project, out: Output, output: Path | None, **cluster: Any) ->
 
     path = launch_slurm(project, output=output, **cluster)
     out.result(f"Written to {path}", essential=str(path), script=str(path))
-    out.hint(f"next: sbatch {path}")
+    out.hint(f"next: sbatch {shlex.quote(str(path))}")

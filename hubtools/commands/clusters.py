@@ -28,9 +28,10 @@ def launch_slurm(
     `time` as Slurm writes it; answers where (default: the run's name and .sbatch). `cpus`: for each
     node. The settings are those of `train`. Raises `UsageError` for what cannot be."""
     from hubtools.inference.project_base import name_of_base
-    from hubtools.jobs.slurm import MARK, Cluster, slurm_script
+    from hubtools.jobs.slurm import Cluster, slurm_script
     from hubtools.rooted import Root
     from hubtools.rooted.outputs import check_output
+    from hubtools.summed import is_summed_text
 
     project = project_of(launch_slurm, project, settings)
     cluster = Cluster(nodes, gpus, time, partition, account, cpus)
@@ -49,6 +50,6 @@ def launch_slurm(
     script = slurm_script(project, {at: names[0] for at, names in places.items()}, cluster)
     path = Path(output or f"{project.run_dir.name}.sbatch").absolute()
     with Root(path.parent) as root:
-        check_output(root, path.name, "a script", lambda data: MARK.encode() in data)
+        check_output(root, path.name, "a script", is_summed_text)
         root.write(path.name, script.encode("utf-8"), mode=0o755)
     return path

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.files import replacing
 from hubtools.lettering import font_for
-from hubtools.reporting.sheets import sheet_mark
+from hubtools.reporting.sheets import save_sheet
 from hubtools.training.chart import nice_ticks
 
 # name -> (title, which way is better)
@@ -54,7 +54,7 @@ def draw_chart(path: Path, evaluation: Evaluation) -> None:
         top = index // _COLUMNS * _HIGH + title_height
         _panel(pen, evaluation, name, left, top)
     with replacing(path) as file:
-        image.reduce(_SCALE).save(file, format="PNG", pnginfo=sheet_mark())
+        save_sheet(image.reduce(_SCALE), file)
 
 
 def _panel(pen: ImageDraw.ImageDraw, evaluation: Evaluation, name: str, x0: int, y0: int) -> None:

@@ -334,7 +334,7 @@ def choose_weights(names: list[str], wanted: str | None, where: str) -> str:
         f"{where} holds several weight files and none is called {LORA_WEIGHTS}.",
         hint=f"give the one that you mean: {', '.join(here)}"
         if here
-        else f"choose with --weight-name: {', '.join(names)}",
+        else f"choose with --weight-name: {', '.join(map(shlex.quote, names))}",
         code="wrong-kind",
     )
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from hubtools.files import replacing
 from hubtools.lettering import font_for, shortened_to
-from hubtools.reporting.sheets import sheet_mark
+from hubtools.reporting.sheets import save_sheet
 
 _PAPER, _INK, _FAINT = (250, 250, 248), (32, 33, 36), (110, 112, 118)
 _GAP = 16
@@ -48,7 +48,7 @@ def contact_sheet(
             place = (left, top + cell + 6 + number * line_height)
             pen.text(place, shortened_to(line, font, cell), _INK if number == 0 else _FAINT, font)
     with replacing(path) as written:
-        sheet.save(written, format="PNG", pnginfo=sheet_mark())
+        save_sheet(sheet, written)
 
 
 def fitted(picture: Image.Image, cell: int) -> Image.Image:

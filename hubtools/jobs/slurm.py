@@ -10,9 +10,9 @@ from typing import Any
 
 from hubtools.errors import UsageError
 from hubtools.project import Project
+from hubtools.summed import summed_text
 from hubtools.version import __version__
 
-MARK = "# Written by hubtools"
 _TIME = re.compile(r"(?:(\d{1,3})-)?(\d{1,4})(?::(\d\d))?(?::(\d\d))?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,@-]{0,99}")
 _PLAIN = re.compile(r"[A-Za-z0-9_./=:,@%+-]+")
@@ -22,7 +22,7 @@ _SAVING = 300  # seconds before the end at which the training is told to stop an
 _TEMPLATE = """\
 #!/bin/bash
 {asked}
-{mark} {version}: sbatch FILE trains; sbatch FILE again goes on with what is not done.
+# Written by hubtools {version}: sbatch FILE trains; again, it goes on with what is not done.
 set -euo pipefail
 export PYTHONSAFEPATH=1  # no module is taken from the folder of the project
 {variables}cd {folder}
@@ -103,9 +103,8 @@ def slurm_script(project: Project, names: Mapping[tuple[str, str], str], cluster
     lines = [f"#SBATCH --{key}={value}" for key, value in asked.items() if value is not None]
     words = [*_project(project), *_words(project, names)]
     each = max(1, cluster.cpus // cluster.gpus) if cluster.cpus else None
-    return _TEMPLATE.format(
+    text = _TEMPLATE.format(
         asked="\n".join(lines),
-        mark=MARK,
         version=__version__,
         folder=_quoted(str(project.root)),
         variables=f"export OMP_NUM_THREADS={each}\n" if each else "",
@@ -113,6 +112,7 @@ def slurm_script(project: Project, names: Mapping[tuple[str, str], str], cluster
         gpus=cluster.gpus,
         words="".join(f" \\\n  {_quoted(word)}" for word in words),
     )
+    return summed_text(text, "# ")
 
 
 def _project(project: Project) -> list[str]:

@@ -383,10 +383,11 @@ def _ignore(folder: Path) -> None:
     with Root(folder) as root:
         if root.is_link(name):
             return  # somebody shares it between projects
-        text = root.read(name, _MOST) if root.exists(name) else b""
+        was = root.read(name, _MOST) if root.exists(name) else None
+        text = was or b""
         there = [line.strip() for line in text.splitlines()]
         wanted = (b"runs/", f"{WORK_DIR}/".encode())
         missing = [line for line in wanted if line not in there]
         if missing:
             before = text if text.endswith(b"\n") or not text else text + b"\n"
-            root.write(name, before + b"\n".join(missing) + b"\n")
+            root.write_over(name, before + b"\n".join(missing) + b"\n", was)

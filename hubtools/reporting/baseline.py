@@ -201,12 +201,18 @@ def check_baseline(path: Path) -> None:
     check_replaceable(path, "a baseline", _is_baseline)
 
 
+_NEEDED = {"rule", "fingerprint"}
+
+
 def _is_baseline(data: bytes) -> bool:
     try:
         content = json_value(data)
         entries = content["findings"]
         alone = content.keys() == {"schema", "findings"}  # a report has them too, among others
-        return alone and all(entry.keys() >= {"rule", "fingerprint"} for entry in entries)
+        # another key in one is a person's note
+        return alone and all(
+            _NEEDED <= entry.keys() <= _NEEDED | {"place", "message", "count"} for entry in entries
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return False
 

@@ -16,6 +16,7 @@ from hubtools.printable import printable
 from hubtools.reporting.github import to_github
 from hubtools.reporting.page import to_html
 from hubtools.reporting.sarif import to_sarif
+from hubtools.summed import is_summed_text, summed_text
 
 ReportFormat = Literal["text", "json", "jsonl", "sarif", "github", "html"]
 
@@ -67,10 +68,6 @@ def _is_sarif(data: bytes) -> bool:
         return False
 
 
-def _is_page(data: bytes) -> bool:
-    return b"<!doctype html>" in data[:1000] and b"Content-Security-Policy" in data[:1000]
-
-
 def _is_text_report(data: bytes) -> bool:
     return _LAST_LINE.search(data.rstrip()[-2000:]) is not None
 
@@ -83,7 +80,7 @@ _IS_ONE: dict[ReportFormat, Callable[[bytes], bool]] = {
     "json": _is_json_report,
     "jsonl": _is_jsonl_report,
     "sarif": _is_sarif,
-    "html": _is_page,
+    "html": is_summed_text,
     "text": _is_text_report,
 }
 
@@ -92,7 +89,10 @@ def as_text(report: Report, format: ReportFormat, prefix: str = "") -> str:
     """The report in one format, without a line end behind it, and without passwords in addresses.
     `prefix` is the checked folder's path in the repository, with which paths in SARIF and in
     GitHub's annotations begin."""
-    return masked(without_password(_as_text(report, format, prefix)))
+    text = masked(without_password(_as_text(report, format, prefix)))
+    if format == "html":
+        return summed_text(text, "<!-- ", " -->").removesuffix("\n")
+    return text
 
 
 def _as_text(report: Report, format: ReportFormat, prefix: str) -> str:

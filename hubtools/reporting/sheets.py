@@ -1,32 +1,29 @@
-"""Contact sheets carry a mark, so that one is written over and a person's picture is not."""
+"""Contact sheets carry a sum of themselves: one as it was written is written over, a person's
+picture is not, nor a sheet that a person has painted on since."""
 
 from __future__ import annotations
 
-from PIL.PngImagePlugin import PngInfo
+import io
+from typing import BinaryIO
+
+from PIL import Image
 
 from hubtools.files import StrPath, check_replaceable
-
-_MARK = b"tEXtSoftware\0hubtools"
-_HEAD = 1000  # bytes in which it stands
+from hubtools.summed import is_summed_png, summed_png
 
 
-def sheet_mark() -> PngInfo:
-    """What Pillow is to write into the PNG of a sheet."""
-    mark = PngInfo()
-    mark.add_text("Software", "hubtools")
-    return mark
+def save_sheet(sheet: Image.Image, file: BinaryIO) -> None:
+    """Write a sheet, a chart or a grid into an open file."""
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG")
+    file.write(summed_png(buffer.getvalue()))
 
 
 def check_sheet(path: StrPath) -> None:
     """Raises `HubtoolsError` if a sheet cannot be written to `path`: something else is there."""
-    check_replaceable(path, "a contact sheet", is_sheet)
+    check_replaceable(path, "a contact sheet", is_summed_png)
 
 
 def check_chart(path: StrPath) -> None:
     """The same for a chart or a grid."""
-    check_replaceable(path, "a picture", is_sheet)
-
-
-def is_sheet(data: bytes) -> bool:
-    """Whether a PNG of these bytes carries the mark."""
-    return _MARK in data[:_HEAD]
+    check_replaceable(path, "a picture", is_summed_png)

@@ -9,12 +9,12 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import not_replaced
 from hubtools.rooted.root import Root
 
-_ENOUGH = 1 << 22  # bytes of a file that tell what it is
+_MOST = 1 << 26  # bytes of a file that is judged
 
 
 def check_output(root: Root, name: str, what: str, is_one: Callable[[bytes], bool]) -> None:
     """As `files.check_replaceable`, of a file in an open folder: raises `HubtoolsError` if one is
-    there that is no `what` (`a picture`) of hubtools, as `is_one` tells from its first bytes. A
+    there that is no `what` (`a picture`) of hubtools, as `is_one` tells from its bytes. A
     link, a folder or a pipe is none."""
     if not root.exists(name):
         return
@@ -22,7 +22,7 @@ def check_output(root: Root, name: str, what: str, is_one: Callable[[bytes], boo
     if root.is_file(name):
         try:
             with root.open(name) as file:
-                data = file.read(_ENOUGH)
+                data = file.read(_MOST)
         except OSError as error:
             if not is_absent(error):
                 raise

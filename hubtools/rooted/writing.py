@@ -47,6 +47,24 @@ class Writing(Looking):
         with self.replacing(name, mode=mode) as file:
             file.write(data)
 
+    def write_over(self, name: str, data: bytes, was: bytes | None) -> None:
+        """Write a file in the place of one with the bytes `was` (None: where nothing lies). Raises
+        `HubtoolsError` if something else lies there by now, which stays."""
+        with self.replacing(name) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # what takes long is done before the look
+            is_same = not self.exists(name) if was is None else self._holds(name, was)
+            if not is_same:
+                raise HubtoolsError(
+                    f"{self.path / name} was changed meanwhile; it stays as it is.",
+                    hint="run the same command again",
+                    code="file-changed",
+                )
+
+    def _holds(self, name: str, data: bytes) -> bool:
+        return self.is_file(name) and self.read(name) == data
+
     def append(self, name: str, data: bytes) -> None:
         """Write at the end of a file, which is made if there is none, and see it onto the disk.
         Raises `LeadsOut` for a link."""

@@ -549,6 +549,20 @@ def test_what_a_person_wrote_goes_on_to_the_next_run(run_dir: Path, project: Pro
     assert "## Trigger of old" in found.text
     assert "4321" in found.text
     assert "run.old-20261128-101010" in found.notes[-1]
+    # nor does one that a link in a stranger's folder leads to
+    (run_dir / "README.md").unlink()
+    elsewhere = run_dir.parent / "of another project"
+    aside.rename(elsewhere)
+    aside.symlink_to(elsewhere)
+    assert "To Mia." not in write_model_card(run_dir, project).text
+    aside.unlink()
+    aside.mkdir()
+    for name in ("README.md", ".hubtools"):
+        (aside / name).symlink_to(elsewhere / name)
+    (run_dir / "README.md").unlink()
+    assert "To Mia." not in write_model_card(run_dir, project).text
+    shutil.rmtree(aside)
+    elsewhere.rename(aside)
     # a card that came with a project of somebody else gives nothing
     (run_dir / "README.md").unlink()
     shutil.copytree(aside, run_dir.with_name("run.old-20261129-101010"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -105,6 +106,21 @@ def test_a_file_of_somebody_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "mine.sh").unlink()
     for _ in range(2):
         assert launch(tmp_path, *words).returncode == 0
+    # nor is what somebody has written into one of hubtools
+    script = (tmp_path / "mine.sh").read_text()
+    edited = script.replace("set -euo", "module load cuda\nset -euo")
+    (tmp_path / "mine.sh").write_text(edited)
+    assert launch(tmp_path, *words).returncode == 1
+    assert (tmp_path / "mine.sh").read_text() == edited
+
+
+def test_a_run_of_any_name_is_one_word_of_the_advice(tmp_path: Path) -> None:
+    """The settings may be a stranger's, and what is advised gets pasted."""
+    odd = "--output-dir=runs/$(touch x)"
+    done = launch(tmp_path, "--base-model=me/base", "--train-data-dir=my pics", odd)
+    advice = done.stderr.partition("next: ")[2].strip()
+    assert shlex.split(advice) == ["sbatch", str(tmp_path / "$(touch x).sbatch")]
+    assert "'" in advice
 
 
 def test_times_are_those_of_slurm() -> None:

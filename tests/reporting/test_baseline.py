@@ -106,6 +106,18 @@ def test_what_is_no_baseline_is_named(tmp_path: Path, text: str, words: str) -> 
         read_baseline(tmp_path / "other.json")
 
 
+def test_a_person_s_note_in_a_baseline_is_not_written_over(tmp_path: Path) -> None:
+    file = tmp_path / "known.json"
+    report = Report("set", (found("X1", "a", "a.png", 1),), rules=(), facts={})
+    renew_baseline(report, file)
+    renew_baseline(report, file)
+    noted = file.read_text().replace('"rule":', '"note": "Bob agreed", "rule":')
+    file.write_text(noted)
+    with pytest.raises(HubtoolsError, match="not written over"):
+        renew_baseline(report, file)
+    assert file.read_text() == noted
+
+
 findings = st.lists(
     st.builds(
         found,

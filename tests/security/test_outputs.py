@@ -12,13 +12,19 @@ from pathlib import Path
 import numpy
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import hubtools
 from hubtools.conversion import export
+from hubtools.dataset.inspect.draw import write_sheet
 from hubtools.errors import HubtoolsError
 from hubtools.evaluation.run import evaluate
+from hubtools.findings import Finding, Report, Severity
+from hubtools.inference.png import save_picture
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
+from hubtools.reporting.formats import write_report
+from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings, EvaluateSettings, SampleSettings, TrainSettings
 from tests.drawing import write_pictures
 from tests.lorafiles import good, save
@@ -70,6 +76,52 @@ def test_a_drawn_picture_replaces_none_of_mine(
     assert MINE[ending] in [one.read_bytes() for one in (tmp_path / "out").iterdir()]
     # its own pictures are replaced
     assert typed(*words[:-1], "2", cwd=tmp_path).returncode == 0
+
+
+def painted(file: Path) -> bytes:
+    """A picture after a person has drawn into it, with a program that keeps its texts."""
+    info = PngInfo()
+    with Image.open(file) as picture:
+        picture.load()
+        for key, value in picture.info.items():
+            info.add_itxt(key, str(value))
+        picture.paste((9, 9, 9), (0, 0, 5, 5))
+        picture.save(file, pnginfo=info)
+    return file.read_bytes()
+
+
+def test_outputs_that_a_person_changed_are_theirs(tmp_path: Path) -> None:
+    """As hubtools made them they are written over."""
+    sheet, page = tmp_path / "sheet.png", tmp_path / "page.html"
+    report = Report("set", (Finding("X1", Severity.ERROR, "me:hunter22@example.org"),))
+    for _ in range(2):
+        write_sheet(tmp_path, [], sheet)
+        write_report(report, page)
+    mine = painted(sheet)
+    with pytest.raises(HubtoolsError, match="not written over"):
+        write_sheet(tmp_path, [], sheet)
+    assert sheet.read_bytes() == mine
+    for text in (page.read_text().replace("<body>", "<body>mine", 1), f"{page.read_text()}mine"):
+        page.write_text(text)
+        with pytest.raises(HubtoolsError, match="not written over"):
+            write_report(report, page)
+        assert page.read_text() == text
+
+
+def test_what_is_changed_between_look_and_write_stays(tmp_path: Path) -> None:
+    file = tmp_path / "README.md"
+    with Root(tmp_path) as root:
+        root.write_over("README.md", b"one", None)
+        root.write_over("README.md", b"two", b"one")
+        for was in (b"one", None):
+            with pytest.raises(HubtoolsError, match="changed meanwhile"):
+                root.write_over("README.md", b"three", was)
+        assert file.read_bytes() == b"two"
+        file.unlink()
+        file.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(HubtoolsError, match="changed meanwhile"):
+            root.write_over("README.md", b"three", None)
+    assert [one.name for one in tmp_path.iterdir()] == ["README.md"]
 
 
 def test_a_grid_replaces_none_of_mine(tiny_base: Path, tmp_path: Path) -> None:
@@ -125,7 +177,16 @@ def test_a_gallery_replaces_none_of_mine(tmp_path: Path, make_lora_file: object)
     assert typed(*words, cwd=tmp_path).returncode == 0
     assert mine.exists()
     assert not old.exists()
-    Image.new("RGB", (9, 9)).save(images[0])
+    # a person's: one that they have painted on, and a sample that they have moved there
+    old.write_bytes(images[0].read_bytes())
+    record = SampleRecord.model_validate_json((run_dir / "samples/a.json").read_text())
+    with Root(run_dir / "images") as there:
+        save_picture(Image.new("RGB", (9, 9)), there, record.model_copy(update={"file": "92.png"}))
+    sample = run_dir / "images/92.png"
+    theirs = {old: painted(old), sample: sample.read_bytes()}
+    assert typed(*words, cwd=tmp_path).returncode == 0
+    assert {file: file.read_bytes() for file in theirs} == theirs
+    painted(images[0])
     card = run_dir / "README.md"
     card.unlink()
     refused(words, images[0], tmp_path)

@@ -14,7 +14,7 @@ from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError
 from hubtools.files import replacing
 from hubtools.lettering import font_for, shortened_to
-from hubtools.reporting.sheets import check_sheet, sheet_mark
+from hubtools.reporting.sheets import check_sheet, save_sheet
 
 # Upscaled pictures stand out.
 FRAME, WARNED = (60, 200, 90), (240, 150, 30)
@@ -83,7 +83,7 @@ def write_sheet(
             on_picture(number + 1, len(shown))
     with replacing(path) as file:
         keep_private(root, (name for one in shown for name in (one.name, *one.controls)), file)
-        sheet.save(file, format="PNG", pnginfo=sheet_mark())
+        save_sheet(sheet, file)
     return len(shown)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -22,7 +23,7 @@ from hubtools.dataset.shards.tar import TarWriter
 from hubtools.dataset.workers.guarded import scan_one
 from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, require_extra
-from hubtools.files import StrPath, json_value, sha256_in, temporary_for
+from hubtools.files import StrPath, json_value, not_replaced, sha256_in, temporary_for
 from hubtools.front_edits import with_key
 from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR
 from hubtools.limits import CARD_FILE, OWN_JSON_COST, PICTURE
@@ -131,7 +132,7 @@ def shard(
                 done.append(known)
             if next(samples, None) is not None:
                 raise _changed(plan)
-        _carry(plan, root)
+        _carry(plan, root, state)
     return Shards(
         to, tuple(done), plan.pictures, plan.left, plan.left_count, plan.unnamed, located, folder
     )
@@ -140,7 +141,7 @@ def shard(
 def _state(plan: PackingPlan, to: Path) -> dict[str, Any]:
     """What an earlier run of this user and the same plan has done. Raises `HubtoolsError` if `to`
     holds something else: state that somebody else wrote is not believed, nor written over."""
-    fresh: dict[str, Any] = {"schema": _SCHEMA, "plan": plan.digest, "done": {}}
+    fresh: dict[str, Any] = {"schema": _SCHEMA, "plan": plan.digest, "done": {}, "carried": {}}
     if to.exists() and not to.is_dir():
         raise HubtoolsError(f"{to} is a file.", hint="give a folder", code="file-exists")
     with Root(to, create=True) as root:
@@ -172,6 +173,7 @@ def _state(plan: PackingPlan, to: Path) -> dict[str, Any]:
                 root.unlink(name)
         if state is not None and state["plan"] == plan.digest:
             fresh = state
+            _check_carried(root, _carried(plan), state)
         _write_state(root, fresh)
     return fresh
 
@@ -196,7 +198,8 @@ def _read_state(root: Root) -> dict[str, Any] | None:
         error = ForeignState(root.path / _STATE, "have its shards taken for verified ones")
         error.hint = "give an empty or a new folder"
         raise error
-    return {key: state[key] for key in ("schema", "plan", "done")}
+    carried = state.get("carried", {})
+    return {key: state[key] for key in ("schema", "plan", "done")} | {"carried": carried}
 
 
 def _write_state(root: Root, state: dict[str, Any]) -> None:
@@ -324,11 +327,35 @@ def _changed(plan: PackingPlan) -> HubtoolsError:
     )
 
 
-def _carry(plan: PackingPlan, root: Root) -> None:
-    """Card and licence go along. The card's `configs:` then names the shards."""
-    for name in plan.contents.carried:
-        if name != CARD:
-            root.write(name, read_own(plan.root, name, CARD_FILE))
+def _carry(plan: PackingPlan, root: Root, state: dict[str, Any]) -> None:
+    """Card and licence go along. Raises `HubtoolsError` for one that a person has changed since."""
+    files = _carried(plan)
+    for name in _check_carried(root, files, state):
+        root.write(name, files[name])
+    state["carried"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    _write_state(root, state)
+
+
+def _check_carried(root: Root, files: Mapping[str, bytes], state: dict[str, Any]) -> list[str]:
+    """Those of the `files` that are to be written."""
+    found = []
+    for name, data in files.items():
+        there = root.read(name) if root.is_file(name) else None
+        if there == data:
+            continue
+        if there and hashlib.sha256(there).hexdigest() != state["carried"].get(name):
+            raise not_replaced(root.path / name, "the file")
+        found.append(name)
+    return found
+
+
+def _carried(plan: PackingPlan) -> dict[str, bytes]:
+    """What goes along with the shards. The card's `configs:` names them."""
+    files = {n: read_own(plan.root, n, CARD_FILE) for n in plan.contents.carried if n != CARD}
+    return files | {CARD: _card(plan)}
+
+
+def _card(plan: PackingPlan) -> bytes:
     there = (plan.root / CARD).is_file()
     old = read_own(plan.root, CARD, CARD_FILE) if there else None
     splits = dict.fromkeys(item.split for item in plan.shards)
@@ -342,8 +369,7 @@ def _carry(plan: PackingPlan, root: Root) -> None:
             hint="remove `configs:` and `dataset_info:` from it by hand; the shards are written",
             code="file-not-usable",
         )
-    if not root.is_file(CARD) or root.read(CARD) != card:
-        root.write(CARD, card)
+    return card
 
 
 def _says_where(data: bytes) -> bool:

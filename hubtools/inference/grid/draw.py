@@ -13,7 +13,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, sha256_of
 from hubtools.inference.generate import open_drawing, tell_of_blanked
 from hubtools.inference.grid.drawn import Drawn, GridResult
-from hubtools.inference.grid.page import grid_page, is_grid_page
+from hubtools.inference.grid.page import grid_page
 from hubtools.inference.grid.picture import grid_picture
 from hubtools.inference.grid.plan import CELLS_DIR, FACTS, PAGE, PICTURE, GridPlan, plan_grid
 from hubtools.inference.pipeline import draw
@@ -21,9 +21,9 @@ from hubtools.inference.schedulers import use_scheduler
 from hubtools.inference.staged import LoraShots
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
-from hubtools.reporting.sheets import is_sheet
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import check_output
+from hubtools.summed import is_summed_png, is_summed_text, summed_text
 
 _MOST = 256_000_000  # bytes of a grid.json
 _EVERY = 2.0  # seconds between two writings of grid.json while cells are drawn
@@ -79,14 +79,15 @@ def draw_grid(
         tell_of_blanked([picture.record for picture in pictures.values()], note)
         _check_free(root)  # hours may have gone by
         grid_picture(plan, pictures, root, cell_size)
-        root.write(PAGE, grid_page(plan, pictures).encode("utf-8"))
+        page = summed_text(grid_page(plan, pictures), "<!-- ", " -->")
+        root.write(PAGE, page.encode("utf-8"))
     return GridResult(plan, pictures, drawn)
 
 
 def _check_free(root: Root) -> None:
     """Raises `HubtoolsError` if a name of the grid belongs to something else."""
-    check_output(root, PICTURE, "a grid", is_sheet)
-    check_output(root, PAGE, "a grid's page", is_grid_page)
+    check_output(root, PICTURE, "a grid", is_summed_png)
+    check_output(root, PAGE, "a grid's page", is_summed_text)
     check_output(root, FACTS, "a grid's facts", _are_facts)
 
 

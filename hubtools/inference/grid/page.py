@@ -114,12 +114,6 @@ if (asked >= 0) show(asked);
 """
 
 
-_HEAD = (
-    b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    b'<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:;'
-)
-
-
 def grid_page(plan: GridPlan, pictures: Mapping[str, Drawn]) -> str:
     """The page; `#0,2,0` behind its address opens a cell. Large pictures are embedded as WebP; the
     PNGs lie beside it, and each is linked."""
@@ -165,11 +159,6 @@ def grid_page(plan: GridPlan, pictures: Mapping[str, Drawn]) -> str:
         '<button class="close">Close</button></nav><div class="about"></div></div>\n</dialog>\n'
         f"<script>{_SCRIPT}</script>\n</body>\n</html>\n"
     )
-
-
-def is_grid_page(data: bytes) -> bool:
-    """Whether these are the bytes of such a page."""
-    return data.startswith(_HEAD) and b"button.cell" in data[:10_000]
 
 
 def _cell(plan: GridPlan, cell: Cell, drawn: Drawn | None, embedded: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from hubtools.inference.grid.labels import constants, heading
 from hubtools.inference.grid.plan import PICTURE
 from hubtools.inference.sheet import fitted
 from hubtools.lettering import Font, font_for
-from hubtools.reporting.sheets import sheet_mark
+from hubtools.reporting.sheets import save_sheet
 from hubtools.rooted import Root
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def grid_picture(
             y += height_of_row + _GAP
         y += 20
     with root.replacing(PICTURE) as file:
-        sheet.save(file, format="PNG", pnginfo=sheet_mark())
+        save_sheet(sheet, file)
 
 
 def _paste(

@@ -207,6 +207,17 @@ def test_the_card_comes_back(rich: Path, tmp_path: Path) -> None:
     back = unshard(made.folder, tmp_path / "back")
     assert read_card(back.folder / "README.md").data == read_card(card).data
     assert (back.folder / "LICENSE").read_text() == "CC0"
+    # what a person has written beside the shards since stays; a card that went along is renewed
+    card.write_bytes(card.read_bytes() + b"More.\n")
+    again = shard(rich, made.folder).folder
+    assert "More." in (again / "README.md").read_text()
+    for name in ("README.md", "LICENSE"):
+        as_made = (again / name).read_text()
+        (again / name).write_text(f"{as_made}Mine.\n")
+        with pytest.raises(HubtoolsError, match=f"{name} is there.*not written over"):
+            shard(rich, made.folder)
+        assert (again / name).read_text() == f"{as_made}Mine.\n"
+        (again / name).write_text(as_made)
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:

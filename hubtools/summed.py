@@ -1,0 +1,53 @@
+"""Outputs that carry the SHA-256 of all else that is in them.
+
+So a file as hubtools wrote it is told from one that a person has changed since: the first may be
+written over, the second may not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+import zlib
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Behind the signature and the header (PNG, third edition, 11.2.1).
+_PLACE = len(_SIGNATURE) + 25
+_SAYS = b"Software\0hubtools, SHA-256 of the rest "
+_CHUNK = len(_SAYS) + 64 + 12  # bytes: text, length, type and checksum
+_LINE = re.compile(rb"[^\n]{0,8}SHA-256 of all above: ([0-9a-f]{64})[^\n]{0,8}\n")
+_LONGEST = 200  # bytes of the last line
+
+
+def summed_png(png: bytes) -> bytes:
+    """A PNG with its sum in a text chunk."""
+    text = b"tEXt" + _SAYS + _hex(png)
+    size, check = struct.pack(">I", len(text) - 4), struct.pack(">I", zlib.crc32(text))
+    return png[:_PLACE] + size + text + check + png[_PLACE:]
+
+
+def is_summed_png(data: bytes) -> bool:
+    """Whether these are the bytes that `summed_png` has made."""
+    chunk = data[_PLACE : _PLACE + _CHUNK]
+    rest = data[:_PLACE] + data[_PLACE + _CHUNK :]
+    return chunk[8:-4] == _SAYS + _hex(rest) and data.startswith(_SIGNATURE)
+
+
+def summed_text(text: str, before: str, after: str = "") -> str:
+    """A text with its sum in a last line, between `before` and `after`, which make a comment of
+    it."""
+    whole = text if text.endswith("\n") else f"{text}\n"
+    sum_ = hashlib.sha256(whole.encode("utf-8")).hexdigest()
+    return f"{whole}{before}SHA-256 of all above: {sum_}{after}\n"
+
+
+def is_summed_text(data: bytes) -> bool:
+    """Whether these are the bytes of a text that `summed_text` has made."""
+    start = data.rfind(b"\n", max(0, len(data) - _LONGEST), len(data) - 1) + 1
+    found = _LINE.fullmatch(data[start:])
+    return found is not None and found[1] == _hex(data[:start])
+
+
+def _hex(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
