@@ -19,7 +19,8 @@ def from_here(place: Path, *, above: bool = True) -> str:
         plain = Path(os.path.normpath(whole))
         whole = plain if os.path.realpath(plain) == os.path.realpath(whole) else whole
     if whole.is_relative_to(here):
-        return str(whole.relative_to(here))
+        below = str(whole.relative_to(here))
+        return f".{os.path.sep}{below}" if below.startswith("-") else below  # no option
     ways = [str(whole)]
     if above and ".." not in whole.parts:
         with suppress(ValueError):  # another drive of Windows

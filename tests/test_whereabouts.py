@@ -21,6 +21,7 @@ def test_how_a_command_typed_here_names_a_place(here: Path) -> None:
     house = here.parent
     assert from_here(here) == "."
     assert from_here(here / "runs/a") == "runs/a"
+    assert from_here(here / "--public/a") == "./--public/a"  # a name, no option
     assert from_here(Path("runs/../data")) == "data"
     assert from_here(here / "../persons") == from_here(house / "persons") == "../persons"
     assert from_here(house / "persons", above=False) == str(house / "persons")

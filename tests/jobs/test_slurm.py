@@ -119,7 +119,7 @@ def test_a_run_of_any_name_is_one_word_of_the_advice(tmp_path: Path) -> None:
     odd = "--output-dir=runs/$(touch x)"
     done = launch(tmp_path, "--base-model=me/base", "--train-data-dir=my pics", odd)
     advice = done.stderr.partition("next: ")[2].strip()
-    assert shlex.split(advice) == ["sbatch", str(tmp_path / "$(touch x).sbatch")]
+    assert [Path(word).name for word in shlex.split(advice)] == ["sbatch", "$(touch x).sbatch"]
     assert "'" in advice
 
 
