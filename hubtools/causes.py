@@ -96,11 +96,9 @@ class _Cause(NamedTuple):
     code: Code
 
 
-_PERMISSION = _Cause(
-    "Permission denied: {name}",
-    "`ls -ld` of it and of its folder shows who may; change that, or use a copy of your own",
-    "permission-denied",
-)
+# What to do about something that this user may not read or write.
+DENIED = "`ls -ld` of it and of its folder shows who may; change that, or use a copy of your own"
+_PERMISSION = _Cause("Permission denied: {name}", DENIED, "permission-denied")
 _DISK = _Cause(
     "The disk fails at {name}: {system}.",
     "copy what can still be read to another disk, and look at this one (`dmesg`)",
@@ -215,6 +213,15 @@ def of_system(error: BaseException, said: str) -> HubtoolsError | None:
         )
     # of a library, in its own words: a download that came out short
     return HubtoolsError(said, hint="run the same command again")
+
+
+def advice_on(said: str) -> str | None:
+    """What to do about the error of the system whose words `said` ends with, if that is known."""
+    numbers = (getattr(errno, name, None) for name in _CAUSES)
+    for number, cause in zip(numbers, _CAUSES.values(), strict=True):
+        if number is not None and said.endswith(os.strerror(number)):
+            return cause.hint
+    return None
 
 
 def _told(cause: _Cause, error: OSError, name: StrPath | bytes | None) -> str:

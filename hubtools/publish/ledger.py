@@ -101,11 +101,15 @@ class Beside:
 def pushed_beside(folder: Path, key: str, there: Mapping[str, RemoteFile]) -> Beside | None:
     """The folder beside this one from which this user pushed to the repository `key` what lies
     `there` now, as the folder of an earlier run; None if there is none."""
-    found = None
-    for other in sorted(islice(folder.absolute().parent.iterdir(), _MOST_BESIDE)):
-        if other.is_symlink() or other == folder.absolute() or not (other / NAME).is_file():
+    found, others = None, list[Path]()
+    with suppress(OSError):  # this user may not list it
+        others = sorted(islice(folder.absolute().parent.iterdir(), _MOST_BESIDE))
+    for other in others:
+        if other == folder.absolute() or other.is_symlink() or not other.is_dir():
             continue
         with suppress(HubtoolsError, OSError), Root(other) as root:
+            if not root.is_file(NAME):
+                continue
             known, own = read_ledger(root)
             sent = known.get(key, Sent())
             ours = [name for name in sent.files if name in there and sent.is_ours(there[name])]

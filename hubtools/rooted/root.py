@@ -50,8 +50,8 @@ class Root(Writing):
             below = Root.__new__(Root)
             below.path, below._fd = self.path / name, os.dup(folder) if AT else -1
             below.private = self.private
-            with below:
-                yield below
+        with below:  # what happens in there is not said of the way to it
+            yield below
 
     def mkdir(self, name: str, *, mode: int | None = None) -> None:
         """Make a folder, with all on the way; nothing happens if it is there. Raises

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hubtools.causes import is_absent, is_out_of_reach
+from hubtools.causes import DENIED, is_absent, is_out_of_reach
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.folder import listing as folders
 from hubtools.dataset.folder.listing import Entry, walk
@@ -19,10 +22,14 @@ from hubtools.dataset.folder.part_file import is_partial
 from hubtools.dataset.metadata.sidecars import texts_beside
 from hubtools.dataset.pictures.private.besides import besides, private_in
 from hubtools.dataset.pictures.reading import head_of
+from hubtools.dataset.validate import validate
+from hubtools.journey.copying import copy_files
 from hubtools.models.tensors import read_tensors
 from hubtools.publish.contents.scan import _Holes
+from hubtools.publish.ledger import pushed_beside
 from hubtools.settings import DatasetSettings
 from hubtools.training.checkpoints import seen_states
+from tests.drawing import write_pictures
 
 FAILING = (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.ESTALE, errno.ENOMEM)
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
@@ -141,3 +148,40 @@ def test_a_picture_on_a_failing_disk_is_not_removed_as_damaged(
     monkeypatch.setattr(os, "open", limited)
     plan = plan_fix(tmp_path, DatasetSettings(), unsafe=["remove-damaged"], resolution=64)
     assert not plan.operations
+
+
+@contextmanager
+def bounded_by_modes() -> Iterator[None]:
+    """Root's rights end at modes, too."""
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="acts as another user")
+def test_what_may_not_be_read_is_named_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pictures and metadata in findings, a source in errors of a copy; a folder beside that nobody
+    has named stops nothing."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        folder = write_pictures(Path(place) / "ds", 2)
+        (Path(place) / "closed").mkdir()
+        monkeypatch.setenv("HUBTOOLS_CACHE", f"{place}/cache")
+        for path in (Path(place), *Path(place).rglob("*")):
+            os.chown(path, 65534, 65534)
+        (Path(place) / "closed").chmod(0)
+        for name, rule in (("picture1.png", "D301"), ("metadata.jsonl", "D106")):
+            (folder / name).chmod(0)
+            with bounded_by_modes():
+                (said,) = validate(folder, select=[rule]).findings
+            assert (said.path, said.fix) == (name, DENIED)
+            denied = pytest.raises(PermissionError)
+            with bounded_by_modes(), contextlib.chdir(place), denied as caught:
+                copy_files({name: (Path("ds"), name)}, Path("new"), None, aside=None)
+            assert caught.value.filename == f"ds/{name}"
+            (folder / name).chmod(0o644)
+        with bounded_by_modes():
+            assert pushed_beside(folder, "me/dogs", {}) is None

@@ -10,7 +10,7 @@ from itertools import filterfalse
 from operator import itemgetter
 from pathlib import Path
 
-from hubtools.causes import is_at_limit
+from hubtools.causes import advice_on, is_at_limit
 from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.metadata.bounded import Budget, settle, within
 from hubtools.dataset.metadata.delimited import read_csv
@@ -39,7 +39,8 @@ def read_metadata(
             raise  # this machine is at its limits; the file may be whole
         found = MetadataFile(entry)
         reason = error.strerror or str(error)
-        found.troubles.append(Trouble(Kind.ENCODING, f"cannot be read: {reason}"))
+        what = f"cannot be read: {reason}"
+        found.troubles.append(Trouble(Kind.ENCODING, what, fix=advice_on(reason)))
         return found
     return parse_metadata(entry, data, budget, max(entry.size, len(data)))
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hubtools.causes import advice_on
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, Entry
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.formats import ENDINGS, HEIC, proper_ending
@@ -67,7 +68,7 @@ def damaged(view: Dataset) -> Iterator[Problem]:
     for facts in table.select(~table.has("problem", None) & table.has("kind", None)):
         yield Problem(
             f"the picture cannot be read whole: {facts.problem}",
-            "export it again from the original",
+            advice_on(facts.problem or "") or "export it again from the original",
             facts.name,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from hubtools.causes import DENIED
 from hubtools.dataset.loaders import Mode
 from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.pictures.embedded.trailers import GRAVE
@@ -272,7 +273,7 @@ def unreadable(view: Dataset) -> Iterator[Problem]:
     Fix: give yourself permission to read it.
     """
     for folder in view.listing.unreadable:
-        yield Problem("the folder cannot be read", "check its permissions", folder)
+        yield Problem("the folder cannot be read", DENIED, folder)
 
 
 @DATASET_RULES.rule("D707", "A record holds an e-mail address or a phone number", Severity.WARNING)
