@@ -7,6 +7,7 @@ programs that read texts and pictures. So what they do is refused at the moment 
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from hubtools.errors import HubtoolsError
 from hubtools.hub.patience import be_patient
 from hubtools.hub.shut import opening
 from hubtools.layout import keep_compiled_code_at_home
@@ -26,13 +28,20 @@ KEPT_OUT = (
     "rhoknp", "sudachipy",
 )  # fmt: skip
 
+# Where the libraries run code of a folder; a file may appear there after the folder was judged.
+_RUNNERS = {
+    "diffusers": "diffusers.utils.dynamic_modules_utils",
+    "transformers": "transformers.dynamic_module_utils",
+}
+_RUNS = "get_class_in_module"
+
 
 @contextmanager
 def opened_alone(shown: str, *, allow_pickle: bool = False) -> Iterator[None]:
     """While the block runs, this thread asks no Hub for anything (`HubtoolsError`, which libraries
-    take for a lost connection), opens no pickle by PyTorch (`Pickled`) and finds no package of
-    `KEPT_OUT`. `allow_pickle`: it opens pickles by `weights_only`. `shown` is what people call the
-    model."""
+    take for a lost connection), runs no code of the folder (`HubtoolsError`), opens no pickle by
+    PyTorch (`Pickled`) and finds no package of `KEPT_OUT`. `allow_pickle`: it opens pickles by
+    `weights_only`. `shown` is what people call the model."""
     be_patient()
     keep_compiled_code_at_home()  # a model's settings can have its parts compiled
     _guard.begin()
@@ -45,19 +54,24 @@ def opened_alone(shown: str, *, allow_pickle: bool = False) -> Iterator[None]:
 
 
 class _Guard:
-    """In the place of `torch.load`, and of the packages `KEPT_OUT`, as long as any thread opens a
-    model."""
+    """In the place of `torch.load`, of what runs code of a folder, and of the packages `KEPT_OUT`,
+    as long as any thread opens a model."""
 
     def __init__(self) -> None:
         self._turn, self._opened = threading.Lock(), 0
         self._before: Any = None
         self._modules: dict[str, Any] = {}
+        self._runners: dict[Any, Any] = {}
 
     def begin(self) -> None:
         import torch
 
         with self._turn:
             if not self._opened:
+                for name in _RUNNERS.keys() & sys.modules.keys():
+                    runner = importlib.import_module(_RUNNERS[name])
+                    runs = self._runners[runner] = getattr(runner, _RUNS)
+                    setattr(runner, _RUNS, partial(_run, runs))
                 self._before, torch.load = torch.load, partial(_loaded, torch.load)
                 modules: dict[str, Any] = sys.modules
                 self._modules = {name: modules[name] for name in KEPT_OUT if name in modules}
@@ -71,12 +85,25 @@ class _Guard:
             self._opened -= 1
             if not self._opened:
                 torch.load = self._before
+                for runner, runs in self._runners.items():
+                    setattr(runner, _RUNS, runs)
+                self._runners = {}
                 for name in KEPT_OUT:
                     sys.modules.pop(name, None)
                 sys.modules.update(self._modules)
 
 
 _guard = _Guard()
+
+
+def _run(run: Any, *places: Any, **options: Any) -> Any:
+    if opening.model is None:  # of another thread
+        return run(*places, **options)
+    raise HubtoolsError(
+        f"{opening.model[0]} has the library that opens it run code that came with it.",
+        hint="code that comes with a model is not run; use a model that needs none",
+        code="unsafe-file",
+    )
 
 
 def _loaded(load: Any, file: Any, *places: Any, **options: Any) -> Any:

@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch")
 import diffusers  # noqa: E402
 import transformers  # noqa: E402
 from test_pickles import Canary  # noqa: E402
+from transformers import dynamic_module_utils  # noqa: E402
 
 from hubtools.dataset.caption.model import Captioner  # noqa: E402
 from hubtools.errors import HubtoolsError  # noqa: E402
@@ -77,6 +78,18 @@ def test_pickles_that_a_class_opens_by_itself(
             opens(folder, tiny_base)
     assert torch.load is before
     assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("package", [diffusers.utils.dynamic_modules_utils, dynamic_module_utils])
+def test_code_that_appears_after_the_folder_was_judged(
+    folder: Path, tmp_path: Path, package: Any
+) -> None:
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w').close()\nclass C: pass")
+    runs = package.get_class_in_module
+    with opened_alone("M"), pytest.raises(HubtoolsError, match="run code that came with it"):
+        package.get_class_in_module("C", "evil.py")
+    assert not (tmp_path / "mark").exists()
+    assert package.get_class_in_module is runs
 
 
 def test_where_it_is_made_without_weights(folder: Path, tmp_path: Path) -> None:
