@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from family_plans import BASES, CARDS, STEPS, TRIED, fits, gb, plan_of, rows
+from family_plans import BASES, CARDS, SAVED, STEPS, TRIED, fits, gb, plan_of, rows
 
 from hubtools.models import outlines
 from hubtools.models.families.noise import FLOW
@@ -39,7 +39,7 @@ Settings = dict[str, Any]
 SDXL = "| card | settings | steps | a sample | TFLOP a picture |"
 
 
-def _folder(work: Path, name: str) -> Path:
+def folder_of(work: Path, name: str) -> Path:
     """The configuration files of a base."""
     folder = work / name
     for file, content in BASES[name].items():
@@ -51,7 +51,7 @@ def _folder(work: Path, name: str) -> Path:
 def folders(work: Path) -> Iterator[tuple[str, Path, int]]:
     """(name, folder of configuration files, native size in pixels) of each flow base."""
     for name in BASES:
-        folder = _folder(work, name)
+        folder = folder_of(work, name)
         info = family_of(folder, name).info(folder, None)
         if info.prediction_type == FLOW and name not in ALIKE:
             yield name, folder, info.native_size
@@ -127,18 +127,21 @@ def tables(work: Path, tried: list[Settings]) -> dict[str, dict[str, str]]:
 
 def sdxl(work: Path, tried: list[Settings]) -> dict[str, str]:
     """The rows of the table of SDXL, by card."""
-    lines = rows(_folder(work, "SDXL"), SIDE, tried)
+    lines = rows(folder_of(work, "SDXL"), SIDE, tried)
     return dict(line.strip("| ").split(" | ", 1) for line in lines)
 
 
 def sentences(work: Path) -> list[str]:
     """What the page says of Stable Diffusion and SDXL beside its tables."""
-    plan = plan_of(_folder(work, "Stable Diffusion 1.5"), 512, train_batch_size=4)
+    plan = plan_of(folder_of(work, "Stable Diffusion 1.5"), 512, train_batch_size=4)
     found = plan.memory
-    large = plan_of(_folder(work, "SDXL"), SIDE)
+    folder = folder_of(work, "SDXL")
+    large = plan_of(folder, SIDE)
     more = large.memory
+    small = [plan_of(folder, side, **SAVED).memory for side in (768, 512)]
     assert found is not None
     assert more is not None
+    steps = [gb(held(memory.steps)) for memory in small if memory is not None]
     seconds = more.flops / SPEED
     caption = large.base.caption_bytes / 1e6
     picture = _cached(large) / 1e6
@@ -159,7 +162,10 @@ def sentences(work: Path) -> list[str]:
         f"would take {seconds:.2f} s a picture, {seconds * STEPS / 60:.1f} minutes for {STEPS:,}"
         " steps of one picture"
     )
-    return [batch_of_four, places, time]
+    smaller = (
+        f"At 768 pixels with checkpointing the steps hold {steps[0]} and at 512 pixels {steps[1]},"
+    )
+    return [batch_of_four, places, smaller, time]
 
 
 def missing(page: str, work: Path) -> list[str]:

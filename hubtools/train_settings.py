@@ -324,7 +324,9 @@ class TrainSettings(Section):
         "Hold the layers of the frozen base's blocks in 4.5 bits a number (nf4) or in 8 (int8,"
         " fp8), so that a larger base fits; the LoRA stays in float32.",
     )
-    gradient_checkpointing: bool = option(False, "Use less memory and about a third more time.")
+    gradient_checkpointing: bool = option(
+        False, "Use less memory, and about half as much time again."
+    )
     gradient_checkpointing_interval: int = option(
         1,
         "With gradient checkpointing: compute every Nth block only again; more is less saved.",

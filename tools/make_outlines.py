@@ -52,6 +52,9 @@ MEASURED: list[Point] = [*itertools.product((1, 2), (1,), (1, 2), (4, 8))]
 LONGER: list[Point] = [*itertools.product((1, 2), (3,), (1, 2), (4, 8))]
 LARGER: list[Point] = [*itertools.product((3,), (1,), (1, 2), (4, 8))]
 TRIED: list[Point] = [(3, 2, 3, 4), (16, 16, 1, 8), (24, 16, 4, 64), (64, 64, 1, 4)]
+# Where another part of the base takes most at small sizes: units of the sides from which on it is
+# measured, and the highest rank of which it is tried there.
+LARGE, HIGH = 8, 256
 BLOCKS, FEW = ("num_layers", "num_single_layers", "n_layers"), 3
 AREA, SIDES, SQUARE = ["", "wh"], ["", "w", "h", "wh"], ["", "wh", "wwhh"]
 
@@ -106,7 +109,7 @@ def polynomial(
         return {point: measured[point] for point in points if point in measured}
 
     for sides in kinds:
-        points = [*MEASURED, *TRIED]
+        points = [*MEASURED, *(p for p in TRIED if min(p[:2]) >= by * least)]
         points += LARGER if sides is SQUARE else LONGER if sides is SIDES else []
         points = [
             point
@@ -288,6 +291,16 @@ def denoiser(folder: Path, family: Any, work: Path) -> dict[str, Any]:
             best = {"kept": kept, "flops": flops, "by": by, "least": least}
         if len(kept) == len(modes):
             break
+    for mode, (dtype, checkpointing) in modes.items():
+        if best.get("by") == 1 and mode not in best["kept"]:
+            measure = partial(held, dtype, checkpointing)
+            found = polynomial(measure, (AREA,), 1, LARGE)
+            corner = (LARGE, LARGE, 1, HIGH)
+            if isinstance(found, dict) and measure(corner) == sum(
+                factor * at(term, corner) for term, factor in found.items()
+            ):
+                best["kept"][mode] = found
+                best.setdefault("within", {})[mode] = [LARGE, HIGH]
     if len(parts) > 1:
         least = best.get("by", 1) * best.get("least", 1)
         for name, (dtype, checkpointing) in modes.items():

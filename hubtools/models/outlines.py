@@ -5,13 +5,15 @@ them keep in memory and compute, without PyTorch.
 at a few sizes. Memory and work are polynomials of the pictures' sides, the batch and the rank, and
 are kept as such: {letters: factor}, e.g. {"": 4, "bwh": 96} is 4 + 96 * b * w * h. `w` and `h`
 count units of `UNIT` pixels, `b` pictures, `r` ranks; of two polynomials the first is that of a
-single picture. A base that is built otherwise is not known.
+single picture. `within`: modes of which the polynomial holds only from so many units on, and up to
+such a rank. A base that is built otherwise is not known.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -86,6 +88,7 @@ class Denoiser:
     kept: Polynomial | list[Polynomial]
     flops: Polynomial
     sides: range  # of pixels, that both may have
+    ranks: range
 
     def lora_shapes(self, rank: int) -> list[tuple[int, int]]:
         """Shapes of all parameters of a LoRA."""
@@ -118,9 +121,10 @@ def denoiser_of(
     weights = found["weights"]["half" if half else "single"]
     by, most = found.get("by", 1) * UNIT, found.get("most", 64) * UNIT
     step = _CELLS if prefix == "transformer" and found.get("least") == found.get("by") == 1 else by
-    sides = range(found.get("least", 1) * by, most + 1, step)
+    first, highest = found.get("within", {}).get(mode, (found.get("least", 1), sys.maxsize))
+    sides, ranks = range(first * by, most + 1, step), range(1, highest + 1)
     sorts = tuple((sort, count, numbers) for sort, count, numbers in found["sorts"])
-    return Denoiser(layers, sorts, weights, found["kept"][mode], found["flops"], sides)
+    return Denoiser(layers, sorts, weights, found["kept"][mode], found["flops"], sides, ranks)
 
 
 def vae_of(folder: Path, info: BaseInfo) -> Vae | None:

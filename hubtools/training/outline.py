@@ -100,6 +100,8 @@ def known(folder: Path, info: BaseInfo, recipe: Recipe, sample: int) -> Outline 
         return None
     if any(side not in denoiser.sides for side in (*size, *([sample] if sample else []))):
         return None
+    if settings.rank not in denoiser.ranks:
+        return None
     beside = Beside(
         vae.numbers * 4,
         outlines.value(vae.encoding, *size),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 import subprocess
@@ -252,3 +253,18 @@ def test_a_dry_run_imports_nothing_heavy(tiny_base: Path, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert "memory:" in done.stderr + done.stdout
     assert done.stderr.strip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    ("size", "rank", "told"), [(512, 256, True), (448, 16, False), (512, 257, False)]
+)
+def test_what_is_known_of_large_pictures_alone_is_told_of_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, rank: int, told: bool
+) -> None:
+    """At small sizes or high ranks another part of SDXL takes most."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    for file, content in importlib.import_module("family_plans").BASES["SDXL"].items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(json.dumps(content))
+    said = asked(tmp_path, "bf16", size, rank=rank, gradient_checkpointing=True)
+    assert (known(*said[1:]) is not None) is told
