@@ -11,12 +11,13 @@ from hubtools.findings import Report
 from hubtools.whereabouts import from_here
 
 # Those that name no folder yet.
-_COMMANDS = re.compile("`hubtools (fix|caption)(?=`| --)")
+_COMMANDS = re.compile("`hubtools (fix|caption|review|card)(?=`| --)")
 
 
 def typed_for(report: Report, words: str) -> Report:
-    """The report with `words`, such as the folder behind a space, behind the `hubtools fix` and
-    `hubtools caption` of its fixes: so that they mean that folder where they are typed."""
+    """The report with `words`, such as the folder behind a space, behind the `hubtools fix`,
+    `caption`, `review` and `card` of its fixes: so that they mean that folder where one types them.
+    """
     if not words:
         return report
     found = [
