@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import functools
+import importlib
 import inspect
+import re
 from typing import Any
 
 import click
@@ -10,6 +15,7 @@ import click
 import hubtools
 from hubtools.cli.main import COMMANDS, group
 from hubtools.cli.options import SettingOption
+from hubtools.findings import Finding
 
 # Options that are no arguments of any function, and why.
 EVERYWHERE = {
@@ -158,7 +164,8 @@ assert hubtools.explain("D202").severity == "error"
 
 Arguments that only a function has: `note` (a function that is told sentences), `on_picture`, `on_step`, `on_row` and
 `on_commit` (functions that are told `done` and `total`), `reporter` and `narrator` (who is told of a training or a
-journey). Calling `fix` or `caption` is the yes that the command asks for; `dry_run=True` only plans.
+journey). Calling `fix` or `caption` is the yes that the command asks for; `dry_run=True` only plans. What a function
+returns stands behind its arrow, and [in a table](#what-they-return); one that serves a page is for a `with`.
 """
 
 
@@ -212,7 +219,49 @@ def _called(name: str, function: Any) -> str:
                 else "..."
             )
             parts.append(f"{one.name}={shown}")
-    return f"hubtools.{name}({', '.join(parts)})"
+    back = inspect.signature(function).return_annotation
+    served = re.fullmatch(r"Iterator\[(\w+)\]", back)
+    called = f"hubtools.{name}({', '.join(parts)})"
+    return f"with {called} as {served[1].lower()}:" if served else f"{called} -> {back}"
+
+
+def _returned() -> dict[type, list[str]]:
+    """The classes of what the functions give back, by name, and the functions."""
+    found: dict[type, list[str]] = {}
+    for name in hubtools.__all__:
+        function = getattr(hubtools, name)
+        if inspect.isfunction(function):
+            for word in re.findall(r"\w+", inspect.signature(function).return_annotation):
+                one = _looked_up(word, inspect.getmodule(inspect.unwrap(function)))
+                if inspect.isclass(one) and one.__module__.startswith("hubtools"):
+                    found.setdefault(one, []).append(name)
+    found[Finding] = ["Report.findings"]
+    return dict(sorted(found.items(), key=lambda one: (one[0].__name__, one[0].__module__)))
+
+
+def _looked_up(name: str, module: Any) -> Any:
+    """What an annotation in `module` calls so, imported for type checkers only or not."""
+    if hasattr(module, name):
+        return getattr(module, name)
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.ImportFrom) and name in [one.name for one in node.names]:
+            return getattr(importlib.import_module(str(node.module)), name)
+    return None
+
+
+def _attributes(kind: type) -> list[str]:
+    """What it has to be read: its fields, then what it works out of them."""
+    names = list(getattr(kind, "model_fields", None) or getattr(kind, "_fields", ()))
+    if dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind)]
+    names += [
+        name
+        for base in reversed(kind.__mro__)
+        if base.__module__.startswith("hubtools")
+        for name, value in vars(base).items()
+        if isinstance(value, property | functools.cached_property)
+    ]
+    return [name for name in dict.fromkeys(names) if not name.startswith("_")]
 
 
 def page() -> str:
@@ -220,8 +269,9 @@ def page() -> str:
     lines = [INTRO, "## Command and function", ""]
     for name, command, called in every_command():
         function = getattr(hubtools, called)
-        text = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
-        lines += [f"### {name}", "", text, "", "```text", _typed(command, name), "```", ""]
+        told = (inspect.getdoc(function) or "").split("\n\n")
+        lines += [f"### {name}", "", "\n\n".join(" ".join(part.split()) for part in told), ""]
+        lines += ["```text", _typed(command, name), "```", ""]
         lines += ["```text", _called(called, function), "```", ""]
         other = EXCEPTIONS.get(name, {})
         options = {max(p.opts, key=len) for p in command.params if isinstance(p, click.Option)}
@@ -236,5 +286,13 @@ def page() -> str:
             text = (inspect.getdoc(getattr(hubtools, name)) or "").split("\n\n")[0]
             lines.append(f"| `{name}` | {' '.join(text.split()).replace('|', '/')} |")
     lines += ["| `__version__` | The version, a text. |", ""]
+    lines += ["## What they return", "", "| what | of | its attributes | |", "|---|---|---|---|"]
+    for kind, functions in _returned().items():
+        names, of = (
+            ", ".join(f"`{name}`" for name in some) for some in (_attributes(kind), functions)
+        )
+        text = " ".join((inspect.getdoc(kind) or "").split("\n\n")[0].split()).replace("|", "/")
+        lines.append(f"| `{kind.__name__}` | {of} | {names} | {text} |")
+    lines.append("")
     lines += ["This page is generated by `tools/make_docs.py`."]
     return "\n".join(lines) + "\n"
