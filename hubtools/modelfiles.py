@@ -35,7 +35,7 @@ _PLACES = ("vocab", "merges")  # words, or the file that holds them
 _MEANT = ("_file", "_path", "init_inputs")  # where a word without slashes can be a file's name
 _FOLDERS = "_path"  # where it can be that of a folder, in which another word names the file
 _OTHERS = ("tesseract_config", "sudachi_kwargs", "mecab_kwargs", "jumanpp_kwargs")
-_UNREAD = ("name_or_path", "special_tokens_map_file")  # who saved it had it there
+_UNREAD = ("name_or_path", "_name_or_path", "special_tokens_map_file")  # who saved it had it there
 _TEMPLATES = "additional_chat_templates"  # transformers opens all that lies there
 _CLASS = regex(r"[A-Z]\w*")
 _OWN_CODE = {
@@ -195,6 +195,7 @@ def check_model(
         if config.get("transformers_weights") is not None:
             _check_beside(shown, "config.json", str(config["transformers_weights"]))
         check_attention(config, shown)
+        _check_words(folder, shown, "config.json")  # timm's models have their weights named there
         check_size(folder, config, shown, (SAFE, *PICKLED))
 
 

@@ -66,8 +66,17 @@ class Writing(Looking):
         return self.is_file(name) and self.read(name) == data
 
     def append(self, name: str, data: bytes) -> None:
-        """Write at the end of a file, which is made if there is none, and see it onto the disk.
-        Raises `LeadsOut` for a link."""
+        """Write at the end of a file, which is made if there is none, and see it onto the disk; its
+        other names (of a copy by hard links) stay what they are. Raises `LeadsOut` for a link."""
+        found = self.stat(name)
+        if found is not None and stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+            folder, _, base = name.rpartition("/")
+            temporary = f"{folder}/{temporary_for(base)}" if folder else temporary_for(base)
+            try:
+                self.copy(name, temporary)
+                self.rename(temporary, name, replace=True)
+            finally:
+                self.unlink(temporary, missing_ok=True)
         with self._opened(name, os.O_WRONLY | os.O_APPEND) as descriptor, naming(self.path / name):
             with os.fdopen(os.dup(descriptor), "ab") as file:
                 file.write(data)

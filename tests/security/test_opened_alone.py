@@ -200,3 +200,14 @@ def test_what_a_model_has_compiled_is_kept_at_home(
     mine = cache in (0o755, 0o1777) and folder != 0o777
     assert (place == tmp_path / "inductor") is mine
     assert place.stat().st_mode & 0o777 == 0o700
+
+
+def test_weights_elsewhere_that_a_configuration_names(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "private.safetensors").touch()
+    named = {"model_args": {"checkpoint_path": str(tmp_path / "private.safetensors")}}
+    for settings in ({"_name_or_path": str(tmp_path)}, {"model_args": {"checkpoint_path": "a"}}):
+        (folder / "config.json").write_text(json.dumps(settings))
+        check_model(folder, "M")
+    (folder / "config.json").write_text(json.dumps(named))
+    with pytest.raises(HubtoolsError, match="as its checkpoint_path"):
+        check_model(folder, "M")

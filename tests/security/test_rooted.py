@@ -323,3 +323,18 @@ def test_new_folders_come_in_the_order_in_which_they_were_made(
 
 
 _GMTIME = time.gmtime
+
+
+def test_other_names_of_a_file_that_is_written_on(tmp_path: Path) -> None:
+    """A copy of a run by hard links (`cp -al`) grew with the run."""
+    (tmp_path / "run").mkdir()
+    mine, copy = tmp_path / "run/log", tmp_path / "copy"
+    mine.write_bytes(b"one")
+    mine.chmod(0o600)
+    copy.hardlink_to(mine)
+    with Root(tmp_path) as root:
+        root.append("run/log", b" two")
+        root.append("run/log", b" three")
+    assert (mine.read_bytes(), copy.read_bytes()) == (b"one two three", b"one")
+    assert mine.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["log"]
