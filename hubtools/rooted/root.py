@@ -95,12 +95,13 @@ class Root(Writing):
         raise HubtoolsError(f"No new folder could be made in {self.path / parent}.")
 
     def rmdir(self, name: str) -> bool:
-        """Remove a folder if it is empty; say whether it was."""
+        """Remove a folder if it is empty; say whether it was. One in which another file system is
+        mounted stays."""
         try:
             with self._in(name) as (at, last):
                 os.rmdir(last, **at)
         except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
                 return False
             raise
         forget(self.path / name)

@@ -338,3 +338,17 @@ def test_other_names_of_a_file_that_is_written_on(tmp_path: Path) -> None:
     assert (mine.read_bytes(), copy.read_bytes()) == (b"one two three", b"one")
     assert mine.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["log"]
+
+
+def test_a_folder_where_a_disk_is_mounted_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`fix` emptied it, and went on for ever at its removal."""
+
+    def busy(*places: object, **options: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(os, "rmdir", busy)
+    with Root(tmp_path) as root:
+        assert root.rmdir("disk") is False

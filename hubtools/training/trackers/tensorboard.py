@@ -17,6 +17,7 @@ from hubtools.training.trackers.kinds import About, Event, Reported, Samples, sc
 
 _HEAD = 12  # bytes: a record's length and its checksum
 _MOST = 64_000_000  # bytes of a record
+_BLOCK = 1 << 20
 FILE = "events.out.tfevents.hubtools"
 
 
@@ -55,9 +56,9 @@ class TensorBoard:
         self._root, self._name = root, f"{about.folder}/{FILE}"
         reported, whole, size = self._read()
         if size > whole:
-            with root.open(self._name) as old:
-                data = old.read(whole)
-            root.write(self._name, data)
+            with root.open(self._name) as old, root.replacing(self._name) as new:
+                while block := old.read(min(_BLOCK, whole - old.tell())):
+                    new.write(block)
         if not whole:
             self._append([_event(0, file_version="brain.Event:2"), _text(about.settings)])
         return reported
