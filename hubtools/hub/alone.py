@@ -17,7 +17,6 @@ from typing import Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.hub.patience import be_patient
-from hubtools.hub.shut import opening
 from hubtools.layout import keep_compiled_code_at_home
 from hubtools.modelfiles import Pickled
 
@@ -36,13 +35,38 @@ _RUNNERS = {
 _RUNS = "get_class_in_module"
 
 
+class _Opening(threading.local):
+    """What this thread opens: the name of a model, and whether its pickles may be; or None."""
+
+    model: tuple[str, bool] | None = None
+
+
+opening = _Opening()
+
+
+class AsksTheHub(HubtoolsError, ConnectionError):
+    """A model's folder has the library that opens it ask a Hub for more."""
+
+    default_code = "unsafe-file"
+
+
+def _refuse(request: Any) -> None:
+    """Raise `AsksTheHub` if this thread opens a model from its folder."""
+    if opening.model is not None:
+        raise AsksTheHub(
+            f"{opening.model[0]} has the library that opens it ask the Hub for"
+            f" {request.url.path[:80]!r}; a model is opened from its folder alone.",
+            hint="remove the entry of its settings that names another repository",
+        )
+
+
 @contextmanager
 def opened_alone(shown: str, *, allow_pickle: bool = False) -> Iterator[None]:
     """While the block runs, this thread asks no Hub for anything (`HubtoolsError`, which libraries
     take for a lost connection), runs no code of the folder (`HubtoolsError`), opens no pickle by
     PyTorch (`Pickled`) and finds no package of `KEPT_OUT`. `allow_pickle`: it opens pickles by
     `weights_only`. `shown` is what people call the model."""
-    be_patient()
+    be_patient(_refuse)
     keep_compiled_code_at_home()  # a model's settings can have its parts compiled
     _guard.begin()
     outer, opening.model = opening.model, (shown, allow_pickle)

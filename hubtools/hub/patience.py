@@ -25,7 +25,6 @@ from hubtools.hub.errors import asking
 from hubtools.hub.marks import check_marks
 from hubtools.hub.origins import refuse_elsewhere, without_leads
 from hubtools.hub.pace import Kept, one_wait
-from hubtools.hub.shut import refuse_while_opening
 from hubtools.patterns import regex
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ _READS = regex(r"/paths-info/|/preupload/|\.git/info/lfs/objects/batch$|/api/val
 
 _lock = threading.Lock()
 _installed = False
+_refusals: list[Callable[[Any], None]] = []  # asked of each request before it is sent
 
 
 def _say(sentence: str) -> None:
@@ -86,16 +86,18 @@ def _pieces(answer: Iterator[Any], what: str) -> Iterator[Any]:
         yield from answer
 
 
-def be_patient() -> None:
-    """Have the client send its requests through here; whoever made it send them otherwise before is
-    left alone. It asks no Hub by which variables of the environment programs are known: it would
-    say with each request which of those guesses was right."""
+def be_patient(*refusals: Callable[[Any], None]) -> None:
+    """Have the client send its requests through here, if none of `refusals` (from now on) raises;
+    whoever made it send them otherwise before is left alone. It asks no Hub by which variables of
+    the environment programs are known: it would say with each request which of those guesses was
+    right."""
     global _installed
     with suppress(ImportError):  # another version of the client may have none
         from huggingface_hub.utils import _detect_agent
 
         _detect_agent._registry = {"standardEnvVars": [], "harnesses": {}}
     with _lock:
+        _refusals.extend(one for one in refusals if one not in _refusals)
         if _installed:
             return
         _installed = True
@@ -149,8 +151,9 @@ def _answered(below: Any, request: Any) -> Any:
     waits, waited, times = list(WAITS), 0.0, 0
     bounds = request.extensions.get("timeout") or {}
     request.extensions["timeout"] = SILENCE | {k: v for k, v in bounds.items() if v is not None}
-    refuse_while_opening(request)
     one_wait(request)
+    for refuse in tuple(_refusals):
+        refuse(request)
     refuse_elsewhere(request)
     ask_bounded(request, below)
     while True:
