@@ -229,7 +229,7 @@ def other_trainers() -> str:
     lines += [
         "",
         "A project folder of sd-scripts is taken over by `hubtools init NAME --from FOLDER`: pictures of `img/10_zwx dog` with",
-        "their captions (`.txt`, `.caption`, else the folder's words), repeats as `picture_repeats`, the trigger and the class word.",
+        "their captions (`.txt`, `.caption`, else the folder's words), repeats as `picture_repeats`, the trigger and the class noun.",
         "Pictures of the class (`reg`) go into a folder `class` beside the dataset, which prior preservation is told of; samples, logs",
         "and weights are told and left. So are the project folders of OneTrainer (its concepts), SimpleTuner (`config/`) and EveryDream",
         "(`train.json`, `multiply.txt`, captions in file names).",
