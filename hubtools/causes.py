@@ -155,6 +155,11 @@ _CAUSES: dict[str, _Cause] = {
         "close other programs, or give it smaller pieces",
         "out-of-memory",
     ),
+    "ENOLCK": _Cause(
+        "{name} is on a file system without locks.",
+        "work on a copy on another disk; one of a server (NFS) has locks if its lock service runs",
+        "file-not-usable",
+    ),
     "EBUSY": _Cause("{name} is in use.", "end the program that uses it", "busy"),
     "ETXTBSY": _Cause("{name} is in use.", "end the program that uses it", "busy"),
     "EIO": _DISK,

@@ -6,12 +6,13 @@ reads from a shelf holds a shared lock on it, so that nobody empties it meanwhil
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -93,7 +94,11 @@ def hold(folder: Path) -> int | None:
             continue  # it has just been emptied
         except OSError:
             return None
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        except OSError:  # a file system without locks
+            os.close(descriptor)
+            return None
         if os.fstat(descriptor).st_nlink:
             with suppress(OSError):
                 os.utime(descriptor)
@@ -250,11 +255,13 @@ def _alone(folder: Path, kind: str, flags: int) -> Iterator[bool]:
     except OSError as error:
         yield is_absent(error)  # else it is not ours to empty
         return
-    try:
-        with flocked(descriptor) as held:
-            yield held
-    finally:
-        os.close(descriptor)
+    with ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        try:
+            held = stack.enter_context(flocked(descriptor, folder / _LOCK))
+        except OSError as error:
+            held = error.errno == errno.ENOLCK  # nobody can hold it
+        yield held
 
 
 def _delete(folder: Path, entries: list[_Entry], *, empty: bool) -> None:

@@ -27,6 +27,7 @@ from typing import Any
 
 from hubtools.causes import cannot_be
 from hubtools.errors import HubtoolsError
+from hubtools.files import sweep_once, temporary_for
 from hubtools.kept import tell_once
 from hubtools.layout import config_dir
 from hubtools.patterns import regex
@@ -195,7 +196,8 @@ def _make(path: Path) -> None:
     """Write a new key unless there is one; whole or not at all, also beside another process."""
     if path.exists():
         return
-    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}")
+    sweep_once(path.parent)  # what a killed process has left half made
+    temporary = path.with_name(temporary_for(path.name))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(temporary, flags, 0o600)
     try:

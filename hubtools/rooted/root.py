@@ -191,7 +191,10 @@ class Root(Writing):
         code = errno.EWOULDBLOCK
         busy = BlockingIOError(code, os.strerror(code), str(self.path / name))
         for _ in range(_TRIES):
-            with self._opened(name, os.O_RDWR) as descriptor, system.flocked(descriptor) as held:
+            with (
+                self._opened(name, os.O_RDWR) as descriptor,
+                system.flocked(descriptor, self.path / name) as held,
+            ):
                 if not held:
                     raise busy
                 if not os.fstat(descriptor).st_nlink:

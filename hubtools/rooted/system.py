@@ -37,6 +37,7 @@ WRITE = (
     | getattr(os, "O_CLOEXEC", 0)
 )
 BLOCK = 1 << 20
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _NOREPLACE = 1  # flag of renameat2(2)
 _FICLONE = 0x40049409  # ioctl of Linux: share the blocks of a file, copied when one is written
 
@@ -120,14 +121,18 @@ def carry_attributes(source: int, target: int) -> None:
 
 
 @contextmanager
-def flocked(descriptor: int) -> Iterator[bool]:
-    """Lock an open file; False if another process has it. It ends with the descriptor."""
+def flocked(descriptor: int, path: str | os.PathLike[str]) -> Iterator[bool]:
+    """Lock an open file, which errors call `path`; False if another process has it. It ends with
+    the descriptor. A file system without locks is ENOLCK."""
     import fcntl
 
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         held = False
+    except OSError as error:
+        code = errno.ENOLCK if error.errno in _NO_LOCKS else error.errno or 0
+        raise OSError(code, os.strerror(code), os.fspath(path)) from None
     else:
         held = True
     yield held

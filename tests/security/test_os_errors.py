@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from hubtools.causes import DENIED, is_absent, is_out_of_reach
+from hubtools import files, shelves, trust
+from hubtools.causes import DENIED, is_absent, is_out_of_reach, of_system
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.folder import listing as folders
 from hubtools.dataset.folder.listing import Entry, walk
@@ -27,6 +28,7 @@ from hubtools.journey.copying import copy_files
 from hubtools.models.tensors import read_tensors
 from hubtools.publish.contents.scan import _Holes
 from hubtools.publish.ledger import pushed_beside
+from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings
 from hubtools.training.checkpoints import seen_states
 from tests.drawing import write_pictures
@@ -98,8 +100,6 @@ def test_a_folder_that_cannot_be_listed_for_now(
 def test_a_state_that_cannot_be_read_is_not_begun_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    from hubtools.rooted import Root
-
     (tmp_path / "state" / "step-5").mkdir(parents=True)
     (tmp_path / "state" / "step-5" / "state.json").write_text("{}")
     found = seen_states(tmp_path)
@@ -185,3 +185,34 @@ def test_what_may_not_be_read_is_named_and_says_what_to_do(
             (folder / name).chmod(0o644)
         with bounded_by_modes():
             assert pushed_beside(folder, "me/dogs", {}) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no locks")
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """It is told where a lock keeps files whole; the cache does without."""
+    import fcntl
+
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path))
+    monkeypatch.setattr(fcntl, "flock", failing(code))
+    with Root(tmp_path) as root, pytest.raises(OSError) as caught, root.holding("a.lock"):
+        pass
+    told = of_system(caught.value, "")
+    assert told is not None
+    assert told.message == f"{tmp_path / 'a.lock'} is on a file system without locks."
+    assert told.hint
+    assert shelves.hold(tmp_path / "latents/aa") is None
+    (tmp_path / "latents/aa" / f"{'1' * 64}.safetensors").touch()
+    assert shelves.prune(older_than=-1).entries == 1
+
+
+def test_a_key_that_was_left_half_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a process that was killed more than an hour ago."""
+    monkeypatch.setenv("HUBTOOLS_CONFIG", str(tmp_path))
+    left = tmp_path / f".tmp-{'a' * 16}.key"
+    left.touch()
+    monkeypatch.setattr(files, "_HOUR", 0.0)
+    trust.seal(tmp_path, "a.json", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["state.key"]
