@@ -126,12 +126,17 @@ class Repository:
 
     # --- pull requests ---------------------------------------------------------------------------
 
-    def open_prs(self) -> Iterator[int]:
-        """Numbers of the open pull requests, the last first."""
+    def open_prs(self, author: str | None = None, title: str | None = None) -> Iterator[int]:
+        """Numbers of the open pull requests, the last first; of those of an `author`, and with a
+        `title`, alone."""
         found = self._api.get_repo_discussions(
             self._repo, discussion_type="pull_request", discussion_status="open", **self._where
         )
-        return (one.num for one in found)
+        return (
+            one.num
+            for one in found
+            if (author or one.author) == one.author and (title or one.title) == one.title
+        )
 
     def open_pr(self, title: str) -> PullRequest:
         """A new one, a draft."""

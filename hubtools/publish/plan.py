@@ -29,13 +29,13 @@ from hubtools.hub.download import fetched
 from hubtools.hub.names import repository_named
 from hubtools.publish.applied import apply_rules, judges_pictures, may_be_known
 from hubtools.publish.book import refuse_to_ignore_secrets
-from hubtools.publish.comparison import Comparison, fresh_card
+from hubtools.publish.comparison import Comparison, discussion_command, fresh_card
 from hubtools.publish.content import Content
 from hubtools.publish.judged import RuleChoice
 from hubtools.publish.ledger import NAME, Beside, Sent, pushed_beside, read_ledger
 from hubtools.publish.options import PushOptions
 from hubtools.publish.passing import decoded_in_passing
-from hubtools.publish.proposed import proposed
+from hubtools.publish.proposed import of_earlier_pushes, proposed
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
 from hubtools.publish.tagging import check_tag
 from hubtools.publish.words import refuse_secrets
@@ -146,11 +146,25 @@ def plan_push(
     """
     options = options or PushOptions()
     if not only_shown or has_token():
-        return make_plan(Path(folder), repo, repo_type, options, trust_state, sent)
+        return _beside_others(make_plan(Path(folder), repo, repo_type, options, trust_state, sent))
     name = repository_named(repo, repo_type)
     remote, note = seen_by_anybody(name, repo_type)
     plan = make_plan(Path(folder), name, repo_type, options, trust_state, sent, remote=remote)
     return replace(plan, notes=(*plan.notes, note))
+
+
+def _beside_others(plan: PushPlan) -> PushPlan:
+    """The plan, which says what of earlier pushes waits beside a pull request that it opens."""
+    opens = plan.options.pr and plan.head is not None and plan.changes and plan.proposed is None
+    if not opens or plan.sent.pending is not None:
+        return plan
+    waiting = of_earlier_pushes(plan.repo, plan.repo_type, plan.message)
+    notes = (
+        f"the pull request #{number} of an earlier push is open there, too, and holds something"
+        f" else; {discussion_command('close', plan.repo, plan.repo_type, number)} closes it"
+        for number in waiting
+    )
+    return replace(plan, notes=(*plan.notes, *notes))
 
 
 def judge_alone(folder: StrPath, repo_type: RepoType, options: PushOptions) -> Report:

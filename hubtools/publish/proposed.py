@@ -29,8 +29,17 @@ def proposed(
     except HubtoolsError:
         return None
     with asking(f"pull requests of {repo}"):
-        opened = list(islice(repository.open_prs(), _MOST))
-        if author is not None:
-            opened = [n for n in opened if repository.pr(n).opened.partition(" ")[0] == author]
+        opened = list(islice(repository.open_prs(author), _MOST))
     found = (one for one in opened if holds(remote_files(repo, repo_type, f"refs/pr/{one}")))
     return next(found, None)
+
+
+def of_earlier_pushes(repo: str, repo_type: str, title: str) -> list[int]:
+    """The numbers of the open pull requests that the token's user has opened with this title, the
+    last first; none where it is nobody's."""
+    try:
+        author = pusher()
+    except HubtoolsError:
+        return []
+    with asking(f"pull requests of {repo}"):
+        return list(islice(Repository(repo, repo_type).open_prs(author, title), _MOST))

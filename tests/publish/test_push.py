@@ -241,7 +241,9 @@ def test_a_pull_request(local_hub: Hub, run_dir: Path) -> None:
     HfApi().upload_file(
         path_or_fileobj=b"x", path_in_repo="more", repo_id=REPO, revision="refs/pr/1"
     )
-    assert plan_push(run_dir, REPO, "model", PushOptions(pr=True)).proposed is None
+    beside = plan_push(run_dir, REPO, "model", PushOptions(pr=True))
+    assert beside.proposed is None
+    assert "#1 of an earlier push is open there, too" in beside.notes[-1]
     (run_dir / "NOTICE").write_text("by me and you")
     assert str(send(run_dir, pr=True).pr_url).endswith("/discussions/2")
     HfApi().change_discussion_status(REPO, 2, "closed")
