@@ -77,7 +77,8 @@ def _loras(project: Project, lora: str | Sequence[str], note: Note) -> Sequence[
 
     if lora:
         return (lora,) if isinstance(lora, str) else lora
-    if not (project.run_dir / LORA_WEIGHTS).is_file():
+    own = project.to_draw_from("train", "output_dir", project.train.output_dir)
+    if own is None or not (own / LORA_WEIGHTS).is_file():
         return ()
     run, base = str(project.run_dir), project.base
     within = resolve_lora(run).within(base) if base and Path(base).is_dir() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -310,10 +311,16 @@ def _find_lora(use: LoraUse, places: Sequence[Path], note: Note) -> str:
 def _near(picture: Path, project: Project) -> Iterator[Path]:
     """LoRA files a picture may have been drawn with, nearest first, each once."""
     beside = picture.absolute().parent
-    runs = [beside, beside.parent, project.run_dir, project.root]
+    runs = [beside, beside.parent]
     siblings = project.run_dir.parent
-    if siblings.is_dir():
-        runs += sorted(path.parent for path in siblings.glob(f"*/{RUN_MANIFEST}"))
+    with suppress(UsageError):  # a file alone, or a link, names no run outside of the project
+        project.to_draw_from("train", "output_dir", project.train.output_dir)
+        runs.append(project.run_dir)
+    runs.append(project.root)
+    inside = project.is_own(siblings)
+    for path in sorted(siblings.glob(f"*/{RUN_MANIFEST}")) if len(runs) > 3 else ():
+        if project.is_own(path) or not inside:
+            runs.append(path.parent)
     seen = set()
     for folder in runs:
         for path in [

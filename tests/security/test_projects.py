@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from hubtools.commands.drawing import _loras
 from hubtools.dataset.examples import Example
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.evaluation.plan import _real, measured_on
 from hubtools.inference.controls import controls_for, found_image
 from hubtools.inference.generate import _prompts
+from hubtools.inference.repeat import _near
+from hubtools.layout import LORA_WEIGHTS
 from hubtools.progress import silent
 from hubtools.project import Project, load_project
 from hubtools.rooted import LeadsOut, Root
@@ -21,6 +24,7 @@ from hubtools.training.pictures import find_pictures
 from hubtools.training.runfolder import move_aside
 from hubtools.training.start import find_start
 from tests.drawing import write_pictures
+from tests.lorafiles import good, save
 from tests.planning import forged
 from tests.typed import typed
 
@@ -272,6 +276,29 @@ def test_no_link_of_a_row_leads_a_drawing_out(tmp_path: Path, outside: Path) -> 
     assert controls_for(loaded, ["inside"], (1, 1), rows) == [(inside,)]
     with pytest.raises(UsageError, match="nothing is drawn from it"):
         controls_for(loaded, ["out"], (1, 1), rows)
+
+
+@pytest.mark.parametrize("way", ["path", "link"])
+def test_no_lora_outside_is_drawn_with(tmp_path: Path, way: str) -> None:
+    """Unless somebody says so; nor is it found as that of a picture."""
+    run = tmp_path / "mine" / "lora"
+    run.mkdir(parents=True)
+    save(run / LORA_WEIGHTS, good())
+    (run / "run.json").write_text("{}")
+    named = "../mine/lora" if way == "path" else "runs/lora"
+    folder = project(tmp_path / "ds", f'[train]\noutput_dir = "{named}"\n')
+    (folder / "runs" / "lora").mkdir(parents=True)
+    if way == "link":
+        (folder / "runs/lora").rmdir()
+        (folder / "runs/lora").symlink_to(run)
+    (folder / "runs/other").symlink_to(run)
+    loaded = load_project(folder)
+    with pytest.raises(UsageError, match="nothing is drawn from it"):
+        _loras(loaded, (), print)
+    assert not list(_near(folder / "a.png", loaded))
+    said = load_project(folder, {("train", "output_dir"): str(folder / named)})
+    assert _loras(said, (), print) == (str(said.run_dir),)
+    assert list(_near(folder / "a.png", said))
 
 
 def test_nothing_is_measured_on_pictures_outside(tmp_path: Path, outside: Path) -> None:
