@@ -34,6 +34,7 @@ import os
 import shutil
 import stat
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError
@@ -89,6 +90,12 @@ def home_dir() -> Path | None:
     except RuntimeError:
         return None
     return home if home.is_absolute() else None
+
+
+def new_replaced() -> str:
+    """A folder, below that of a project or a run, for what is replaced there now and somebody may
+    have changed."""
+    return f"{WORK_DIR}/replaced/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
 def cache_dir() -> Path:

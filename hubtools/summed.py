@@ -16,7 +16,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PLACE = len(_SIGNATURE) + 25
 _SAYS = b"Software\0hubtools, SHA-256 of the rest "
 _CHUNK = len(_SAYS) + 64 + 12  # bytes: text, length, type and checksum
-_LINE = re.compile(rb"[^\n]{0,8}SHA-256 of all above: ([0-9a-f]{64})[^\n]{0,8}\n")
+_MARK = b"SHA-256 of all above: "
+_LINE = re.compile(rb"[^\n]{0,8}" + _MARK + rb"([0-9a-f]{64})[^\n]{0,8}\n")
 _LONGEST = 200  # bytes of the last line
 
 
@@ -39,7 +40,7 @@ def summed_text(text: str, before: str, after: str = "") -> str:
     it."""
     whole = text if text.endswith("\n") else f"{text}\n"
     sum_ = hashlib.sha256(whole.encode("utf-8")).hexdigest()
-    return f"{whole}{before}SHA-256 of all above: {sum_}{after}\n"
+    return f"{whole}{before}{_MARK.decode()}{sum_}{after}\n"
 
 
 def is_summed_text(data: bytes) -> bool:
@@ -47,6 +48,11 @@ def is_summed_text(data: bytes) -> bool:
     start = data.rfind(b"\n", max(0, len(data) - _LONGEST), len(data) - 1) + 1
     found = _LINE.fullmatch(data[start:])
     return found is not None and found[1] == _hex(data[:start])
+
+
+def was_changed(data: bytes) -> bool:
+    """Whether these are the bytes of such a text that somebody has changed since."""
+    return _MARK in data and not is_summed_text(data)
 
 
 def _hex(data: bytes) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import filecmp
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,12 +15,14 @@ from hubtools.dataset.folder.names import fold
 from hubtools.disks import private_mode
 from hubtools.errors import HubtoolsError
 from hubtools.findings import plural
+from hubtools.hub.errors import as_sentence
 from hubtools.journey.taking import Haul, Place, Taken
-from hubtools.layout import WORK_DIR
+from hubtools.layout import WORK_DIR, new_replaced
 from hubtools.rooted import Root
 from hubtools.rooted.names import is_left_over
 
 METADATA = "metadata.jsonl"
+_IGNORE = 10_000_000  # bytes of a .gitignore
 _GLOBS = 20  # folders whose repeats are settings; of more they are a column
 
 
@@ -30,7 +32,7 @@ class Aside:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.place = f"{WORK_DIR}/replaced/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        self.place = new_replaced()
         self.count = 0
 
     def keep(self, name: str) -> None:
@@ -40,6 +42,18 @@ class Aside:
             if root.exists(name):
                 root.rename(name, f"{self.place}/{name}")
                 self.count += 1
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """What fails in here says where the files are that were replaced until then."""
+        try:
+            yield
+        except Exception as error:
+            told = as_sentence(error)
+            if told is None or not self.count:
+                raise
+            told.hint = f"{told.hint or 'run the same command again'}. {self.told()[0]}"
+            raise told from error
 
     def told(self) -> tuple[str, ...]:
         """A sentence on what was kept, if anything was."""
@@ -214,3 +228,19 @@ def class_folder(haul: Haul, folder: Path, *, aside: Aside | None) -> dict[str, 
             " one for all as train.class_prompt."
         )
     return {"with_prior_preservation": True, "class_data_dir": "class"}
+
+
+def ignore_runs(folder: Path) -> None:
+    """Have git leave the runs of a project alone, and hubtools' own folder."""
+    name = ".gitignore"
+    with Root(folder) as root:
+        if root.is_link(name):
+            return  # somebody shares it between projects
+        was = root.read(name, _IGNORE) if root.exists(name) else None
+        text = was or b""
+        there = [line.strip() for line in text.splitlines()]
+        wanted = (b"runs/", f"{WORK_DIR}/".encode())
+        missing = [line for line in wanted if line not in there]
+        if missing:
+            before = text if text.endswith(b"\n") or not text else text + b"\n"
+            root.write_over(name, before + b"\n".join(missing) + b"\n", was)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -18,6 +19,7 @@ from hubtools.journey.copying import (
     Aside,
     class_folder,
     copy_files,
+    ignore_runs,
     lay_out,
     refuse_to_mix,
     repeats_of,
@@ -48,7 +50,6 @@ from hubtools.settings import SECTIONS
 from hubtools.whereabouts import from_here
 
 DATASET = "dataset"
-_MOST = 10_000_000  # bytes of a .gitignore
 _SHOWN = 100  # settings of another trainer that are told by name
 
 _EXAMPLE: dict[str, dict[str, Any]] = {
@@ -138,6 +139,21 @@ def init(
             code="link-refused",
         )
     aside = Aside(folder) if force else None
+    with nullcontext() if aside is None else aside.telling():
+        return _made(folder, source, pictures, here, settings or {}, example, aside)
+
+
+def _made(
+    folder: Path,
+    source: Path | None,
+    pictures: Path | None,
+    here: tuple[str, int, str] | None,
+    settings: Mapping[str, Mapping[str, Any]],
+    example: bool,
+    aside: Aside | None,
+) -> Made:
+    """`init` once it is clear that it may; `here`: what `_pictures_here` says, if it was asked."""
+    file = folder / PROJECT_FILE
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     classes = 0
     without: tuple[str, ...] = ()
@@ -171,7 +187,7 @@ def init(
     else:
         from hubtools.journey.example import TRIGGER, example_files, write_example
 
-        trigger = str((settings or {}).get("dataset", {}).get("trigger") or TRIGGER)
+        trigger = str(settings.get("dataset", {}).get("trigger") or TRIGGER)
         if aside is None:
             refuse_to_mix(folder / DATASET, {}, example_files(trigger))
         else:
@@ -184,13 +200,13 @@ def init(
         values["samples"]["prompts"] = prompts
         kind = "example"
     if kind in ("folder", "here"):
-        left = (*left, *_said_beside(source or folder, settings or {}, values))
+        left = (*left, *_said_beside(source or folder, settings, values))
     # no loader reads what begins with a dot: a run's samples are no pictures of the dataset
     runs = f"{WORK_DIR}/runs" if values["dataset"]["path"] == "." else "runs"
     values["train"].setdefault("output_dir", f"{runs}/{folder.resolve().name}")
-    for section, given in (settings or {}).items():
+    for section, given in settings.items():
         values[section] |= given
-    _ignore(folder)
+    ignore_runs(folder)
     text = _commented(values)
     if aside is not None:
         if file.exists() and file.read_bytes() != text.encode():
@@ -376,18 +392,3 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
             text = to_toml({section: {key: value}}).splitlines()[-1]
             lines.append(f"# {text}  # {field.description}")
     return "\n".join(lines) + "\n"
-
-
-def _ignore(folder: Path) -> None:
-    name = ".gitignore"
-    with Root(folder) as root:
-        if root.is_link(name):
-            return  # somebody shares it between projects
-        was = root.read(name, _MOST) if root.exists(name) else None
-        text = was or b""
-        there = [line.strip() for line in text.splitlines()]
-        wanted = (b"runs/", f"{WORK_DIR}/".encode())
-        missing = [line for line in wanted if line not in there]
-        if missing:
-            before = text if text.endswith(b"\n") or not text else text + b"\n"
-            root.write_over(name, before + b"\n".join(missing) + b"\n", was)

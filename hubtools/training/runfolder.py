@@ -29,12 +29,14 @@ from hubtools.layout import (
     SAMPLES_DIR,
     SNAPSHOTS_DIR,
     STATE_DIR,
+    new_replaced,
 )
 from hubtools.limits import JSON_FILE
 from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
+from hubtools.summed import summed_text, was_changed
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.recipe import ENDLESS, NOT_IN_IDENTITY
 from hubtools.trust import SEAL, ForeignState, have_key, is_sealed, seal
@@ -357,7 +359,8 @@ def write_settings(
     run_dir: Path, project: Project, manifest: RunManifest, prompts: Sequence[str]
 ) -> None:
     """`hubtools.toml` of the run: every setting resolved, nothing that names a place on this
-    machine. Base and dataset appear by their Hub ids, if they have any."""
+    machine. Base and dataset appear by their Hub ids, if they have any. One that somebody has
+    changed since is kept in `.hubtools/replaced` of the run."""
     start = manifest.started_from
     train = manifest.train | {"revision": manifest.base_model.revision}
     if start is not None:
@@ -374,4 +377,6 @@ def write_settings(
         }
     )
     with Root(run_dir) as root:
-        root.write(PROJECT_FILE, text.encode("utf-8"))
+        if root.is_file(PROJECT_FILE) and was_changed(root.read(PROJECT_FILE)):
+            root.rename(PROJECT_FILE, f"{new_replaced()}/{PROJECT_FILE}")
+        root.write(PROJECT_FILE, summed_text(text, "# ").encode("utf-8"))

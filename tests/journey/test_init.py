@@ -106,6 +106,16 @@ def test_what_force_replaces_is_kept_and_told(tmp_path: Path, draw_pictures: Dra
     assert written.read_bytes() == before
     assert "1 file that --force replaced is kept in" in " ".join(made.left)
     (kept,) = (tmp_path / "new/.hubtools/replaced").glob("*/dataset/metadata.jsonl")
+    # also by a command that then fails
+    last = sorted((tmp_path / "pictures").glob("*.png"))[-1]
+    last.unlink()
+    last.symlink_to(tmp_path / "elsewhere.png")
+    for picture in (tmp_path / "new/dataset").glob("*.png"):
+        picture.write_bytes(b"mine")
+    (tmp_path / "elsewhere.png").write_bytes(b"theirs")
+    with pytest.raises(HubtoolsError, match="link out of the folder") as failed:
+        init(tmp_path / "new", source=tmp_path / "pictures", force=True)
+    assert "that --force replaced" in str(failed.value.hint)
     assert "an hour of work" in kept.read_text()
 
 

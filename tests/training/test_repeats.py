@@ -225,4 +225,13 @@ def test_a_run_does_not_say_where_they_lie(
     assert manifest.dataset.images == 6
     (tmp_path / "run").mkdir()
     write_settings(tmp_path / "run", project, manifest, [])
-    assert "older" not in (tmp_path / "run" / "hubtools.toml").read_text()
+    file = tmp_path / "run" / "hubtools.toml"
+    assert "older" not in file.read_text()
+    # what is changed of hubtools' own is written anew, what a person wrote into it is kept
+    write_settings(tmp_path / "run", project, manifest, ["a"])
+    file.write_text(f"{file.read_text()}# a good seed\n")
+    for _ in range(2):
+        write_settings(tmp_path / "run", project, manifest, ["b"])
+    assert load_project(tmp_path / "run").samples.prompts == ["b"]
+    (kept,) = (tmp_path / "run/.hubtools/replaced").rglob("hubtools.toml")
+    assert "# a good seed" in kept.read_text()
