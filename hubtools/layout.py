@@ -34,6 +34,7 @@ import os
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -99,12 +100,17 @@ def new_replaced() -> str:
 
 
 def cache_dir() -> Path:
-    """Where latents and text embeddings are cached.
+    """Where latents and text embeddings are cached, and what else was made of pictures.
 
-    `HUBTOOLS_CACHE`, else `$XDG_CACHE_HOME/hubtools`, else `~/.cache/hubtools`. Raises
-    `HubtoolsError` where there is no home folder either.
+    `HUBTOOLS_CACHE`, else `$XDG_CACHE_HOME/hubtools`, else `~/.cache/hubtools`, which are made for
+    this user alone if they are not there. Raises `HubtoolsError` where there is no home folder
+    either.
     """
-    return _own_place("HUBTOOLS_CACHE", "XDG_CACHE_HOME", ".cache", "cache")
+    place = _own_place("HUBTOOLS_CACHE", "XDG_CACHE_HOME", ".cache", "cache")
+    if not os.environ.get("HUBTOOLS_CACHE") and place.parents[1].is_dir():
+        with suppress(OSError):
+            place.mkdir(mode=0o700, parents=True)
+    return place
 
 
 def keep_compiled_code_at_home() -> None:

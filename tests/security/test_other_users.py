@@ -16,6 +16,8 @@ from hubtools import peers
 from hubtools.dataset.caption.exchange import export_captions
 from hubtools.dataset.packing.write import shard
 from hubtools.journey.init import init
+from hubtools.kept import write_kept
+from hubtools.layout import cache_dir
 from hubtools.localhub.door import Door
 from hubtools.localhub.problems import Problem
 from hubtools.loopback import Answer, Server
@@ -138,6 +140,21 @@ def test_what_quotes_what_nobody_else_may_read(
         if path.is_file():
             path.chmod(0o600)
     assert _made_by(words, tmp_path) == {private}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool) -> None:
+    """Latents, captions and datasets lie in it; others may share one that somebody names."""
+    for name in ("XDG_CACHE_HOME", "HUBTOOLS_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if named:
+        monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path / "shared"))
+    write_kept(cache_dir() / "scans" / "a.cache", [b"x"])
+    assert (cache_dir().stat().st_mode & 0o077 == 0) is not named
+    monkeypatch.setenv("HOME", str(tmp_path / "none"))
+    cache_dir()
+    assert not (tmp_path / "none").exists()
 
 
 def table_of(folder: Path, theirs: int, ours: int, user: int) -> Path:
