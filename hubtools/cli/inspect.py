@@ -14,7 +14,7 @@ import click
 
 from hubtools.cli.emptiness import PathOrModel
 from hubtools.cli.following import BASE
-from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.options import SettingsCommand, crop_options, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 from hubtools.files import written
@@ -34,13 +34,7 @@ _ROWS = 30
 
 @click.command("inspect", cls=SettingsCommand)
 @click.argument("path", required=False, type=PathOrModel(path_type=Path))
-@click.option(
-    "--resolution", type=click.IntRange(32, 4096), help="Training resolution to show the crop for."
-)
-@click.option(
-    "--aspect-ratio-buckets/--no-aspect-ratio-buckets", default=None,
-    help="Show the crop for training in each picture's own shape.",
-)  # fmt: skip
+@crop_options
 @click.option("--all", "everything", is_flag=True, help="List every picture.")
 @click.option(
     "--pictures", type=click.IntRange(0), metavar="N",

@@ -203,6 +203,21 @@ def drawing_options(function: F) -> F:
     return function
 
 
+def crop_options(function: F) -> F:
+    """How pictures are cut for training, of commands that show it: --resolution,
+    --aspect-ratio-buckets."""
+    buckets = click.option(
+        "--aspect-ratio-buckets/--no-aspect-ratio-buckets",
+        default=None,
+        help="Show the crop for training in each picture's own shape.",
+    )
+    sides = click.IntRange(32, 4096)
+    side = click.option(
+        "--resolution", type=sides, help="Training resolution to show the crop for."
+    )
+    return side(buckets(function))
+
+
 def project_options(*sections: str, old: Collection[str] = ()) -> Callable[[F], F]:
     """Add `--project` and one option for every setting of `sections`; the command gets a
     `project: Project` argument with everything merged.

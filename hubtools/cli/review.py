@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.options import SettingsCommand, crop_options, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode
@@ -24,13 +24,7 @@ from hubtools.project import Project
     help="Port of the page  [default: any free one]",
 )  # fmt: skip
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
-@click.option(
-    "--resolution", type=click.IntRange(32, 4096), help="Training resolution to show the crop for."
-)
-@click.option(
-    "--aspect-ratio-buckets/--no-aspect-ratio-buckets", default=None,
-    help="Show the crop for training in each picture's own shape.",
-)  # fmt: skip
+@crop_options
 @trust_option()
 @project_options("dataset")
 @output_options()

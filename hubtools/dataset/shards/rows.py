@@ -23,7 +23,7 @@ import xxhash
 
 from hubtools.causes import says_nothing_of_file
 from hubtools.dataset.folder.appearing import open_own
-from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry, leads_to_folder
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry, check_folder, leads_to_folder
 from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.bounded import deepest
@@ -108,13 +108,7 @@ def entries(root: Path) -> Iterator[Entry]:
 
 def look(root: Path) -> Contents:
     """One walk over a dataset folder. Raises `HubtoolsError` if there is none."""
-    if not root.is_dir():
-        raise HubtoolsError(
-            f"There is no folder {root}.",
-            hint="give the folder that holds the pictures",
-            code="file-not-found",
-            missing=root,
-        )
+    check_folder(root)
     found = Contents()
     for entry in entries(root):
         if entry.hidden or entry.junk:

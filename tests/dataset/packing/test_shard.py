@@ -262,6 +262,8 @@ def refused(root: Path, to: Path, **options: Any) -> str:
 
 def test_what_cannot_be_sharded_gets_a_sentence(rich: Path, tmp_path: Path) -> None:
     to = tmp_path / "to"
+    assert refused(rich / "a/1.png", to).endswith("1.png is a file.")
+    assert "There is no folder" in refused(rich / "none", to)
     rows = rows_of(rich / "metadata.jsonl")
     write_rows(rich, [*rows, {"file_name": "none.png"}])
     assert refused(rich, to).endswith("metadata.jsonl:5: there is no picture none.png.")
