@@ -1,9 +1,12 @@
-"""A training that ends as a crash ends it."""
+"""A training that ends as a crash ends it, and one that finds all that it encodes in the cache."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import pytest
 
 from hubtools.progress import PlainReporter
 
@@ -32,3 +35,16 @@ class DiesAt(PlainReporter):
                 raise Killed
 
         yield advance
+
+
+@contextmanager
+def encodes_nothing(model: Any) -> Iterator[None]:
+    """Pictures and captions that a model of this class encodes meanwhile are a fault."""
+
+    def refuse(self: Any, *words: Any) -> None:
+        raise AssertionError("it was encoded before")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "encode_picture", refuse)
+        patch.setattr(model, "encode_caption", refuse)
+        yield

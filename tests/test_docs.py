@@ -169,6 +169,30 @@ def test_the_table_of_families_is_that_of_the_registry(
         assert f"{drawn.steps}, {drawn.guidance:g}" in told[pipeline][3], name
 
 
+def test_each_family_has_the_proofs_that_are_named() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text[text.index("| proof |") :].partition("\n\n")[0]
+    named = set(re.findall(r"`([\w/*]+\.py)::(\w+)`", table))
+    flows = {
+        support.place.partition(":")[0].rpartition(".")[2]
+        for support in SUPPORTED.values()
+        if support.denoiser == "transformer"
+    }
+    assert len(flows) >= 9
+    assert len(named) > 12
+    for file, test in named:
+        for name in flows if "*" in file else {""}:
+            place = f"tests/training/{file.replace('*', name)}" if name else file
+            code = (ROOT / place).read_text(encoding="utf-8")
+            assert re.search(rf"^def {test}\w*\(", code, re.MULTILINE), f"{name}: {test}"
+    whole = (ROOT / "tests/training/test_flow_training.py").read_text(encoding="utf-8")
+    drawn = (ROOT / "tests/inference/test_staged.py").read_text(encoding="utf-8")
+    for name in flows:
+        tiny = {"stable_diffusion_3": "tiny_sd3"}.get(name, f"tiny_{name}")
+        assert f'"{tiny}"' in whole.partition("\nCAPTIONS")[0], name
+        assert f"{tiny}" in drawn, name
+
+
 def test_numbers_of_families_are_those_of_the_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

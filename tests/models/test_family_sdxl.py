@@ -281,6 +281,40 @@ def test_the_loss_is_that_of_the_pipelines_own_parts(
     assert ours == pytest.approx(theirs, rel=2e-5)
 
 
+def test_a_batch_is_its_pictures_one_by_one(tiny_sdxl: Path, pixels: torch.Tensor) -> None:
+    from hubtools.training.loop import TrainState, loss_sum
+    from hubtools.training.recipe import make_recipe
+
+    model, generator = load(tiny_sdxl, 5.0), torch.Generator().manual_seed(2)
+    recipe = make_recipe(
+        TrainSettings(), resolution=64, images=2, world_size=1, precision="no",
+        prediction_type="epsilon",
+    )  # fmt: skip
+    whole = Framing((64, 64), (0, 0), (64, 64))
+    pictures = [
+        model.encode_picture(one) | FAMILY.picture_conditions(framing)
+        for one, framing in ((pixels, FRAMING), (-pixels, whole))
+    ]
+    captions = [model.encode_caption(text) for text in (CAPTION, "")]
+    posterior, noise = torch.randn((2, 2, 4, 8, 8), generator=generator)
+    t = torch.tensor([0.6005, 0.2005])
+    unused: Any = None
+
+    def loss(chosen: list[int]) -> float:
+        batch = {
+            "pictures": stacked([pictures[number] for number in chosen]),
+            "captions": model.collate([captions[number] for number in chosen]),
+            "posterior": posterior[chosen],
+            "noise": noise[chosen],
+            "t": t[chosen],
+        }
+        with torch.no_grad():
+            return float(loss_sum(TrainState(model, {}, unused, unused, unused), recipe, batch))
+
+    assert loss([0]) != pytest.approx(loss([1]), rel=1e-3)
+    assert loss([0, 1]) == pytest.approx(loss([0]) + loss([1]), rel=1e-5)
+
+
 # --- sign, clock and scale ---------------------------------------------------------------------
 
 

@@ -139,6 +139,55 @@ def test_its_pipeline_arrives_at_the_picture(
     assert len(moments) == 5
 
 
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("base", ["tiny_base", "tiny_v_base"])
+def test_the_loss_is_that_of_its_parts(
+    base: str, dropped: bool, request: pytest.FixtureRequest
+) -> None:
+    """With the alphas of the paper's code, min-SNR of 5."""
+    from hubtools.models.families.batches import stacked
+    from hubtools.training.loop import TrainState, loss_sum
+    from hubtools.training.recipe import make_recipe
+
+    model, predicts_noise = load(request.getfixturevalue(base), 5.0), base == "tiny_base"
+    generator = torch.Generator().manual_seed(2)
+    noise, posterior = torch.randn((2, 1, 4, 8, 8), generator=generator)
+    pixels = torch.rand((3, 64, 64), generator=generator) * 2 - 1
+    caption = "" if dropped else CAPTION
+    recipe = make_recipe(
+        TrainSettings(), resolution=64, images=1, world_size=1, precision="no",
+        prediction_type="epsilon" if predicts_noise else "v_prediction",
+    )  # fmt: skip
+    batch = {
+        "pictures": stacked([model.encode_picture(pixels)]),
+        "captions": model.collate([model.encode_caption(caption)]),
+        "posterior": posterior,
+        "noise": noise,
+        "t": torch.tensor([0.6005]),
+    }
+    unused: Any = None
+    with torch.no_grad():
+        ours = float(loss_sum(TrainState(model, {}, unused, unused, unused), recipe, batch))
+
+    pipeline, step = model.pipeline, 600
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    kept = float(torch.cumprod(1 - betas, dim=0)[step])
+    with torch.no_grad():
+        latents = pipeline.vae.encode(pixels[None]).latent_dist
+        clean = (latents.mean + latents.std * posterior) * 0.18215
+        ids = pipeline.tokenizer(
+            [caption], padding="max_length", max_length=77, return_tensors="pt"
+        ).input_ids
+        noisy = kept**0.5 * clean + (1 - kept) ** 0.5 * noise
+        words = pipeline.text_encoder(ids).last_hidden_state
+        answer = pipeline.unet(noisy, torch.tensor([step]), words).sample
+    wanted = noise if predicts_noise else kept**0.5 * noise - (1 - kept) ** 0.5 * clean
+    snr = kept / (1 - kept)
+    weight = min(snr, 5) / (snr if predicts_noise else snr + 1)
+    theirs = float((answer - wanted).square().mean()) * weight
+    assert ours == pytest.approx(theirs, rel=2e-5)
+
+
 def test_min_snr_weights(tiny_base: Path, tiny_v_base: Path) -> None:
     latents = torch.zeros(1000, 4, 1, 1)
     when = (torch.arange(1000, dtype=torch.float64) + 0.5).div(1000).float()
