@@ -37,6 +37,7 @@ from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
 from hubtools.summed import summed_text, was_changed
+from hubtools.train_settings import TrainSettings
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.recipe import ENDLESS, NOT_IN_IDENTITY
 from hubtools.trust import SEAL, ForeignState, have_key, is_sealed, seal
@@ -56,6 +57,7 @@ _OURS = {
     STATE_DIR,
 }
 _LEFT_ALONE = {CARD, IMAGES_DIR}  # a training writes neither
+_TYPED = {"caption_column", "class_noun", *TrainSettings.model_fields} - {"init_from"}
 _STEPS, _WARMUP = "max_train_steps", "lr_warmup_steps"
 
 
@@ -102,14 +104,34 @@ def unlike(earlier: RunManifest, new: RunManifest) -> str | None:
     """What a run that takes the place of another does otherwise, to be told before it begins; None
     if all is the same. What was typed for the other is not taken over: as in other trainers, a
     command and the settings file say all of a run."""
-    old = identity(earlier, earlier.processes) | earlier.train
-    changed = differences(old, identity(new, new.processes) | new.train)
+    old, now = identity(earlier, earlier.processes), identity(new, new.processes)
+    changed = differences(old | earlier.train, now | new.train)
     if not changed:
         return None
+    words = _options(old, now)
     return (
         f"Unlike the earlier run: {', '.join(changed)}. Options that were typed for that one are"
-        " not taken over: type them again, or write them into hubtools.toml."
+        f" not taken over: type them again{f' ({words})' if words else ''}, or write them into"
+        " hubtools.toml."
     )
+
+
+def _options(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """What is typed for a run to be as the old one; empty where options cannot say it."""
+    words = []
+    for key in sorted(old.keys() | new.keys()):
+        value = old.get(key)
+        if value == new.get(key) or (key == "lora_alpha" and value == old.get("rank")):
+            continue
+        option = f"--{key.replace('_', '-')}"
+        if key not in _TYPED or not isinstance(value, (bool, int, float, str)):
+            return ""
+        if isinstance(value, bool):
+            words.append(option if value else f"--no-{option[2:]}")
+        else:
+            whole = isinstance(value, float) and value.is_integer()
+            words += [option, str(int(value) if whole else value)]
+    return shlex.join(words)
 
 
 def is_complete(run_dir: Path, manifest: RunManifest) -> bool:
@@ -265,7 +287,8 @@ def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any], d
             f"{from_here(run_dir)} holds a run that differs in {shown}; it cannot be"
             " continued with that.",
             hint="`hubtools train --no-resume` moves it aside and starts afresh,"
-            " --output-dir leaves it alone, or go back to its settings",
+            " --output-dir leaves it alone, or go back to its settings"
+            + (f": {words}" if (words := _options(old, new)) else ""),
             code="file-changed",
         )
 

@@ -539,6 +539,7 @@ def test_other_settings_or_pictures_are_refused(
     with pytest.raises(HubtoolsError, match=r"differs in .*rank \(4, now 8\)") as caught:
         run(make_project(data=data, rank=8))
     assert "--no-resume" in str(caught.value.hint)
+    assert str(caught.value.hint).endswith("or go back to its settings: --rank 4")
     draw_pictures(data, 4)
     with pytest.raises(HubtoolsError, match="differs in the dataset"):
         run(make_project(data=data))
@@ -563,6 +564,7 @@ def test_no_resume_moves_the_old_run_aside(make_project: MakeProject, tmp_path: 
     found = run(make_project(seed=3), resume=False, reporter=heard)
     (told,) = [line for line in heard.lines if line.startswith("Unlike the earlier run: ")]
     assert "run: seed (0, now 3). Options that were typed for that one are not taken over" in told
+    assert "(--seed 0)" in told
     (aside,) = tmp_path.glob("run.old-*")
     assert (aside / LORA_WEIGHTS).read_bytes() == old
     kept = read_tensors(aside / LORA_WEIGHTS)
