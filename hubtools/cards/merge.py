@@ -27,7 +27,7 @@ from hubtools.rooted import Root
 from hubtools.safe_yaml import load_yaml
 from hubtools.trust import have_key, is_sealed, seal
 
-_MEMORY = f"{WORK_DIR}/card.json"
+MEMORY = f"{WORK_DIR}/card.json"
 _MARK = re.compile(r"<!-- hubtools:(?P<what>begin|end) (?P<name>[\w-]{1,100}) -->", re.ASCII)
 
 
@@ -81,19 +81,19 @@ class Memory:
     def read(cls, root: Root) -> Memory | None:
         """None if there is none, or none that can be read. Raises `LeadsOut` for a link."""
         have_key()
-        if not root.is_file(_MEMORY):
+        if not root.is_file(MEMORY):
             return None
         try:
-            content = json_value(root.read(_MEMORY, MAX_CARD))
+            content = json_value(root.read(MEMORY, MAX_CARD))
             data, blocks = dict(content["data"]), dict(content["blocks"])
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        return cls(data, blocks, foreign=not is_sealed(root.path, _MEMORY, content))
+        return cls(data, blocks, foreign=not is_sealed(root.path, MEMORY, content))
 
     def write(self, root: Root) -> None:
         """Remember."""
         content = {"data": self.data, "blocks": self.blocks}
-        root.write_json(_MEMORY, seal(root.path, _MEMORY, content))
+        root.write_json(MEMORY, seal(root.path, MEMORY, content))
 
 
 def read_card_text(root: Root) -> str | None:

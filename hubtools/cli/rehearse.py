@@ -34,8 +34,11 @@ def keep_serving(out: Output, serve: bool | None) -> Callable[[Rehearsal], None]
     """What to do while the Hub still runs: show the result, then wait if asked to."""
 
     def meanwhile(rehearsal: Rehearsal) -> None:
-        show(out, rehearsal)
-        if serve or (serve is None and out.human and sys.stdout.isatty() and sys.stdin.isatty()):
+        stays = serve or (
+            serve is None and out.human and sys.stdout.isatty() and sys.stdin.isatty()
+        )
+        show(out, rehearsal, stays)
+        if stays:
             out.answer.say()
             out.note(f"\nThe embedded Hub is up: {rehearsal.model_url}  (Ctrl-C stops it)")
             try:
@@ -49,8 +52,9 @@ def keep_serving(out: Output, serve: bool | None) -> Callable[[Rehearsal], None]
     return meanwhile
 
 
-def show(out: Output, rehearsal: Rehearsal) -> None:
-    """The checks, the scores if there are any, and the links."""
+def show(out: Output, rehearsal: Rehearsal, stays: bool) -> None:
+    """The checks, the scores if there are any, and the links; the names alone for people who find
+    nothing behind the links, as the Hub does not stay up."""
     from hubtools.cli.evaluate import show as show_scores
     from hubtools.evaluation.result import Evaluation
     from hubtools.layout import COMPARISON, SAMPLES_DIR
@@ -67,6 +71,10 @@ def show(out: Output, rehearsal: Rehearsal) -> None:
     if comparison.is_file() and out.human:
         out.note(f"Base and LoRA side by side: {comparison}\n")
     facts: dict[str, Any] = {"model": rehearsal.model_url, "dataset": rehearsal.dataset_url}
+    if out.human and not stays:
+        facts = {
+            key: url and url.removeprefix(f"{rehearsal.endpoint}/") for key, url in facts.items()
+        }
     if not out.human:
         facts["ok"] = rehearsal.ok
     if measured is not None and not out.human:

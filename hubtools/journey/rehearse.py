@@ -19,6 +19,7 @@ from typing import Any
 from PIL import Image
 
 from hubtools.addresses import unproxied
+from hubtools.cards.kept import kept_cards
 from hubtools.dataset.examples import Example, read_examples
 from hubtools.dataset.pictures.header import kinds
 from hubtools.dataset.pictures.rgb import turned_upright
@@ -29,13 +30,14 @@ from hubtools.hub.alone import KEPT_OUT
 from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.interpreter import command
 from hubtools.journey import readback
-from hubtools.layout import SAMPLES_DIR, WORK_DIR, keep_compiled_code_at_home
+from hubtools.layout import PROJECT_FILE, SAMPLES_DIR, WORK_DIR, keep_compiled_code_at_home
 from hubtools.localhub.faults import Faults, parse_chaos
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.models.base import fetch_base
 from hubtools.models.registry import SUPPORTED
 from hubtools.owned import claim, is_own
 from hubtools.project import Project
+from hubtools.publish.undo import pushed_to
 from hubtools.rooted import Root, fence
 
 TOKEN = "hf_local"
@@ -69,13 +71,23 @@ class Rehearsal:
         return all(check.ok for check in self.checks)
 
 
+def named_in(project: Project) -> tuple[str | None, str | None]:
+    """(dataset repo, model repo) that the settings name, else that this user has pushed to."""
+    pictures, run = project.dataset_dir, project.run_dir
+    return (
+        project.dataset.repo or (pushed_to(pictures, "dataset") if pictures.is_dir() else None),
+        project.model.repo or (pushed_to(run, "model") if run.is_dir() else None),
+    )
+
+
 def repos_of(project: Project) -> tuple[str, str]:
     """(dataset repo, model repo) of a rehearsal: the project's, or names made from its folder."""
+    dataset, model = named_in(project)
     stem = "".join(c if c.isalnum() else "-" for c in project.root.name.lower()).strip("-")
     stem = "-".join(part for part in stem.split("-") if part) or "project"
     return (
-        project.dataset.repo or f"{DEFAULT_OWNER}/{stem}-pictures",
-        project.model.repo or f"{DEFAULT_OWNER}/{stem}-lora",
+        dataset or f"{DEFAULT_OWNER}/{stem}-pictures",
+        model or f"{DEFAULT_OWNER}/{stem}-lora",
     )
 
 
@@ -125,12 +137,20 @@ def rehearse(
             hub.store.mount("model", base, base_folder, commit=base_revision)
         environment = _environment(root, hub.url, dataset_repo, model_repo)
         ship = command("hubtools", "ship", "--project", str(project.file), *arguments)
-        _call(ship, environment)
-        faults.clear()
-        if chaos:
-            note(f"The embedded Hub has failed {faults.struck} requests on purpose meanwhile.")
-        note("> read back: load what is published with datasets and diffusers")
-        rehearsal = _read_back(project, root, environment, base, dataset_repo, model_repo)
+        cards = [] if all(named_in(project)) else [project.dataset_dir, project.run_dir]
+        with kept_cards(cards):  # they would keep the names that were made up
+            _call(ship, environment)
+            faults.clear()
+            if chaos:
+                note(f"The embedded Hub has failed {faults.struck} requests on purpose meanwhile.")
+            note("> read back: load what is published with datasets and diffusers")
+            rehearsal = _read_back(project, root, environment, base, dataset_repo, model_repo)
+        if cards:
+            note(
+                f"{dataset_repo} and {model_repo} are names of this rehearsal: cards that are here"
+                ' stay as they were. `repo = "OWNER/NAME"` below [dataset] and [model] in'
+                f" {PROJECT_FILE} names yours."
+            )
         if meanwhile is not None:
             meanwhile(rehearsal)
     return rehearsal
