@@ -30,6 +30,7 @@ from hubtools.hub.alone import KEPT_OUT
 from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.interpreter import command
 from hubtools.journey import readback
+from hubtools.journey.outlook import Judgement
 from hubtools.layout import PROJECT_FILE, SAMPLES_DIR, WORK_DIR, keep_compiled_code_at_home
 from hubtools.localhub.faults import Faults, parse_chaos
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
@@ -112,7 +113,6 @@ def rehearse(
     """
     require_extra("hub", "The embedded Hub")
     require_extra("train", "Training")
-    from hubtools.journey.outlook import Judgement
     from hubtools.localhub.server import Hub
 
     faults = Faults(parse_chaos(chaos or ""), chaos_seed)
