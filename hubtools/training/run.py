@@ -40,6 +40,7 @@ from hubtools.training.device import (
     set_up,
 )
 from hubtools.training.encode import EncodedDataset
+from hubtools.training.identity import fingerprint
 from hubtools.training.loop import TrainState
 from hubtools.training.metrics import HeldOut, Log, Metric
 from hubtools.training.optimizers import make_optimizer, not_found
@@ -86,7 +87,7 @@ class Run:
         self.recipe, self.settings = plan.recipe, plan.recipe.settings
         self.group, self.reporter, self.manifest = group, reporter, manifest
         self.run_dir = project.run_dir
-        self.fingerprint = runfolder.fingerprint(identity)
+        self.fingerprint = fingerprint(identity)
         self.trust_state, self.start = trust_state, start
         self.threads = 1
         self.saved_step = -1

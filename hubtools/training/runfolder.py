@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -37,9 +35,9 @@ from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
 from hubtools.summed import summed_text, was_changed
-from hubtools.train_settings import TrainSettings
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
-from hubtools.training.recipe import ENDLESS, NOT_IN_IDENTITY
+from hubtools.training.identity import differences, fingerprint, identity, options_of
+from hubtools.training.recipe import ENDLESS
 from hubtools.trust import SEAL, ForeignState, have_key, is_sealed, seal
 from hubtools.whereabouts import from_here
 
@@ -57,81 +55,12 @@ _OURS = {
     STATE_DIR,
 }
 _LEFT_ALONE = {CARD, IMAGES_DIR}  # a training writes neither
-_TYPED = {"caption_column", "class_noun", *TrainSettings.model_fields} - {"init_from"}
 _STEPS, _WARMUP = "max_train_steps", "lr_warmup_steps"
 
 
 def now() -> str:
     """UTC, ISO 8601, to the second."""
     return datetime.now(UTC).replace(microsecond=0).isoformat()
-
-
-def identity(manifest: RunManifest, world_size: int) -> dict[str, Any]:
-    """What decides the result of a run, by the names a user knows."""
-    base = manifest.base_model
-    return {
-        "base model": base.id or base.fingerprint,
-        "base model revision": base.revision or base.fingerprint,
-        "dataset": manifest.dataset.fingerprint,
-        "caption_column": manifest.dataset.caption_column,
-        "class_noun": manifest.dataset.class_noun,
-        "processes": world_size,
-        **({"init_from": manifest.started_from.sha256} if manifest.started_from else {}),
-        **{key: value for key, value in manifest.train.items() if key not in NOT_IN_IDENTITY},
-    }
-
-
-def fingerprint(identity: dict[str, Any]) -> str:
-    """Hex SHA-256 of an identity."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """`rank (16, now 32)`, `the dataset`, ...: what keeps the one from continuing the other."""
-    found = []
-    for key in sorted(old.keys() | new.keys()):
-        before, after = old.get(key), new.get(key)
-        if before == after:
-            continue
-        if key in ("dataset", "base model", "base model revision"):
-            found.append(f"the {key}")
-        else:
-            found.append(f"{key} ({before}, now {after})")
-    return found
-
-
-def unlike(earlier: RunManifest, new: RunManifest) -> str | None:
-    """What a run that takes the place of another does otherwise, to be told before it begins; None
-    if all is the same. What was typed for the other is not taken over: as in other trainers, a
-    command and the settings file say all of a run."""
-    old, now = identity(earlier, earlier.processes), identity(new, new.processes)
-    changed = differences(old | earlier.train, now | new.train)
-    if not changed:
-        return None
-    words = _options(old, now)
-    return (
-        f"Unlike the earlier run: {', '.join(changed)}. Options that were typed for that one are"
-        f" not taken over: type them again{f' ({words})' if words else ''}, or write them into"
-        " hubtools.toml."
-    )
-
-
-def _options(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """What is typed for a run to be as the old one; empty where options cannot say it."""
-    words = []
-    for key in sorted(old.keys() | new.keys()):
-        value = old.get(key)
-        if value == new.get(key) or (key == "lora_alpha" and value == old.get("rank")):
-            continue
-        option = f"--{key.replace('_', '-')}"
-        if key not in _TYPED or not isinstance(value, (bool, int, float, str)):
-            return ""
-        if isinstance(value, bool):
-            words.append(option if value else f"--no-{option[2:]}")
-        else:
-            whole = isinstance(value, float) and value.is_integer()
-            words += [option, str(int(value) if whole else value)]
-    return shlex.join(words)
 
 
 def is_complete(run_dir: Path, manifest: RunManifest) -> bool:
@@ -288,7 +217,7 @@ def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any], d
             " continued with that.",
             hint="`hubtools train --no-resume` moves it aside and starts afresh,"
             " --output-dir leaves it alone, or go back to its settings"
-            + (f": {words}" if (words := _options(old, new)) else ""),
+            + (f": {words}" if (words := options_of(old, new)) else ""),
             code="file-changed",
         )
 

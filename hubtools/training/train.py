@@ -19,6 +19,8 @@ from hubtools.reporting.baseline import add_to_baseline
 from hubtools.training import runfolder
 from hubtools.training.checkpoints import foreign, newest_usable, take_over
 from hubtools.training.distributed import alone_on_cpu, open_distributed
+from hubtools.training.identity import fingerprint, unlike
+from hubtools.training.identity import identity as identity_of
 from hubtools.training.optimizer_kinds import check_optimizer
 from hubtools.training.pictures import find_pictures
 from hubtools.training.plan import TrainPlan
@@ -85,22 +87,22 @@ def train(
     manifest = _manifest(project, base, plan, source, group)
     manifest.base_model.fingerprint = base_fingerprint(base, folder, family)
 
-    identity = runfolder.identity(manifest, group.world_size)
+    identity = identity_of(manifest, group.world_size)
     earlier = runfolder.earlier_run(run_dir)
     progress = runfolder.has_progress(run_dir)
     aside = not resume and (progress or earlier is not None)
     finished, shorter = False, None
     if progress and not aside and earlier is None:
-        runfolder.refuse_if_unknown(run_dir, runfolder.fingerprint(identity))
+        runfolder.refuse_if_unknown(run_dir, fingerprint(identity))
     if earlier is not None and progress and not aside:
-        known = runfolder.identity(earlier, earlier.processes)
+        known = identity_of(earlier, earlier.processes)
         finished = runfolder.is_complete(run_dir, earlier)
         if runfolder.extends(known, identity):
-            shorter = runfolder.fingerprint(known)
+            shorter = fingerprint(known)
         else:
             runfolder.refuse_if_changed(run_dir, known, identity, finished)
     if progress and not aside and (shorter or not finished):
-        digest = runfolder.fingerprint(identity)
+        digest = fingerprint(identity)
         newest = newest_usable(run_dir, (digest, shorter or digest), plan.recipe.steps)
         if newest is None and finished:
             raise runfolder.stateless(run_dir, plan.recipe.steps)
@@ -130,7 +132,7 @@ def train(
         raise ChecksFailed(
             f"The training plan has errors: {report.summary}.", hint="change what it names"
         )
-    if aside and earlier is not None and (other := runfolder.unlike(earlier, manifest)):
+    if aside and earlier is not None and (other := unlike(earlier, manifest)):
         reporter.note(other)
     if dry_run:
         if aside:
@@ -153,7 +155,7 @@ def train(
                 reporter.note(f"The earlier run is now {old}.")
             stack.enter_context(runfolder.locked(run_dir))
             if shorter is not None:
-                take_over(run_dir, shorter, runfolder.fingerprint(identity), trust_state)
+                take_over(run_dir, shorter, fingerprint(identity), trust_state)
         group.barrier()
         run = Run(
             project, base, family, plan, group, reporter, manifest, identity, trust_state, start
