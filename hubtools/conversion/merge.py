@@ -23,6 +23,8 @@ from hubtools.models.merged import INDEX, with_merged
 from hubtools.models.registry import TEXT_ENCODERS
 from hubtools.weights import read_header
 
+# Files beside the parts that go along with them; a person's notes do not.
+_TERMS = ("LICENSE", "LICENCE", "NOTICE", "COPYING")
 _TORCH = {"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
 
 
@@ -82,7 +84,8 @@ def _names(folder: Path, variant: str | None) -> list[str]:
         if path.is_file()
     ]
     own = [path.name for path in folder.iterdir() if path.is_file()]
-    return [name for name in wanted_files([*names, *own], variant) if name != "README.md"]
+    own = [name for name in own if name == INDEX or name.upper().startswith(_TERMS)]
+    return wanted_files([*names, *own], variant)
 
 
 def _check_room(folder: Path, names: Sequence[str], place: Path) -> None:

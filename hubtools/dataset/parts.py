@@ -43,6 +43,7 @@ from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, check_replaceable, read_within, write_bytes
+from hubtools.leaks import without_password
 
 if TYPE_CHECKING:
     from hubtools.dataset.pictures.table import PictureTable
@@ -124,7 +125,9 @@ def validate_part(
 def _where(source: StrPath | Source) -> str | None:
     if not isinstance(source, (str, os.PathLike)):
         return None
-    return str(source) if "://" in str(source) else str(Path(source).absolute())
+    if "://" in str(source):
+        return without_password(str(source))
+    return str(Path(source).absolute())
 
 
 def _fingerprint(contents: Contents) -> str:
@@ -212,6 +215,13 @@ def merge_parts(
     where = source if source is not None else pieces[0].head.get("where")
     if where is None:
         raise UsageError("Where the pictures lie is not known.", hint="give the source as well")
+    # the file may be a stranger's, and so the address; the Hub is asked anyway
+    if source is None and "://" in str(where) and not str(where).startswith("hf://"):
+        raise UsageError(
+            f"The pictures lie at {where}, as {pieces[0].path} says; no address is asked because"
+            " a file says so.",
+            hint="if you mean that place, give it as the source, last",
+        )
     return validate(where, settings, look=partial(_together, pieces), **options)
 
 

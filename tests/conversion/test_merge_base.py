@@ -182,6 +182,17 @@ def test_what_is_no_part_of_the_base_is_not_copied(tiny_base: Path, tmp_path: Pa
     }
 
 
+def test_of_what_lies_beside_the_parts_the_terms_alone_go_along(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    for name in ("LICENSE.txt", "notes.txt", "private.json", "TODO.md"):
+        (base / name).write_text("{}")
+    files = set(_names(base, None))
+    assert {name for name in files if "/" not in name} == {"model_index.json", "LICENSE.txt"}
+    assert "unet/config.json" in files
+
+
 def test_weights_that_become_a_link_out_meanwhile_are_not_copied(
     tiny_base: Path, lora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from hubtools.dataset import parts
 from hubtools.dataset.folder.part_file import MAGIC
 from hubtools.dataset.parts import merge_parts, validate_part
 from hubtools.dataset.pictures.packed import pack, unpack
-from hubtools.errors import HubtoolsError
+from hubtools.errors import HubtoolsError, UsageError
 from tests.drawing import write_pictures
 
 ODD: list[Any] = [
@@ -54,3 +55,16 @@ def test_heads_of_other_kinds(key: str, written: Path, tmp_path: Path) -> None:
     bad.write_bytes(b"".join(pack(MAGIC, {k: v for k, v in head.items() if k != key}, parts)))
     with pytest.raises(HubtoolsError):
         merge_parts([bad], written / "ds")
+
+
+def test_no_address_is_asked_because_a_partial_result_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_pictures(tmp_path / "set", 1)
+    address = "http://me:hunter22@127.0.0.1:9/set.zip"
+    monkeypatch.setattr(parts, "_where", lambda _, where=parts._where: where(address))
+    part = validate_part(folder, "1/1", tmp_path / "1.part").path
+    assert b"hunter22" not in part.read_bytes()
+    with pytest.raises(UsageError, match="no address is asked"):
+        merge_parts([part])
+    assert merge_parts([part], folder).facts["pictures"] == 1
