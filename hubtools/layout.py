@@ -29,11 +29,7 @@ filters such names out when it looks for a LoRA file (lora_pipeline `_best_guess
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import stat
-import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +39,7 @@ from hubtools.errors import HubtoolsError
 PROJECT_FILE = "hubtools.toml"
 WORK_DIR = ".hubtools"
 COMPILED_DIR = "inductor"  # in the cache: what PyTorch has compiled
+IN_USE = ".in-use"  # in a shelf of the cache: who uses it holds a lock on this
 SHIP_STATE = "ship.json"
 TRASH_DIR = "trash"
 PUSHED = f"{WORK_DIR}/pushed.json"  # below a folder: what was sent from it, and where to
@@ -111,35 +108,6 @@ def cache_dir() -> Path:
         with suppress(OSError):
             place.mkdir(mode=0o700, parents=True)
     return place
-
-
-def keep_compiled_code_at_home() -> None:
-    """Have inductor keep what it compiles in hubtools' cache, unless TORCHINDUCTOR_CACHE_DIR says
-    where. Its own place is a folder in /tmp whose name everybody knows: another user of the machine
-    could make it first, and code from it is run. In a cache that others write to, it is a folder
-    for this process. Raises as `cache_dir`."""
-    if "TORCHINDUCTOR_CACHE_DIR" in os.environ:
-        return
-    folder = cache_dir() / COMPILED_DIR
-    if not _is_mine_alone(folder):
-        folder = Path(tempfile.mkdtemp(prefix="hubtools-inductor-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
-
-
-def _is_mine_alone(folder: Path) -> bool:
-    """Whether this user, and no other, can put files into a folder, which is made if there is none,
-    or another folder in its place."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts, above = folder.lstat(), folder.parent.stat()
-    except OSError:
-        return False
-    if os.name == "nt":
-        return True
-    kept = not above.st_mode & 0o022 or bool(above.st_mode & stat.S_ISVTX)
-    mine = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
-    return mine and not facts.st_mode & 0o022 and kept and above.st_uid in (0, os.geteuid())
 
 
 def config_dir() -> Path:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
 from hubtools.files import LEFT_OVER
-from hubtools.layout import COMPILED_DIR, cache_dir
+from hubtools.layout import COMPILED_DIR, IN_USE, cache_dir
 from hubtools.rooted.system import FLOCK, NOFOLLOW, flocked
 
 # In folders of their encoder, which trainings hold; and lone files, which are read at once.
@@ -38,7 +38,6 @@ DAYS = 30.0
 # In the folder of a base, when it is whole; its time is that of the last use.
 MARK = "unpacked.json"
 
-_LOCK = ".in-use"
 _ENTRY = re.compile(r"[0-9a-f]{24,64}(?:(?:_[\w.,+-]{1,200})?\.safetensors|\.cache|\.jsonl?)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _OF_DATASETS = re.compile(r"\d{6,}\.\w{1,8}|metadata\.jsonl")
@@ -89,7 +88,7 @@ def hold(folder: Path) -> int | None:
     for _ in range(_TRIES):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | NOFOLLOW, 0o600)
+            descriptor = os.open(folder / IN_USE, os.O_RDWR | os.O_CREAT | NOFOLLOW, 0o600)
         except FileNotFoundError:
             continue  # it has just been emptied
         except OSError:
@@ -147,7 +146,7 @@ def _folders(kinds: Sequence[str]) -> Iterator[tuple[str, Path]]:
         root = cache_dir() / (UNPACKED if kind == DATASETS else kind)
         if not root.is_dir() or root.is_symlink():
             continue
-        if kind in LONE or (kind == COMPILED and (root / _LOCK).is_file()):
+        if kind in LONE or (kind == COMPILED and (root / IN_USE).is_file()):
             yield kind, root
             continue
         if kind == COMPILED:
@@ -200,7 +199,7 @@ def _compiled(folder: Path) -> list[_Entry]:
     places = (Path(at) / name for at, _, names in os.walk(folder) for name in names)
     entries = _still_there(places)
     used = max((one.used for one in entries), default=0.0)
-    return [one._replace(used=used) for one in entries if one.path != folder / _LOCK]
+    return [one._replace(used=used) for one in entries if one.path != folder / IN_USE]
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -251,14 +250,14 @@ def _alone(folder: Path, kind: str, flags: int) -> Iterator[bool]:
         yield True
         return
     try:
-        descriptor = os.open(folder / _LOCK, flags | NOFOLLOW, 0o600)
+        descriptor = os.open(folder / IN_USE, flags | NOFOLLOW, 0o600)
     except OSError as error:
         yield is_absent(error)  # else it is not ours to empty
         return
     with ExitStack() as stack:
         stack.callback(os.close, descriptor)
         try:
-            held = stack.enter_context(flocked(descriptor, folder / _LOCK))
+            held = stack.enter_context(flocked(descriptor, folder / IN_USE))
         except OSError as error:
             held = error.errno == errno.ENOLCK  # nobody can hold it
         yield held
@@ -268,7 +267,7 @@ def _delete(folder: Path, entries: list[_Entry], *, empty: bool) -> None:
     for entry in entries:
         entry.path.unlink(missing_ok=True)
     if empty and not _entries(folder) and FLOCK:
-        (folder / _LOCK).unlink(missing_ok=True)
+        (folder / IN_USE).unlink(missing_ok=True)
         above = {one for entry in entries for one in entry.path.parents} - set(folder.parents)
         for inner in sorted(above | {folder}, key=lambda one: -len(one.parts)):
             with suppress(OSError):  # something else lies there

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from hubtools.compiled import keep_compiled_code_at_home, keep_headers_at_home
 from hubtools.errors import HubtoolsError
 from hubtools.hub.patience import be_patient
-from hubtools.layout import keep_compiled_code_at_home
 from hubtools.modelfiles import Pickled
 
 # Packages that start programs, or load libraries, by the words of a model's settings: Tesseract
@@ -90,6 +90,7 @@ class _Guard:
     def begin(self) -> None:
         import torch
 
+        keep_headers_at_home()
         with self._turn:
             if not self._opened:
                 for name in _RUNNERS.keys() & sys.modules.keys():

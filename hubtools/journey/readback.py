@@ -1,9 +1,9 @@
 """Read a shipped dataset and LoRA back as a stranger would: a script of its own.
 
 What it proves is that stock `datasets` and stock `diffusers` work with what was pushed. So it
-imports nothing of hubtools but what bounds a base's chat template, which is a program. Run as
-`python readback.py QUESTIONS.json`; prints one JSON object of answers on the last line of stdout.
-The Hub is chosen by HF_ENDPOINT.
+imports nothing of hubtools but what bounds a base's chat template, which is a program, and what
+keeps compiled code where no other user puts any. Run as `python readback.py QUESTIONS.json`; prints
+one JSON object of answers on the last line of stdout. The Hub is chosen by HF_ENDPOINT.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.chats import bound
+from hubtools.compiled import keep_compiled_code_at_home, keep_headers_at_home
 
 
 def picture_hash(picture: Any) -> str:
@@ -65,6 +66,8 @@ def draw_sample(
     import diffusers
     import torch
 
+    keep_compiled_code_at_home()
+    keep_headers_at_home()
     safe = {} if allow_pickle else {"use_safetensors": True}
     pipeline = diffusers.DiffusionPipeline.from_pretrained(
         base, torch_dtype=getattr(torch, record["dtype"]), **safe

@@ -20,6 +20,7 @@ from PIL import Image
 
 from hubtools.addresses import unproxied
 from hubtools.cards.kept import kept_cards
+from hubtools.compiled import keep_compiled_code_at_home
 from hubtools.dataset.examples import Example, read_examples
 from hubtools.dataset.pictures.header import kinds
 from hubtools.dataset.pictures.rgb import turned_upright
@@ -31,7 +32,7 @@ from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.interpreter import command
 from hubtools.journey import readback
 from hubtools.journey.outlook import Judgement
-from hubtools.layout import PROJECT_FILE, SAMPLES_DIR, WORK_DIR, keep_compiled_code_at_home
+from hubtools.layout import PROJECT_FILE, SAMPLES_DIR, WORK_DIR
 from hubtools.localhub.faults import Faults, parse_chaos
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.models.base import fetch_base

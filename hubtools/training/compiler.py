@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from hubtools.compiled import keep_compiled_code_at_home
 from hubtools.errors import UsageError, missing_modules
-from hubtools.layout import keep_compiled_code_at_home
 from hubtools.programs import program
 from hubtools.settings import TrainSettings
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from hubtools.compiled import home_of_compiled_code
 from hubtools.errors import UsageError
-from hubtools.layout import COMPILED_DIR, cache_dir
 from hubtools.models.families.batches import Tensors
 from hubtools.models.families.protocol import Model
 from hubtools.progress import Reporter
@@ -42,7 +42,7 @@ def make_fast(
     if not settings.compile_blocks:
         make_lean(model.denoiser)
         return
-    if os.environ.get("TORCHINDUCTOR_CACHE_DIR") == str(place := cache_dir() / COMPILED_DIR):
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR") == str(place := home_of_compiled_code()):
         hold(place)  # until this process ends
     variable = of_many_sizes(model, encoded)
     kinds = compile_blocks(model.denoiser, variable=variable, warn=reporter.warn)

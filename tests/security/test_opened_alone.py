@@ -21,6 +21,8 @@ torch = pytest.importorskip("torch")
 import diffusers  # noqa: E402
 import transformers  # noqa: E402
 from test_pickles import Canary  # noqa: E402
+from torch._inductor import codecache  # noqa: E402
+from torch._inductor.runtime import cache_dir_utils, runtime_utils  # noqa: E402
 from transformers import dynamic_module_utils  # noqa: E402
 
 from hubtools.dataset.caption.model import Captioner  # noqa: E402
@@ -181,25 +183,44 @@ def test_options_of_programs(folder: Path, file: str, content: object) -> None:
         check_model(folder, "M")
 
 
+@pytest.mark.parametrize("above", [0o755, 0o1777, 0o777])
 @pytest.mark.parametrize("cache", [0o755, 0o1777, 0o777, 0o775])
-@pytest.mark.parametrize("folder", [None, 0o700, 0o777])
+@pytest.mark.parametrize("folder", [None, 0o700, 0o777, "a person's", "a link"])
 def test_what_a_model_has_compiled_is_kept_at_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: int, folder: int | None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    above: int,
+    cache: int,
+    folder: int | str | None,
 ) -> None:
     """flex_attention is compiled wherever it is asked for; PyTorch's own place for that is a folder
     in /tmp that another user can have made, and several users may share a cache."""
-    tmp_path.chmod(cache)
-    if folder is not None:
-        (tmp_path / "inductor").mkdir()
-        (tmp_path / "inductor").chmod(folder)
-    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path))
+    home, elsewhere = tmp_path / "above" / "cache", tmp_path / "elsewhere"
+    home.mkdir(parents=True)
+    place = home / "inductor"
+    if folder == "a link":
+        elsewhere.mkdir(0o777)
+        elsewhere.chmod(0o777)
+        place.symlink_to(elsewhere)
+    elif folder is not None:
+        place.mkdir()
+        place.chmod(folder if isinstance(folder, int) else 0o700)
+    if folder == "a person's":
+        (place / "novel.txt").write_text("It was")
+    home.chmod(cache)
+    home.parent.chmod(above)
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(home))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
     with opened_alone("M"):
-        place = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
-    mine = cache in (0o755, 0o1777) and folder != 0o777
-    assert (place == tmp_path / "inductor") is mine
-    assert place.stat().st_mode & 0o777 == 0o700
+        kept = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+    safe = above != 0o777 and cache in (0o755, 0o1777)
+    assert (kept == place) is (safe and folder in (None, 0o700))
+    assert kept.stat().st_mode & 0o777 == 0o700
+    # PyTorch has compiled headers, and pickles, in /tmp whatever that variable says
+    assert cache_dir_utils.default_cache_dir() == runtime_utils.default_cache_dir() == str(kept)
+    assert Path(codecache._HEADER_DIR).parent == kept
+    assert Path(codecache._HEADER_LOCK_DIR).parent.parent == kept
 
 
 def test_weights_elsewhere_that_a_configuration_names(folder: Path, tmp_path: Path) -> None:
