@@ -200,12 +200,13 @@ def load_transformers(name: str, model_class: str, processor_class: str) -> tupl
 
 
 def source_of(name: str) -> str:
-    """The folder of a model: `name` itself, or where the Hub's cache has it, or has it now.
+    """The folder of a model: `name` itself, or where the Hub's cache has it, or has it now. The
+    usual one is the Hub's, whatever the working directory, perhaps a stranger's project, holds.
 
     Raises `HubtoolsError` if it is not cached and the Hub cannot be reached, or does not exist.
     """
     folder = Path(name).expanduser()
-    return str(folder) if folder.is_dir() else _fetched(name)
+    return str(folder) if name != DINO and folder.is_dir() else _fetched(name)
 
 
 def _fetched(name: str) -> str:

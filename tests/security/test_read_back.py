@@ -1,4 +1,4 @@
-"""What `rehearse` reads back comes from its Hub, not from folders of the project."""
+"""What is named as a repository comes from the Hub, not from a folder of the project called so."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from hubtools.journey import readback
 from hubtools.journey.rehearse import _answers
+from hubtools.vision import encoders
 
 
 def test_no_folder_of_the_project_is_taken_for_a_repository(
@@ -24,3 +25,14 @@ def test_no_folder_of_the_project_is_taken_for_a_repository(
         root.mkdir()
         assert _answers({}, root, dict(os.environ)) == {"here": []}
         assert [path.name for path in root.iterdir()] == ["readback.json"]
+
+
+def test_the_usual_picture_encoder_is_the_hub_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / encoders.DINO).mkdir(parents=True)
+    (tmp_path / "another").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(encoders, "_fetched", lambda name: "fetched")
+    assert encoders.source_of(encoders.DINO) == "fetched"
+    assert encoders.source_of("another") == "another"
