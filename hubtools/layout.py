@@ -104,8 +104,8 @@ def cache_dir() -> Path:
     either.
     """
     place = _own_place("HUBTOOLS_CACHE", "XDG_CACHE_HOME", ".cache", "cache")
-    if not os.environ.get("HUBTOOLS_CACHE") and place.parents[1].is_dir():
-        with suppress(OSError):
+    with suppress(OSError):
+        if not os.environ.get("HUBTOOLS_CACHE") and place.parents[1].is_dir():
             place.mkdir(mode=0o700, parents=True)
     return place
 
