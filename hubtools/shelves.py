@@ -238,7 +238,7 @@ def _is_entry(name: str) -> bool:
 def _shelf(kind: str, folder: Path, entries: list[_Entry], *, in_use: bool) -> Shelf:
     times = [one.used for one in entries] or [0.0]
     size = sum(one.bytes for one in entries)
-    of = "" if kind in LONE else folder.name
+    of = "" if kind in (*LONE, COMPILED) else folder.name
     return Shelf(kind, of, len(entries), size, max(times), min(times), in_use)
 
 
