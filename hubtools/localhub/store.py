@@ -73,7 +73,10 @@ class Store:
         self.root = root
         if root.exists() and not root.is_dir():
             raise UsageError(f"{root} is not a folder.")
+        is_new = not root.exists()
         place = Root(root, create=True)
+        if is_new:
+            root.chmod(0o700)  # private repositories lie in it, and what signs its addresses
         strangers = sorted({path.name for path in root.iterdir()} - _OWN_NAMES)
         if strangers and not (root / "hub.sqlite3").exists():
             raise UsageError(

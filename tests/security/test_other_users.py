@@ -20,6 +20,7 @@ from hubtools.kept import write_kept
 from hubtools.layout import cache_dir
 from hubtools.localhub.door import Door
 from hubtools.localhub.problems import Problem
+from hubtools.localhub.store import Store
 from hubtools.loopback import Answer, Server
 from tests.drawing import write_pictures
 from tests.lorafiles import good, kohya, save
@@ -155,6 +156,15 @@ def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool)
     monkeypatch.setenv("HOME", str(tmp_path / "none"))
     cache_dir()
     assert not (tmp_path / "none").exists()
+
+
+def test_the_folder_of_an_embedded_hub(tmp_path: Path) -> None:
+    """One that is there keeps its mode."""
+    (tmp_path / "mine").mkdir(mode=0o755)
+    for name in ("new", "mine"):
+        Store(tmp_path / name).close()
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("new", "mine")]
+    assert modes == [0o700, 0o755]
 
 
 def table_of(folder: Path, theirs: int, ours: int, user: int) -> Path:
