@@ -125,7 +125,10 @@ def test_an_empty_folder_stays_empty(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "new").rglob("*")) == [
         ".gitignore", "dataset", "hubtools.toml",
     ]  # fmt: skip
+    assert "Project in new: no pictures yet" in done.stdout
     assert "put pictures into new/dataset" in done.stderr
+    again = typed("init", "new", cwd=tmp_path).stderr
+    assert "hubtools.toml exists already.\nHint: give another folder, or --force" in again
     # what it tells works
     (words,) = re.findall("hubtools (init new --example .*)", done.stderr)
     assert typed(*shlex.split(words), cwd=tmp_path).returncode == 0
@@ -244,3 +247,25 @@ def test_settings_of_another_trainer_beside_the_pictures_say_base_and_trigger(
     made = init(tmp_path / "two", source=tmp_path / "pictures", settings=given)
     assert load_project(tmp_path / "two").dataset.trigger == "(tok)"
     assert not any("The trigger" in one for one in made.left)
+
+
+def test_who_sits_at_a_terminal_is_asked_until_the_answer_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hubtools.cli import init as command
+
+    answers = ["mine", "CC-BY-4.0", "because", "own"]
+    asked: list[str] = []
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(
+        command, "_answer", lambda question: (asked.append(question), answers.pop(0))[1]
+    )
+    assert command._asked(None, None) == ("cc-by-4.0", "own")
+    assert asked[0] == asked[1] == "Licence of the pictures, e.g. cc-by-4.0"
+    assert asked[2].startswith("Why may you use the pictures?\nown, permission, ")
+    assert "mine" in capsys.readouterr().err
+    assert command._asked("mit", "own") == ("mit", "own")
+    monkeypatch.setattr(command, "_answer", lambda _question: "")
+    assert command._asked(None, None) == (None, None)

@@ -87,6 +87,18 @@ def test_the_arithmetic_is_told() -> None:
     assert "1 image x 2 repeats / (batch 2 x accumulation 1 x processes 1) = 1 step an" in text
 
 
+def test_the_lora_and_what_is_learned_are_told() -> None:
+    told = {line.split(":")[0]: " ".join(line.split()) for line in describe(plan())}
+    assert told["LoRA"] == "LoRA: rank 16, alpha 16, 800,000 parameters in float32 (3.20 MB)"
+    assert "latents and captions cached" in told["pictures"]
+    more = plan(use_dora=True, snr_gamma=0, lora_alpha=8, random_flip=True, center_crop=False)
+    told = {line.split(":")[0]: " ".join(line.split()) for line in describe(more)}
+    assert "rank 16, alpha 8, " in told["LoRA"]
+    assert told["LoRA"].endswith("; DoRA, with a magnitude for each output")
+    assert told["loss"] == "loss: all timesteps count the same"
+    assert "random but fixed crop" in told["pictures"]
+
+
 def test_the_plan_tells_what_will_lie_on_disk() -> None:
     text = "\n".join(describe(plan(checkpointing_steps=100, validation_steps=250)))
     assert "every 100 steps and on Ctrl-C, 2 kept (19.2 MB)" in text

@@ -565,6 +565,10 @@ def test_no_resume_moves_the_old_run_aside(make_project: MakeProject, tmp_path: 
     (told,) = [line for line in heard.lines if line.startswith("Unlike the earlier run: ")]
     assert "run: seed (0, now 3). Options that were typed for that one are not taken over" in told
     assert "(--seed 0)" in told
+    assert any(line.startswith("The earlier run is now ") for line in heard.lines)
+    heard = Heard()
+    train(make_project(), skip_validation=True, resume=False, dry_run=True, reporter=heard)
+    assert heard.lines[-1] == f"{make_project().run_dir} would be moved aside."
     (aside,) = tmp_path.glob("run.old-*")
     assert (aside / LORA_WEIGHTS).read_bytes() == old
     kept = read_tensors(aside / LORA_WEIGHTS)

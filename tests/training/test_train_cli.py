@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -88,7 +89,10 @@ def test_killed_between_a_state_and_what_is_due_with_it(make_project: MakeProjec
     words = command(project, "--skip-validation")[3:]
     doomed(MKDIR, "'snapshots'", *words)
     assert (project.run_dir / "state/step-000002").is_dir()
-    assert call(project, "--skip-validation").returncode == 0
+    done = call(project, "--skip-validation")
+    assert done.returncode == 0
+    assert re.search(r": 4 steps in [\d.]+ s, \S+ s each; all of it took [\d.]+ s", done.stdout)
+    assert re.search(r"\nHint: next: hubtools generate --lora \S+ --base-model ", done.stderr)
     assert len([*(project.run_dir / "snapshots").iterdir()]) == 2
     drawn = {path.name[:10] for path in (project.run_dir / "samples").glob("*.png")}
     assert drawn == {"step000000", "step000002", "step000004"}
