@@ -55,7 +55,8 @@ def command(
                 for note in one.draft:
                     out.note(note)
             elif not one.card:
-                out.warn(f"{one.repo} has no card yet, which is most of its page")
+                why = f"; {one.why}" if one.why else ""
+                out.warn(f"{one.repo} has no card yet, which is most of its page{why}")
             if not one.card:
                 out.hint("`hubtools card` writes it; reload the page then")
         out.result(

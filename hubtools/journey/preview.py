@@ -12,11 +12,12 @@ from time import monotonic
 from hubtools.cards.render import write_dataset_card, write_model_card
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.journey.outlook import Judgement
-from hubtools.layout import CARD
+from hubtools.layout import CARD, title_of
 from hubtools.localhub.door import Door
 from hubtools.project import Project
 from hubtools.publish.options import PushOptions
 from hubtools.publish.release import RepoType, collect
+from hubtools.publish.undo import pushed_to
 
 _OWNER = "me"
 _FRESH = 1.0  # seconds that a look at a folder is good for
@@ -25,13 +26,14 @@ _FRESH = 1.0  # seconds that a look at a folder is good for
 @dataclass(frozen=True)
 class Shown:
     """A repository of a preview. `card`: it has one; `draft`: shown is that which `card` would
-    write, with its sentences about it; None without one."""
+    write, with its sentences about it; None without one, and `why` there can be none."""
 
     repo: str
     repo_type: RepoType
     files: int
     card: bool
     draft: tuple[str, ...] | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,20 +68,21 @@ class _Release:
             self.last = self.draft | self.last
         return self.last
 
-    def draw_up(self, project: Project, place: Path) -> tuple[str, ...] | None:
+    def draw_up(self, project: Project, place: Path) -> tuple[tuple[str, ...] | None, str | None]:
         """Write the card that is not there into `place`, with its pictures, as `card` would write
-        it into the folder. Answers what `card` would say; None if there is one, or none can be."""
+        it into the folder. Answers what `card` would say, None if there is a card or can be none,
+        and why there can be none."""
         if CARD in self.last or self.repo_type == "space":
-            return None
+            return None, None
         write = write_model_card if self.repo_type == "model" else write_dataset_card
         place.mkdir()
         try:
             made = write(self.folder, project, into=place)
-        except HubtoolsError:
-            return None
+        except HubtoolsError as error:
+            return None, error.message
         names = (path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
         self.draft = {name: place / name for name in names}
-        return made.notes
+        return made.notes, None
 
     def pick(self) -> Mapping[str, Path]:
         """The same, for the many requests of a page; of a folder that is being changed, what it
@@ -125,16 +128,17 @@ def preview(
         kind = "datasets/" if releases[0].repo_type == "dataset" else ""
         page = f"{kind}{names[0]}" if len(names) == 1 else ""
         found = tuple(
-            Shown(name, one.repo_type, one.files, (one.folder / CARD).is_file(), draft)
+            Shown(name, one.repo_type, one.files, (one.folder / CARD).is_file(), *draft)
             for name, one, draft in zip(names, releases, drafts, strict=True)
         )
         yield Preview(door.address(hub.url, page), found, Running(hub).wait)
 
 
 def _name(folder: Path, repo_type: RepoType, project: Project) -> str:
-    """The name that a push would use; else one from the folder's."""
+    """The name that a push would use, or did; else one from the folder's."""
     own = project.model.repo if repo_type == "model" else project.dataset.repo
-    if own:
+    if own or (own := pushed_to(folder, repo_type)):
         return own if "/" in own else f"{_OWNER}/{own}"
-    letters = "".join(c if c.isascii() and c.isalnum() else "-" for c in folder.resolve().name)
+    called = title_of(folder) if repo_type == "dataset" else folder.resolve().name
+    letters = "".join(c if c.isascii() and c.isalnum() else "-" for c in called)
     return f"{_OWNER}/{'-'.join(part for part in letters.split('-') if part)[:90] or 'folder'}"
