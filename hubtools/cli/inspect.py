@@ -225,6 +225,10 @@ def _tables(found: Inspection, out: Output, everything: bool) -> None:
         out.hint(hint)
     for name, why in found.broken.items():
         out.warn(f"{name} cannot be trained on: {why}.")
+    for name, why in found.unread.items():
+        out.warn(f"{name}: {why}; captions in it may be missing above.")
+    if found.unread:
+        out.hint(f"`hubtools validate {quote(str(found.root))}` tells more")
     if out.human and (files := written(Path(found.root), f"*{SAFE}")):
         first = quote(str(files[0]))
         out.hint(

@@ -56,7 +56,13 @@ def inspect(
         found.append(seen_of(looked, facts, train, focus))
     found.sort(key=lambda one: one.name)
     counter = looked.counter
-    return Inspection(folder, resolution, tuple(found), broken, counter.source, counter.room)
+    unread = {
+        f"{file.name}:{one.line}" if one.line else file.name: one.message
+        for file in looked.metadata
+        for one in file.troubles[:1]
+    }
+    room = counter.room
+    return Inspection(folder, resolution, tuple(found), broken, counter.source, room, unread)
 
 
 def is_broken(facts: PictureFacts) -> bool:

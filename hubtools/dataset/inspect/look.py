@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ class InspectedPicture:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All pictures of `root` that can be read (`seen`), those that cannot (`broken`: why), and
-    figures."""
+    """All pictures of `root` that can be read (`seen`), those that cannot (`broken`: why), metadata
+    files that cannot be read whole (`unread`: why, first), and figures."""
 
     root: Path
     resolution: int
@@ -66,6 +66,7 @@ class Inspection:
     broken: dict[str, str]
     tokens_by: str
     room: int
+    unread: dict[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Figures of the whole set."""
@@ -100,6 +101,7 @@ class Inspection:
             "summary": self.summary(),
             "pictures": [asdict(one) for one in self.seen],
             "broken": self.broken,
+            "unread": self.unread,
         }
 
 

@@ -144,7 +144,19 @@ def test_as_typed(mixed: Path, tmp_path: Path) -> None:
     told = json.loads(typed(mixed, "--resolution", "80", "--format", "json").stdout)
     assert told["summary"]["pictures"] == len(told["pictures"]) == 4
     assert told["pictures"][3]["box"] == [100, 0, 200, 100]
+    assert told["unread"] == {}
     assert typed("nowhere").returncode == 1
+
+
+def test_metadata_that_cannot_be_read_are_told(mixed: Path) -> None:
+    with (mixed / "metadata.jsonl").open("a") as file:
+        file.write('{"file_name": "a.png" "text": "a dog"}\n')
+    lines = len((mixed / "metadata.jsonl").read_text().splitlines())
+    ((place, why),) = inspect(mixed).unread.items()
+    assert place == f"metadata.jsonl:{lines}"
+    said = typed(mixed, "--format", "human").stderr
+    assert f"{place}: {why}; captions in it may be missing above." in said
+    assert f"`hubtools validate {mixed}` tells more" in said
 
 
 def test_no_torch(mixed: Path) -> None:
