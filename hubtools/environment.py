@@ -18,6 +18,9 @@ OTHERS = ("HUBTOOLS_CACHE", "HUBTOOLS_CONFIG", "HUBTOOLS_DEBUG", "HUBTOOLS_STATE
 # What a job gets from the command that sends it.
 OF_JOBS = ("HUBTOOLS_JOB_STARTED", "HUBTOOLS_RUN_PR", "HUBTOOLS_RUN_REPO", "HUBTOOLS_SCRIPT")
 
+# What a rehearsal says to the processes that write cards for it.
+CARDS_WRITTEN = "HUBTOOLS_CARDS_WRITTEN"
+
 
 def said_in(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
     """(section, key, variable, value) of each setting in the environment. Parts of a list stand
@@ -57,7 +60,7 @@ def said_in(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
 
 def unknown_in(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each variable that looks like one of hubtools, and belongs to no section."""
-    known = {*OTHERS, *OF_JOBS}
+    known = {*OTHERS, *OF_JOBS, CARDS_WRITTEN}
     odd = [name for name in environ if name.startswith(PREFIX) and name not in known]
     told = []
     for variable in sorted(name for name in odd if _section_of(name) is None):

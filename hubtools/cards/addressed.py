@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from hubtools.cardlinks import NOWHERE
+from hubtools.cards.kept import wrote_card
 from hubtools.cards.merge import Memory, blocks_of, digest, read_card_text
 from hubtools.cards.snippet import in_repository
 from hubtools.errors import HubtoolsError
@@ -38,6 +39,7 @@ def name_repository(folder: Path, repo: str, kind: Literal["model", "dataset"]) 
             whole = text[block.start : block.end].replace(block.text, new)
             named = text[: block.start] + whole + text[block.end :]
             root.write_over(CARD, named.encode(), text.encode())
+            wrote_card(root, text.encode(), named.encode())
             memory.blocks["use"] = digest(new)
             memory.write(root)
             return

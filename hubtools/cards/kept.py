@@ -2,31 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from hubtools.cards.merge import MEMORY
+from hubtools.environment import CARDS_WRITTEN
 from hubtools.layout import CARD
 from hubtools.rooted import Root
+from hubtools.whereabouts import from_here
 
 
 @contextmanager
-def kept_cards(folders: Sequence[Path]) -> Iterator[None]:
+def kept_cards(folders: Sequence[Path], log: Path, note: Callable[[str], None]) -> Iterator[None]:
     """Put the cards of `folders`, and what hubtools remembers of them, back as they were before;
-    where there was none, none is left. Raises `LeadsOut` if one of the files is a link."""
+    where there was none, none is left. A card that somebody has written on meanwhile stays, with a
+    `note` of it. Processes that write cards say so in the file `log`, which the variable
+    `CARDS_WRITTEN` names to them. Raises `LeadsOut` if one of the files is a link."""
     before = [_read(folder) for folder in folders]
+    log.write_bytes(b"")
     try:
         yield
     finally:
+        written = [json.loads(line) for line in log.read_text().splitlines()]
+        log.unlink()
         for folder, files in zip(folders, before, strict=True):
             if folder.is_dir():
-                with Root(folder) as root:
-                    for name, data in files.items():
-                        if data is not None:
-                            root.write(name, data)
-                        elif root.exists(name):
-                            root.unlink(name)
+                steps = [(was, now) for place, was, now in written if place == _place(folder)]
+                _put_back(folder, files, steps, note)
+
+
+def wrote_card(root: Root, was: bytes | None, now: bytes) -> None:
+    """Say that hubtools has written the card of a folder, in the place of one with the bytes
+    `was`; nothing happens unless somebody wants to know."""
+    if log := os.environ.get(CARDS_WRITTEN):
+        with Path(log).open("a") as file:
+            file.write(json.dumps([_place(root.path), _sum(was), _sum(now)]) + "\n")
+
+
+def _put_back(
+    folder: Path,
+    before: Mapping[str, bytes | None],
+    steps: Sequence[tuple[str | None, str | None]],
+    note: Callable[[str], None],
+) -> None:
+    last = _sum(before[CARD])
+    with Root(folder) as root:
+        there = root.read(CARD) if root.is_file(CARD) else None
+        for was, now in steps:
+            if was != last:
+                break  # somebody has changed what hubtools then wrote over, with their words
+            last = now
+        else:
+            if last == _sum(there):
+                for name, data in before.items():
+                    if data is None:
+                        root.unlink(name, missing_ok=True)
+                    elif not root.is_file(name) or root.read(name) != data:
+                        root.write_over(name, data, there if name == CARD else _bytes(root, name))
+                return
+    note(
+        f"{from_here(folder / CARD)} was changed meanwhile: it stays, with what was tried on it;"
+        " `hubtools card` writes it anew."
+    )
 
 
 def _read(folder: Path) -> dict[str, bytes | None]:
@@ -34,4 +75,16 @@ def _read(folder: Path) -> dict[str, bytes | None]:
     if not folder.is_dir():
         return {CARD: None, MEMORY: None}
     with Root(folder) as root:
-        return {name: root.read(name) if root.exists(name) else None for name in (CARD, MEMORY)}
+        return {name: _bytes(root, name) for name in (CARD, MEMORY)}
+
+
+def _bytes(root: Root, name: str) -> bytes | None:
+    return root.read(name) if root.exists(name) else None
+
+
+def _place(folder: Path) -> str:
+    return os.path.realpath(folder)
+
+
+def _sum(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()

@@ -17,6 +17,7 @@ from hubtools.cards.dataset_facts import DatasetCard, dataset_facts
 from hubtools.cards.earlier import Earlier, earlier_card
 from hubtools.cards.escape import cell, code, markdown
 from hubtools.cards.foreign_facts import said_by_settings
+from hubtools.cards.kept import wrote_card
 from hubtools.cards.merge import Memory, merge, read_card_text
 from hubtools.cards.model_card import ModelCard
 from hubtools.cards.model_facts import model_facts
@@ -146,6 +147,7 @@ def _write(
             if diff:
                 was = None if current is None else current.encode("utf-8")
                 root.write_over(CARD, text.encode("utf-8"), was)
+                wrote_card(root, was, text.encode("utf-8"))
             memory.write(root)
     if not dry_run and into is not None:
         with Root(into) as root:

@@ -25,6 +25,7 @@ from hubtools.dataset.examples import Example, read_examples
 from hubtools.dataset.pictures.header import kinds
 from hubtools.dataset.pictures.rgb import turned_upright
 from hubtools.dataset.rows import role_columns
+from hubtools.environment import CARDS_WRITTEN
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
 from hubtools.files import write_json, write_text
 from hubtools.hub.alone import KEPT_OUT
@@ -139,7 +140,9 @@ def rehearse(
         environment = _environment(root, hub.url, dataset_repo, model_repo)
         ship = command("hubtools", "ship", "--project", str(project.file), *arguments)
         cards = [] if all(named_in(project)) else [project.dataset_dir, project.run_dir]
-        with kept_cards(cards):  # they would keep the names that were made up
+        log = root / "cards.jsonl"
+        environment[CARDS_WRITTEN] = str(log)
+        with kept_cards(cards, log, note):  # they would keep the names that were made up
             _call(ship, environment)
             faults.clear()
             if chaos:

@@ -6,24 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.cards.kept import kept_cards
+from hubtools.cards.kept import kept_cards, wrote_card
 from hubtools.cards.merge import MEMORY
+from hubtools.environment import CARDS_WRITTEN
 from hubtools.journey import rehearse
 from hubtools.project import load_project
+from hubtools.rooted import Root
 
 
-def test_cards_are_put_back_as_they_were_also_after_a_failure(tmp_path: Path) -> None:
+def test_cards_are_put_back_as_they_were_also_after_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     there, none, later = (tmp_path / name for name in ("there", "none", "later"))
     for folder in (there, none):
         (folder / MEMORY).parent.mkdir(parents=True)
     (there / "README.md").write_text("mine")
     (there / MEMORY).write_text("known")
 
-    @kept_cards([there, none, later])
+    notes: list[str] = []
+    log = tmp_path / "log"
+    monkeypatch.setenv(CARDS_WRITTEN, str(log))
+
+    @kept_cards([there, none, later], log, notes.append)
     def tried() -> None:
         (later / MEMORY).parent.mkdir(parents=True)
         for folder in (there, none, later):
-            (folder / "README.md").write_text("theirs")
+            for text in ("theirs", "theirs again"):
+                _write(folder, text)
             (folder / MEMORY).write_text("theirs")
         raise KeyError
 
@@ -33,6 +42,39 @@ def test_cards_are_put_back_as_they_were_also_after_a_failure(tmp_path: Path) ->
     assert (there / MEMORY).read_text() == "known"
     for folder in (none, later):
         assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert (notes, log.exists()) == ([], False)
+
+
+def test_what_a_person_writes_on_a_card_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, middle, last, new = folders = [tmp_path / name for name in "abcd"]
+    for folder in folders:
+        folder.mkdir()
+        if folder != new:
+            (folder / "README.md").write_text("mine")
+    notes: list[str] = []
+    monkeypatch.setenv(CARDS_WRITTEN, str(tmp_path / "log"))
+    with kept_cards(folders, tmp_path / "log", notes.append):
+        (first / "README.md").write_text("mine, first")
+        _write(middle, "theirs")
+        (middle / "README.md").write_text("theirs and mine")
+        for folder in (first, middle, last):
+            _write(folder, f"theirs of {(folder / 'README.md').read_text()}")
+        for folder in (last, new):
+            (folder / "README.md").write_text("mine, last")
+    assert [(folder / "README.md").read_text() for folder in folders] == [
+        "theirs of mine, first", "theirs of theirs and mine", "mine, last", "mine, last",
+    ]  # fmt: skip
+    assert ["was changed meanwhile: it stays" in one for one in notes] == [True] * 4
+
+
+def _write(folder: Path, text: str) -> None:
+    """As `card` writes it."""
+    with Root(folder) as root:
+        was = root.read("README.md") if root.exists("README.md") else None
+        root.write_over("README.md", text.encode(), was)
+        wrote_card(root, was, text.encode())
 
 
 def test_a_rehearsal_is_called_as_settings_or_the_last_push_say(
