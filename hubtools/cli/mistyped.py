@@ -27,6 +27,13 @@ _OTHERWISE = {
     "space": "push", "config": "explain", "settings": "explain", "commands": "help",
 }  # fmt: skip
 
+# What the Hub's own client does.
+_OF_CLIENT = {
+    "login": "hf auth login", "auth": "hf auth login", "logout": "hf auth logout",
+    "whoami": "hf auth whoami", "download": "hf download OWNER/NAME",
+    "pull": "hf download OWNER/NAME", "clone": "hf download OWNER/NAME",
+}  # fmt: skip
+
 # Of commands that need to be told something, one that works as far as its words go.
 EXAMPLES = {
     "convert": "lora.safetensors",
@@ -38,8 +45,11 @@ EXAMPLES = {
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """The question whether one of `known` was meant, behind a space; nothing if none is near."""
+    """The question whether one of `known` was meant, or which command of the Hub's client does what
+    the word asks for, behind a space; nothing if none is near."""
     known = list(known)
+    if word in _OF_CLIENT and word not in known:
+        return f" The Hub's own client does that: `{_OF_CLIENT[word]}`."
     other = _OTHERWISE.get(word)
     near = [other] if other in known else [name for _, name in candidates(word, known)]
     return f" Did you mean {near[0]!r}?" if near else ""

@@ -95,8 +95,8 @@ def left_sentences(source: Path, listing: Listing) -> list[str]:
         counts[entry.ending or "no ending"] += 1
     said = [
         f"{counts.pop(ending)} {ending} left, such as {name}: decoding needs `pip install"
-        f" {_PACKAGES[_NEEDS[ending]]}`; then give --force, before"
-        " anything is changed in the project."
+        f" {_PACKAGES[_NEEDS[ending]]}`; then the same command with --force takes them, as long"
+        " as nothing is changed in the project."
         for ending, name in lacking.items()
     ]
     if counts:

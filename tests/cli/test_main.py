@@ -83,6 +83,7 @@ def test_the_package_has_the_commands_as_functions() -> None:
     [
         (("vallidate",), "Did you mean 'validate'?"),
         (("upload",), "Did you mean 'push'?"),
+        (("login",), "The Hub's own client does that: `hf auth login`."),
         (("gui",), "Did you mean 'review'?"),
         (("jobs",), "Did you mean 'train'?"),
         (("train", "--flavor", "l4x1"), "'--flavor'. Did you mean '--remote'?"),
