@@ -141,7 +141,8 @@ def _loads_slowly(text: str) -> Any:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return _Broken(error)
+        error.__context__ = None  # frames of both hold the lines that were read before
+        return _Broken(error.with_traceback(None))
     try:
         json.dumps(value, ensure_ascii=False).encode()  # half a character they do not read
     except (ValueError, RecursionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,20 @@ def test_reading_by_blocks_changes_nothing(
         patch.setattr("hubtools.dataset.metadata.reading.read_plain_jsonl", lambda *_: 0)
         slow = parse_metadata(entry, data)
     assert fast == slow
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"file_name": "1.png", "text": "a "b"",}\n', '{"file_name":\n"1.png", "text":\n[\n1,\n'],
+)
+def test_broken_lines_leave_nothing_that_only_a_search_for_cycles_finds(
+    tmp_path: Path, text: str
+) -> None:
+    """Such a search is made late while much is read: what is left was half of the memory."""
+    gc.collect()
+    gc.disable()
+    try:
+        read(tmp_path, (text * 50).encode())
+        assert gc.collect() < 50
+    finally:
+        gc.enable()
