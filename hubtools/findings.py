@@ -265,15 +265,19 @@ class Report:
 
     subject: str
     findings: tuple[Finding, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-    rules: tuple[Rule, ...] = ()
-    known: tuple[Finding, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
+    rules: tuple[Rule, ...] = field(default=(), repr=False)
+    known: tuple[Finding, ...] = field(default=(), repr=False)
     exhibits: Exhibits | None = field(default=None, repr=False, compare=False)
     private: bool = field(default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Its subject may be an address."""
         object.__setattr__(self, "subject", hide(without_password(self.subject)))
+
+    def __str__(self) -> str:
+        """As `validate --format text` tells it, without colours."""
+        return to_text(self)
 
     def sorted(self) -> list[Finding]:
         """Worst first, then by place, then by rule."""
@@ -299,12 +303,9 @@ class Report:
     def summary(self) -> str:
         """`2 errors, 1 warning` or `no problems found`."""
         words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
-        counts = ((self.count(severity), noun) for severity, noun in words.items())
-        parts = [plural(count, noun) for count, noun in counts if count]
-        if not self.known:
-            return ", ".join(parts or ["no problems found"])
-        told = ", ".join(parts or ["no new problems"])
-        return f"{told}, and {len(self.known)} that the baseline knows"
+        parts = [plural(n, noun) for level, noun in words.items() if (n := self.count(level))]
+        told = ", ".join(parts or [f"no {'new problems' if self.known else 'problems found'}"])
+        return told + (f", and {len(self.known)} that the baseline knows" if self.known else "")
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

@@ -14,3 +14,4 @@ def test_a_report_shows_itself() -> None:
     assert shown.count("<tr>") == 1 + 100 + 1
     assert "and 200 more" in shown
     assert "no problems found" in Report("pictures")._repr_html_()
+    assert str(Report("pictures")) == "pictures: no problems found"

@@ -18,7 +18,7 @@ from hubtools.cli.options import SettingsCommand, crop_options, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 from hubtools.files import written
-from hubtools.layout import LORA_WEIGHTS
+from hubtools.layout import CARD, LORA_WEIGHTS
 from hubtools.modelfiles import SAFE
 
 if TYPE_CHECKING:
@@ -175,6 +175,8 @@ def _tell_next(found: WeightInspection, out: Output) -> None:
         if found.repository is None:
             card = place.parent if place.name == LORA_WEIGHTS else None
             publish = f"card {quote(str(card))}" if card else f"convert {quote(str(place))}{like}"
+            if card and (card / CARD).is_file():
+                publish = f"push {quote(str(card))} OWNER/NAME --dry-run"
             out.hint(f"to publish it, begin with `hubtools {publish}`")
         out.hint(f'next: hubtools generate "a photo of ..." --lora {lora}{like}')
 

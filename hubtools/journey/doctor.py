@@ -20,6 +20,7 @@ from hubtools.hub import client
 from hubtools.interpreter import importing
 from hubtools.models.device import best_device, best_dtype, free_cores
 from hubtools.models.needs import fitting
+from hubtools.models.registry import TRY_OFFLINE
 from hubtools.programs import program
 from hubtools.version import __version__
 
@@ -138,7 +139,8 @@ def _device() -> Iterator[Fact]:
     if device == "cuda":
         yield from _gpus()
     else:
-        hint = "training a full-size model on a CPU takes days" if device == "cpu" else None
+        days = f"training a full-size model on a CPU takes days; {TRY_OFFLINE}"
+        hint = days if device == "cpu" else None
         yield Fact("device", "device", device, "note" if hint else "ok", hint)
         if unused := _unused_gpu(torch.version.cuda):
             yield unused
