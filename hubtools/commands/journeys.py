@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hubtools.commands.asked import Note, ProjectLike, project_of, quiet
+from hubtools.commands.asked import Note, ProjectLike, project_of, quiet, with_owners
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.findings import Rule
@@ -68,15 +68,16 @@ def init(
     if base_model is not None and bundled(base_model) is None and "/" not in base_model:
         check_name(base_model)  # others may be folders as seen from the project
 
+    repos = with_owners({("dataset", "repo"): dataset_repo, ("model", "repo"): model_repo})
     given = {
         "dataset": {
-            "repo": dataset_repo,
+            "repo": repos["dataset", "repo"],
             "trigger": trigger,
             "license": license,
             "rights": rights,
         },
         "train": {"pretrained_model_name_or_path": base_model},
-        "model": {"repo": model_repo},
+        "model": {"repo": repos["model", "repo"]},
     }
     settings = {
         section: {key: value for key, value in content.items() if value is not None}

@@ -329,6 +329,7 @@ def test_a_lora_from_elsewhere_becomes_a_folder_to_publish(tmp_path: Path) -> No
         (("push", "lora", "./x", "--dry-run"), "./x is a path"),
         (("push", "lora", "me/x", "--repo", "me/y"), "REPO and --repo are the same: me/x or me/y?"),
         (("card", "lora", "--repo", "x"), "write it as OWNER/x, or log in"),
+        (("init", "new", "--dataset-repo", "x"), "write it as OWNER/x, or log in"),
         (("card", "lora", "--repo", "me/käthe"), "model.repo must look like owner/name (letters"),
         (("init", "new", "--model-repo", "./x"), "model.repo must look like owner/name"),
         (("fix", "hf://datasets/me/x"), "`hf download me/x --repo-type dataset --local-dir x`"),
