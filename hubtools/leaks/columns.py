@@ -17,6 +17,7 @@ from hubtools.patterns import regex
 
 # Characters of a header, and of a line: beyond that nothing is a table that somebody wrote.
 _HEADER, _LINE = 1 << 16, 1 << 20
+_BLOCK = 1 << 15  # characters of lines that are looked at together
 _WIDE = "  "  # between columns that only blanks keep apart
 _BLANKS = regex(r"[ \t]{2,}")
 # The head of a csv-table, in reStructuredText; what its cells have between them.
@@ -34,33 +35,43 @@ def in_columns(head: bytes, file: Readable) -> Iterator[tuple[int, Secret]]:
     headers: dict[bool, Header] = {}  # that of the first line, and the last one further down
     known = Known()
     layouts, option, number = Layouts(known), False, 0
-    for number, line in enumerate(_lines(file, codec), 1):
-        if layouts.may(line):
-            for secret in layouts.line(line):
-                yield number, secret
-        layouts.before = line
-        if not line:  # a table ends; its columns are kept, for a text may have blank lines in it
-            if option:
-                option = False  # what follows is the body
-                continue
-            headers = {first: header._replace(pair=None) for first, header in headers.items()}
+    for lines in _blocks(file, codec):
+        if not headers and not _may_matter("\n".join(lines), layouts):
+            number, layouts.before = number + len(lines), lines[-1]
             continue
-        for header in headers.values():
-            if not header.chosen and header.pair is None:
-                continue
-            for row in _rows(line, header.mark):
-                for secret in known.judged(header, row):
+        for line in lines:
+            number += 1
+            if layouts.may(line):
+                for secret in layouts.line(line):
                     yield number, secret
-        if len(line) <= _HEADER and may_tell(line):
-            found = _header(line, first=number == 1)
-            if found is not None:
-                headers[number == 1] = found
-                option = ":header:" in line
-        elif ":delim:" in line and (delimiter := _DELIMITER.match(line)) is not None:
-            mark = _MARKS.get(delimiter[1], delimiter[1])[:1]
-            headers = {first: header._replace(mark=mark) for first, header in headers.items()}
+            layouts.before = line
+            if not line:  # a table ends; its columns stay, for there may be blank lines in a text
+                if option:
+                    option = False  # what follows is the body
+                    continue
+                headers = {first: header._replace(pair=None) for first, header in headers.items()}
+                continue
+            for header in headers.values():
+                if not header.chosen and header.pair is None:
+                    continue
+                for row in _rows(line, header.mark):
+                    for secret in known.judged(header, row):
+                        yield number, secret
+            if len(line) <= _HEADER and may_tell(line):
+                found = _header(line, first=number == 1)
+                if found is not None:
+                    headers[number == 1] = found
+                    option = ":header:" in line
+            elif ":delim:" in line and (delimiter := _DELIMITER.match(line)) is not None:
+                mark = _MARKS.get(delimiter[1], delimiter[1])[:1]
+                headers = {first: header._replace(mark=mark) for first, header in headers.items()}
     for secret in layouts.end():
         yield number, secret
+
+
+def _may_matter(lines: str, layouts: Layouts) -> bool:
+    """Whether one of these lines, which follow no header, is looked at."""
+    return may_tell(lines) or ":delim:" in lines or layouts.may_any(lines)
 
 
 def _header(line: str, *, first: bool) -> Header | None:
@@ -84,6 +95,20 @@ def _rows(line: str, mark: str) -> Iterator[list[str]]:
         yield next(csv.reader([line], delimiter=mark), [])
     if '"' in line:
         yield [cell.strip("\"' ") for cell in line.split(mark)]
+
+
+def _blocks(file: Readable, codec: str) -> Iterator[list[str]]:
+    """The lines, some thousands of letters at a time."""
+    lines: list[str] = []
+    size = 0
+    for line in _lines(file, codec):
+        lines.append(line)
+        size += len(line)
+        if size >= _BLOCK:
+            yield lines
+            lines, size = [], 0
+    if lines:
+        yield lines
 
 
 def _lines(file: Readable, codec: str) -> Iterator[str]:

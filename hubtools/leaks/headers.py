@@ -12,6 +12,7 @@ from hubtools.patterns import regex
 
 _TELLS = ("key", "token", "secret", "auth", "credential", "webhook", "pass", "pwd", "pw")
 _TELLING = regex("(?i)" + "|".join(_TELLS))
+_OR_VALUES = (*_TELLS, "val")
 _LONGEST = 2000  # of a cell
 
 
@@ -23,7 +24,10 @@ def telling(name: str) -> bool:
 def may_tell(line: str) -> bool:
     """Whether a name may stand in `line` that tells, or one that says where values are."""
     lower = line.lower()
-    return any(word in lower for word in (*_TELLS, "val")) or "\u017f" in line  # an s, too
+    for word in _OR_VALUES:
+        if word in lower:
+            return True
+    return "\u017f" in line  # an s, too
 
 
 def in_cell(name: str, value: str) -> Iterator[Secret]:

@@ -19,7 +19,9 @@ _CELLS = 400  # of a row
 
 
 # What one of these tables begins with; most lines of most texts do not.
-_BEGINS = regex(r"\s*[-=*+]|COPY |CREATE |INSERT |REPLACE ", re.IGNORECASE)
+_WORDS = "COPY |CREATE |INSERT |REPLACE "
+_BEGINS = regex(rf"\s*[-=*+]|{_WORDS}", re.IGNORECASE)
+_BEGINS_A_LINE = regex(rf"^(?:[^\S\n]*[-=*+]|{_WORDS})", re.IGNORECASE | re.MULTILINE)
 
 
 class Layouts:
@@ -34,6 +36,10 @@ class Layouts:
     def may(self, line: str) -> bool:
         """Whether the next line must be read; where not, it is to be kept as `before`."""
         return self.open or "<" in line or _BEGINS.match(line) is not None
+
+    def may_any(self, lines: str) -> bool:
+        """Whether one of the next lines must be read."""
+        return self.open or "<" in lines or _BEGINS_A_LINE.search(lines) is not None
 
     def line(self, line: str) -> Iterator[Secret]:
         """What is secret in the rows that end with the next line."""

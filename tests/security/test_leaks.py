@@ -26,7 +26,7 @@ from PIL import Image
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Finding, Report, Severity, shortened
 from hubtools.layout import LORA_WEIGHTS
-from hubtools.leaks import hide, stream, views
+from hubtools.leaks import columns, hide, stream, views
 from hubtools.project import load_project
 from hubtools.publish.contents import Kind, Leak, member, scan, scan_file
 from hubtools.publish.contents.leak import fingerprint
@@ -216,6 +216,29 @@ def test_made_up_secrets_have_names() -> None:
 
 
 VALUE = "q7Rt2ZpL9xWv4KbN8sDm"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        f"id;token\n1;{VALUE}",
+        f"name      value\n========  =====\napi_key   {VALUE}",
+        f"COPY t (id, password) FROM stdin;\n1\t{VALUE}\n\\.",
+        f"<tr><th>token</th></tr>\n<tr><td>{VALUE}</td></tr>",
+        f".. csv-table::\n   :header: id, token\n   :delim: ;\n\n   1; {VALUE}",
+        f"   * - pas\u017fword\n   * - {VALUE}",
+    ],
+)
+@pytest.mark.parametrize("block", [1, 40, 1 << 15])
+def test_a_table_is_found_in_whatever_block_of_lines_it_lies(
+    table: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "_BLOCK", block)
+    plain = "a photo of a man\n\n" * 1_200
+    text = f"{plain}{table}\n{plain}".encode()
+    ((place, _),) = columns.in_columns(b"", io.BytesIO(table.encode()))
+    found = [(line, secret.value) for line, secret in columns.in_columns(b"", io.BytesIO(text))]
+    assert found == [(2_400 + place, VALUE)]
 
 
 @pytest.mark.parametrize("mark", [",", "\t", ";", "|"])
