@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -290,3 +292,17 @@ def test_what_is_no_model_folder(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text("[]")
     with pytest.raises(HubtoolsError, match="not a JSON object"):
         check_pipeline(tmp_path, "it")
+
+
+@pytest.mark.parametrize("library", ["diffusers", "transformers", "accelerate", "peft", "datasets"])
+def test_no_library_is_older_than_the_one_that_was_tried(library: str) -> None:
+    """Older diffusers run code of a model's folder that today's refuse."""
+    root = Path(__file__).parents[2]
+    wanted = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    (least,) = (
+        name.partition(">=")[2]
+        for name in wanted["optional-dependencies"]["train"]
+        if name.partition(">=")[0] == library
+    )
+    tried = re.search(rf"^{library}==(\d+\.\d+)", (root / "constraints.txt").read_text(), re.M)
+    assert tried and least == tried[1]
