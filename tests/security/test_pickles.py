@@ -305,4 +305,5 @@ def test_no_library_is_older_than_the_one_that_was_tried(library: str) -> None:
         if name.partition(">=")[0] == library
     )
     tried = re.search(rf"^{library}==(\d+\.\d+)", (root / "constraints.txt").read_text(), re.M)
-    assert tried and least == tried[1]
+    assert tried
+    assert least == tried[1]
