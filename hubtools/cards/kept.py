@@ -23,12 +23,14 @@ def kept_cards(folders: Sequence[Path], log: Path, note: Callable[[str], None]) 
     `note` of it. Processes that write cards say so in the file `log`, which the variable
     `CARDS_WRITTEN` names to them. Raises `LeadsOut` if one of the files is a link."""
     before = [_read(folder) for folder in folders]
-    log.write_bytes(b"")
+    with Root(log.parent) as root:
+        root.write(log.name, b"")
     try:
         yield
     finally:
-        written = [json.loads(line) for line in log.read_text().splitlines()]
-        log.unlink()
+        with Root(log.parent) as root:
+            written = [json.loads(line) for line in root.read(log.name).splitlines()]
+            root.unlink(log.name)
         for folder, files in zip(folders, before, strict=True):
             if folder.is_dir():
                 steps = [(was, now) for place, was, now in written if place == _place(folder)]
@@ -39,8 +41,9 @@ def wrote_card(root: Root, was: bytes | None, now: bytes) -> None:
     """Say that hubtools has written the card of a folder, in the place of one with the bytes
     `was`; nothing happens unless somebody wants to know."""
     if log := os.environ.get(CARDS_WRITTEN):
-        with Path(log).open("a") as file:
-            file.write(json.dumps([_place(root.path), _sum(was), _sum(now)]) + "\n")
+        line = json.dumps([_place(root.path), _sum(was), _sum(now)]) + "\n"
+        with Root(Path(log).parent) as beside:
+            beside.append(Path(log).name, line.encode())
 
 
 def _put_back(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shlex
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,21 +24,21 @@ from hubtools.dataset.pictures.rgb import turned_upright
 from hubtools.dataset.rows import role_columns
 from hubtools.environment import CARDS_WRITTEN
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
-from hubtools.files import write_json, write_text
+from hubtools.files import write_json
 from hubtools.hub.alone import KEPT_OUT
 from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.interpreter import command
 from hubtools.journey import readback
 from hubtools.journey.outlook import Judgement
-from hubtools.layout import PROJECT_FILE, SAMPLES_DIR, WORK_DIR
+from hubtools.journey.stage import free_port, own_cache, own_folder
+from hubtools.layout import PROJECT_FILE, SAMPLES_DIR
 from hubtools.localhub.faults import Faults, parse_chaos
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.models.base import fetch_base
 from hubtools.models.registry import SUPPORTED
-from hubtools.owned import claim, is_own
 from hubtools.project import Project
 from hubtools.publish.undo import pushed_to
-from hubtools.rooted import Root, fence
+from hubtools.rooted import Root
 
 TOKEN = "hf_local"
 DEFAULT_OWNER = "me"
@@ -123,21 +120,24 @@ def rehearse(
         raise UsageError(
             "A rehearsal needs a project.", hint="`hubtools init DIR` makes one; then give DIR"
         )
-    root = _own_folder(project.root, note)
+    root = own_folder(project.root, note)
     dataset_repo, model_repo = repos_of(project)
     base, base_folder, base_revision = _base_of(project, base_folder, note)
     owners = {repo.split("/")[0] for repo in (dataset_repo, model_repo)} | {DEFAULT_OWNER}
-    with Hub(
-        root / "hub",
-        port=_free_port(root / _PORT_FILE),
-        token=TOKEN,
-        owners=owners,
-        faults=faults,
-        outlook=Judgement(project),
-    ) as hub:
+    with (
+        own_cache(root) as home,
+        Hub(
+            root / "hub",
+            port=free_port(root / _PORT_FILE),
+            token=TOKEN,
+            owners=owners,
+            faults=faults,
+            outlook=Judgement(project),
+        ) as hub,
+    ):
         if base_folder is not None:
             hub.store.mount("model", base, base_folder, commit=base_revision)
-        environment = _environment(root, hub.url, dataset_repo, model_repo)
+        environment = _environment(home, hub.url, dataset_repo, model_repo)
         ship = command("hubtools", "ship", "--project", str(project.file), *arguments)
         cards = [] if all(named_in(project)) else [project.dataset_dir, project.run_dir]
         log = root / "cards.jsonl"
@@ -160,29 +160,6 @@ def rehearse(
     return rehearsal
 
 
-_PLACE = f"{WORK_DIR}/rehearsal"
-_OWNER = "owner.json"  # sealed: who made the folder
-
-
-def _own_folder(project: Path, note: Callable[[str], None]) -> Path:
-    """The folder of rehearsals, which keeps a Hub and its cache. One that came with the project
-    would bring a base model or an account of somebody else's: it is moved aside, and a new one
-    made. Raises `LeadsOut` if a link is in the way."""
-    name = f"{_PLACE}/{_OWNER}"
-    with Root(project) as root:
-        links = any(root.is_link(f"{_PLACE}/{entry}") for entry in root.list(_PLACE))
-        if root.exists(_PLACE) and (links or not is_own(root, name)):
-            number = 1
-            while root.exists(aside := f"{_PLACE}.other-{number}"):
-                number += 1
-            root.rename(_PLACE, aside)
-            note(f"{project / _PLACE} was not made by you on this machine; it is now {aside}.")
-        if not root.exists(_PLACE):
-            claim(root, name, "hubtools rehearse")
-    fence(project / _PLACE, project)
-    return project / _PLACE
-
-
 def _base_of(
     project: Project, base_folder: Path | None, note: Callable[[str], None]
 ) -> tuple[str, Path | None, str | None]:
@@ -196,14 +173,14 @@ def _base_of(
     return base.id, fetch_base(base), base.revision
 
 
-def _environment(root: Path, url: str, dataset_repo: str, model_repo: str) -> dict[str, str]:
+def _environment(home: Path, url: str, dataset_repo: str, model_repo: str) -> dict[str, str]:
     """The caller's environment, with everything about the Hub replaced by the rehearsal's."""
     keep_compiled_code_at_home()
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
     return environment | {
         "HF_ENDPOINT": url,
         "HF_TOKEN": TOKEN,
-        "HF_HOME": str(root / "hf-home"),
+        "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -371,23 +348,3 @@ def _sample_check(answer: dict[str, Any], record: SampleRecord) -> Check:
 
 # Equal on one machine; a step of 1 is what another instruction order may round differently.
 _TOLERANCE = 1
-
-
-def _free_port(memory: Path) -> int:
-    """The port of the last rehearsal if it is free, so that links stay the same; else any."""
-    wanted = [0]
-    with suppress(FileNotFoundError, ValueError):
-        wanted.insert(0, int(memory.read_text()))
-    for port in wanted:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    raise
-                continue
-            found = int(probe.getsockname()[1])
-        write_text(memory, str(found))
-        return found
-    raise HubtoolsError("No port is free on this machine.", code="busy")

@@ -11,7 +11,7 @@ from hubtools.cards.merge import MEMORY
 from hubtools.environment import CARDS_WRITTEN
 from hubtools.journey import rehearse
 from hubtools.project import load_project
-from hubtools.rooted import Root
+from hubtools.rooted import LeadsOut, Root
 
 
 def test_cards_are_put_back_as_they_were_also_after_a_failure(
@@ -67,6 +67,23 @@ def test_what_a_person_writes_on_a_card_meanwhile_stays(
         "theirs of mine, first", "theirs of theirs and mine", "mine, last", "mine, last",
     ]  # fmt: skip
     assert ["was changed meanwhile: it stays" in one for one in notes] == [True] * 4
+
+
+def test_a_link_in_the_place_of_the_log_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    novel, log, folder = (tmp_path / name for name in ("novel.txt", "log", "folder"))
+    novel.write_text("It was")
+    folder.mkdir()
+    log.symlink_to(novel)
+    monkeypatch.setenv(CARDS_WRITTEN, str(log))
+    with kept_cards([folder], log, print):
+        assert not log.is_symlink()
+        _write(folder, "theirs")
+    log.symlink_to(novel)
+    with pytest.raises(LeadsOut), Root(folder) as root:
+        wrote_card(root, None, b"theirs")
+    assert novel.read_text() == "It was"
 
 
 def _write(folder: Path, text: str) -> None:

@@ -114,17 +114,33 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
 @links
 def test_a_rehearsal_with_links_in_it(outside: Path, tmp_path: Path) -> None:
     """The Hub's client would write its cache through them."""
-    from hubtools.journey.rehearse import _own_folder
+    from hubtools.journey.stage import own_folder
 
     project = tmp_path / "project"
     project.mkdir()
-    folder = _own_folder(project, print)
+    folder = own_folder(project, print)
     (folder / "hf-home").symlink_to(outside)
     notes: list[str] = []
-    assert _own_folder(project, notes.append) == folder
+    assert own_folder(project, notes.append) == folder
     assert len(notes) == 1
     assert not (folder / "hf-home").exists()
     assert (folder.parent / "rehearsal.other-1" / "hf-home").is_symlink()
+
+
+def test_the_cache_of_a_rehearsal_lies_in_no_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Hub's client writes by its path, through a link that is made meanwhile, too."""
+    from hubtools.journey.stage import own_cache
+
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path / "cache"))
+    project = tmp_path / "project"
+    (project / "hf-home" / "hub").mkdir(parents=True)  # of an earlier version
+    with own_cache(project) as home:
+        assert home.is_relative_to(tmp_path / "cache")
+        assert home.stat().st_mode & 0o077 == 0
+    assert not home.exists()
+    assert not (project / "hf-home").exists()
 
 
 @links

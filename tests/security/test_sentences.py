@@ -170,18 +170,18 @@ def test_bugs_are_bugs() -> None:
 
 def test_a_rehearsal_of_somebody_else(tmp_path: Path) -> None:
     """Its Hub and its cache could hold another base model: it is moved aside."""
-    from hubtools.journey.rehearse import _own_folder
+    from hubtools.journey.stage import own_folder
 
     notes: list[str] = []
     folder = tmp_path / ".hubtools" / "rehearsal"
     (folder / "hf-home").mkdir(parents=True)
     (folder / "owner.json").write_text('{"made_by": "hubtools rehearse"}')
-    assert _own_folder(tmp_path, notes.append) == folder
+    assert own_folder(tmp_path, notes.append) == folder
     assert not (folder / "hf-home").exists()
     assert (tmp_path / ".hubtools" / "rehearsal.other-1" / "hf-home").exists()
     assert len(notes) == 1
     (folder / "hub").mkdir()
-    _own_folder(tmp_path, notes.append)
+    own_folder(tmp_path, notes.append)
     assert (folder / "hub").exists()
     assert len(notes) == 1
 
@@ -189,14 +189,14 @@ def test_a_rehearsal_of_somebody_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [".hubtools", ".hubtools/rehearsal"])
 def test_a_linked_rehearsal(tmp_path: Path, name: str) -> None:
     from hubtools.errors import HubtoolsError
-    from hubtools.journey.rehearse import _own_folder
+    from hubtools.journey.stage import own_folder
 
     project = tmp_path / "project"
     (project / name).parent.mkdir(parents=True)
     (tmp_path / "home").mkdir()
     (project / name).symlink_to(tmp_path / "home")
     with pytest.raises(HubtoolsError, match="symbolic link"):
-        _own_folder(project, print)
+        own_folder(project, print)
     assert list((tmp_path / "home").iterdir()) == []
 
 

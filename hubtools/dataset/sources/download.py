@@ -78,7 +78,7 @@ def _unpacked(folder: Path, shards: list[str], repo: str, commit: str) -> Path:
             os.utime(target)
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
+    sweep(target.parent)
     work = Path(tempfile.mkdtemp(prefix=".tmp-", dir=target.parent))
     try:
         _unpack(folder, shards, work)
@@ -88,14 +88,14 @@ def _unpacked(folder: Path, shards: list[str], repo: str, commit: str) -> Path:
     return target
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed runs of this user left half unpacked, and nothing has touched for a day:
-    an hour may go by within one shard."""
+def sweep(folder: Path, days: float = 1) -> None:
+    """Remove the folders `.tmp-*` that killed runs of this user left half made, and nothing has
+    touched for so long: an hour may go by within one shard."""
     for entry in folder.glob(".tmp-*"):
         with suppress(OSError):
             facts = entry.lstat()
             mine = os.name == "nt" or facts.st_uid == os.geteuid()
-            if mine and stat.S_ISDIR(facts.st_mode) and time.time() - facts.st_mtime > _DAY:
+            if mine and stat.S_ISDIR(facts.st_mode) and time.time() - facts.st_mtime > days * _DAY:
                 shutil.rmtree(entry, ignore_errors=True)
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from hubtools.dataset.sources.download import _sweep
+from hubtools.dataset.sources.download import sweep
 
 
 def test_old_half_unpacked_folders_go(tmp_path: Path) -> None:
@@ -16,6 +16,6 @@ def test_old_half_unpacked_folders_go(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     (tmp_path / "home").mkdir()
     (tmp_path / ".tmp-link").symlink_to("home")
-    _sweep(tmp_path)
+    sweep(tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [".tmp-link", ".tmp-new", "0123abcd", "home"]
