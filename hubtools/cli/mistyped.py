@@ -25,6 +25,7 @@ _OTHERWISE = {
     "example": "demo", "server": "hub", "serve": "hub", "slurm": "launch", "cluster": "launch",
     "jobs": "train", "remote": "train", "cloud": "train", "workflow": "ci", "github": "ci",
     "space": "push", "config": "explain", "settings": "explain", "commands": "help",
+    "coverage": "validate", "loaders": "validate", "undo": "fix",
 }  # fmt: skip
 
 # What the Hub's own client does.

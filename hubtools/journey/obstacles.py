@@ -23,6 +23,7 @@ from hubtools.progress import silent
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.training.train import train
+from hubtools.whereabouts import from_here
 
 Check = Callable[[], object]
 
@@ -58,8 +59,10 @@ def at_once(project: Project, names: Collection[str]) -> Iterator[tuple[str, Che
 
 
 def _nothing_here(project: Project) -> None:
+    place = from_here(project.root)
+    where = "here" if place == "." else f"in {place}"
     raise UsageError(
-        f"There is no project in {project.root}: no hubtools.toml, and no {project.dataset.path}.",
+        f"There is no project {where}: no hubtools.toml, and no {project.dataset.path}.",
         hint="`hubtools init . --example` or `hubtools init . --from FOLDER` makes one",
         code="file-not-found",
     )

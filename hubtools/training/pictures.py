@@ -28,6 +28,7 @@ from hubtools.progress import Reporter
 from hubtools.project import Project
 from hubtools.reporting.placing import beside_placed
 from hubtools.settings import DatasetSettings
+from hubtools.whereabouts import from_here
 
 if TYPE_CHECKING:
     from hubtools.dataset.examples import Example
@@ -78,7 +79,7 @@ def find_pictures(
         project.to_draw_from("dataset", "other_folders", name, "trained")
     examples, sizes = _read(project, folder, settings, reporter, skip_validation)
     for further in further_folders(project)[: len(settings.other_folders)]:
-        reporter.note(f"Further pictures: {further.folder}")
+        reporter.note(f"Further pictures: {from_here(further.folder)}")
         found, theirs = _read(
             project, further.folder, further.settings, reporter, skip_validation, further
         )
@@ -143,7 +144,7 @@ def _of_class(
     project.to_draw_from("train", "class_data_dir", train.class_data_dir, "trained")
     further = further_folders(project)[-1]
     folder = further.folder
-    reporter.note(f"Pictures of the class: {folder}")
+    reporter.note(f"Pictures of the class: {from_here(folder)}")
     found, sizes = _read(project, folder, further.settings, reporter, skip_validation, further)
     often = sum(example.repeats for example in examples) / max(1, len(found))
     weighed = [

@@ -221,6 +221,6 @@ def test_a_forecast_tells_all_refusals_and_an_empty_folder_one(
     (tmp_path / "hubtools.toml").unlink()
     for options in ((), ("--dry-run",)):
         said = typed("ship", *options, cwd=tmp_path / "empty").stderr
-        assert "Error: There is no project in" in said
+        assert "Error: There is no project here: no hubtools.toml" in said
         assert "`hubtools init . --from FOLDER` makes one" in said
         assert "base model" not in said
