@@ -28,10 +28,7 @@ KEPT_OUT = (
 )  # fmt: skip
 
 # Where the libraries run code of a folder; a file may appear there after the folder was judged.
-_RUNNERS = {
-    "diffusers": "diffusers.utils.dynamic_modules_utils",
-    "transformers": "transformers.dynamic_module_utils",
-}
+_RUNNERS = ("diffusers.utils.dynamic_modules_utils", "transformers.dynamic_module_utils")
 _RUNS = "get_class_in_module"
 
 
@@ -93,8 +90,8 @@ class _Guard:
         keep_headers_at_home()
         with self._turn:
             if not self._opened:
-                for name in _RUNNERS.keys() & sys.modules.keys():
-                    runner = importlib.import_module(_RUNNERS[name])
+                for name in _RUNNERS:  # the block may be the first to import one
+                    runner = importlib.import_module(name)
                     runs = self._runners[runner] = getattr(runner, _RUNS)
                     setattr(runner, _RUNS, partial(_run, runs))
                 self._before, torch.load = torch.load, partial(_loaded, torch.load)

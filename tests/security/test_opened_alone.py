@@ -27,6 +27,7 @@ from transformers import dynamic_module_utils  # noqa: E402
 
 from hubtools.dataset.caption.model import Captioner  # noqa: E402
 from hubtools.errors import HubtoolsError  # noqa: E402
+from hubtools.hub import alone  # noqa: E402
 from hubtools.hub.alone import KEPT_OUT, opened_alone  # noqa: E402
 from hubtools.modelfiles import Pickled, check_model  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
@@ -92,6 +93,19 @@ def test_code_that_appears_after_the_folder_was_judged(
         package.get_class_in_module("C", "evil.py")
     assert not (tmp_path / "mark").exists()
     assert package.get_class_in_module is runs
+
+
+def test_a_library_that_is_imported_only_while_a_model_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runner_of_a_test.py").write_text("def get_class_in_module(*places): return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(alone, "_RUNNERS", ("runner_of_a_test",))
+    with opened_alone("M"):
+        runner = importlib.import_module("runner_of_a_test")
+        with pytest.raises(HubtoolsError, match="run code that came with it"):
+            runner.get_class_in_module("C", "evil.py")
+    assert runner.get_class_in_module() == 1
 
 
 def test_where_it_is_made_without_weights(folder: Path, tmp_path: Path) -> None:
