@@ -21,6 +21,7 @@ from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.view import Dataset, Look, view
 from hubtools.dataset.workers.guarded import shared_guard
+from hubtools.disks import is_private
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report, Severity
 from hubtools.project_file import option_for
@@ -103,6 +104,8 @@ def validate(
         if repairs and isinstance(looked.source, LocalFolder):
             count = partial(_told_again, looked, ignores, {one.fingerprint for one in report.known})
             report.facts["repairs"] = _repairs(looked, report, select, ignore, count)
+        if isinstance(source, (str, os.PathLike)) and not isinstance(looked.source, LocalFolder):
+            report = replace(report, private=is_private(Path(source)))  # an archive, shards
         if exhibits:
             gather = named("hubtools.dataset.report.exhibits:gather")
             report = replace(report, exhibits=gather(looked, report))

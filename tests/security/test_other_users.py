@@ -116,6 +116,7 @@ def _made_by(words: tuple[str, ...], folder: Path) -> set[bool]:
         ("fix", "ds", "--yes"),
         ("card", "ds"),
         ("validate", "ds", "--report", "report.html"),
+        ("validate", "packed", "--report", "report.html"),
         ("init", "new", "--from", "ds"),
         ("shard", "ds", "--to", "shards"),
         ("unshard", "packed", "--to", "new"),
@@ -135,7 +136,7 @@ def test_what_quotes_what_nobody_else_may_read(
             (source / f"picture{number}.txt").write_text("a dog")
     save(tmp_path / "lora.safetensors", kohya(good()))
     save(tmp_path / "lora/lora.safetensors", kohya(good()))
-    if words[0] == "unshard":
+    if words[1] == "packed":
         shard(source, tmp_path / "packed")
     for path in tmp_path.rglob("*") if private else ():
         if path.is_file():
