@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+from collections.abc import Collection
 from typing import Any
 
 from hubtools.manifest import RunManifest
 from hubtools.train_settings import TrainSettings
-from hubtools.training.recipe import NOT_IN_IDENTITY
+from hubtools.training.recipe import NOT_IN_IDENTITY, WARM_UP
 
 # Settings by which `train` is told these things.
 _TYPED = {"caption_column", "class_noun", *TrainSettings.model_fields} - {"init_from"}
@@ -49,28 +50,33 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return found
 
 
-def unlike(earlier: RunManifest, new: RunManifest) -> str | None:
+def unlike(earlier: RunManifest, new: RunManifest, given: Collection[str]) -> str | None:
     """What a run that takes the place of another does otherwise, to be told before it begins; None
     if all is the same. What was typed for the other is not taken over: as in other trainers, a
-    command and the settings file say all of a run."""
+    command and the settings file say all of a run. `given`: settings that are typed now."""
     old, now = identity(earlier, earlier.processes), identity(new, new.processes)
     changed = differences(old | earlier.train, now | new.train)
     if not changed:
         return None
-    words = options_of(old, now)
+    said = f"Unlike the earlier run: {', '.join(changed)}."
+    words = options_of(old, now, [key.rpartition(".")[2] for key in given])
+    if not words:
+        return said
     return (
-        f"Unlike the earlier run: {', '.join(changed)}. Options that were typed for that one are"
-        f" not taken over: type them again{f' ({words})' if words else ''}, or write them into"
-        " hubtools.toml."
+        f"{said} Options that were typed for that one are not taken over: type them again"
+        f" ({words}), or write them into hubtools.toml."
     )
 
 
-def options_of(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """What is typed for a run to be as the old one; empty where options cannot say it."""
+def options_of(old: dict[str, Any], new: dict[str, Any], but: Collection[str] = ()) -> str:
+    """What is typed for a run to be as the old one, `but` for some settings; empty where options
+    cannot say it. What follows from other settings is not typed."""
     words = []
-    for key in sorted(old.keys() | new.keys()):
+    for key in sorted((old.keys() | new.keys()) - set(but)):
         value = old.get(key)
         if value == new.get(key) or (key == "lora_alpha" and value == old.get("rank")):
+            continue
+        if key == "lr_warmup_steps" and value == round(WARM_UP * old.get("max_train_steps", 0)):
             continue
         option = f"--{key.replace('_', '-')}"
         if key not in _TYPED or not isinstance(value, (bool, int, float, str)):

@@ -160,6 +160,8 @@ _LATER = frozenset(
     }
 )
 
+WARM_UP = 0.05  # of the steps, unless lr_warmup_steps says otherwise
+
 # Schedules whose rate does not hang on where a run ends.
 ENDLESS = frozenset({"constant", "constant_with_warmup", "piecewise_constant"})
 
@@ -214,7 +216,7 @@ def make_recipe(
     warmup = settings.lr_warmup_steps
     if warmup is None:
         warms_up = kind.warms_up and schedule not in NO_WARM_UP
-        warmup = round(0.05 * steps) if warms_up else 0
+        warmup = round(WARM_UP * steps) if warms_up else 0
     rate = kind.rate if settings.learning_rate is None else settings.learning_rate
     text_rate = settings.text_encoder_lr
     if settings.scale_lr:

@@ -132,7 +132,7 @@ def train(
         raise ChecksFailed(
             f"The training plan has errors: {report.summary}.", hint="change what it names"
         )
-    if aside and earlier is not None and (other := unlike(earlier, manifest)):
+    if aside and earlier and (other := unlike(earlier, manifest, project.given)):
         reporter.note(other)
     if dry_run:
         if aside:

@@ -561,10 +561,13 @@ def test_no_resume_moves_the_old_run_aside(make_project: MakeProject, tmp_path: 
     run(make_project())
     old = bytes_of(make_project())
     heard = Heard()
+    told = make_project().with_settings({("train", "seed"): 3})  # typed, and so meant
+    train(told, skip_validation=True, resume=False, dry_run=True, reporter=heard)
+    assert "Unlike the earlier run: seed (0, now 3)." in heard.lines
     found = run(make_project(seed=3), resume=False, reporter=heard)
-    (told,) = [line for line in heard.lines if line.startswith("Unlike the earlier run: ")]
-    assert "run: seed (0, now 3). Options that were typed for that one are not taken over" in told
-    assert "(--seed 0)" in told
+    (line,) = [line for line in heard.lines if "take" in line and line.startswith("Unlike ")]
+    assert "run: seed (0, now 3). Options that were typed for that one are not taken over" in line
+    assert "(--seed 0)" in line
     assert any(line.startswith("The earlier run is now ") for line in heard.lines)
     heard = Heard()
     train(make_project(), skip_validation=True, resume=False, dry_run=True, reporter=heard)
