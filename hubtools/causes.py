@@ -201,6 +201,12 @@ def of_system(error: BaseException, said: str) -> HubtoolsError | None:
         name = None  # a descriptor
     if isinstance(error, NotADirectoryError) and name:
         return _in_the_way(Path(os.fsdecode(name)))
+    if isinstance(error, FileNotFoundError) and not name and _is_nowhere():
+        return HubtoolsError(
+            "The folder from which this was started is gone.",
+            hint="`cd` to one that is there, and run it again",
+            code="file-not-found",
+        )
     cause = _cause(error)
     if cause is not None:
         return HubtoolsError(_told(cause, error, name), hint=cause.hint, code=cause.code)
@@ -227,6 +233,15 @@ def advice_on(said: str) -> str | None:
         if number is not None and said.endswith(os.strerror(number)):
             return cause.hint
     return None
+
+
+def _is_nowhere() -> bool:
+    """Whether the working directory was removed."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _told(cause: _Cause, error: OSError, name: StrPath | bytes | None) -> str:

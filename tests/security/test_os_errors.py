@@ -216,3 +216,15 @@ def test_a_key_that_was_left_half_made(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(files, "_HOUR", 0.0)
     trust.seal(tmp_path, "a.json", {})
     assert [path.name for path in tmp_path.iterdir()] == ["state.key"]
+
+
+def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    with contextlib.chdir(tmp_path / "gone"):
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(FileNotFoundError) as caught:
+            Path.cwd()
+        told = of_system(caught.value, str(caught.value))
+        assert told is not None
+        assert told.message == "The folder from which this was started is gone."
+        os.chdir(tmp_path)
