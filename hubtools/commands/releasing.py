@@ -360,11 +360,11 @@ def target_of_push(
     if target is None and undo and source.is_dir():
         target = pushed_to(source, repo_type)
     if target is None:
-        named, key = source, repo_type
-        if repo_type == "space":
-            named, key = source.parent, "model"
-        flag = (" --space" if repo_type == "space" else "") + (" --undo" if undo else "")
-        known = repository_of(source, "model", project) if repo_type == "model" else None
+        space = repo_type == "space"
+        named, key = (source.parent, "model") if space else (source, repo_type)
+        flag = (" --space" if space else "") + (" --undo" if undo else "")
+        known = repository_of(named, "model", project) if key == "model" else None
+        known = f"{known}-demo" if known and space else known
         raise UsageError(
             f"No repository is set for the {repo_type}.",
             hint=f"hubtools push {quote(str(named))} {known or 'OWNER/NAME'}{flag}, or set"

@@ -15,7 +15,7 @@ from hubtools.layout import LORA_WEIGHTS
 from hubtools.leaks import hide
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, look
-from hubtools.lorafile.told import told_by
+from hubtools.lorafile.told import base_told, told_by
 from hubtools.modelfiles import SAFE, is_pickled
 from hubtools.publish.contents import Kind, scan
 from hubtools.publish.private import told_by_header
@@ -31,7 +31,7 @@ class WeightInspection:
     weights: Weights
     wrong: tuple[str, ...]
     tells: tuple[str, ...]
-    base_model: str | None = None  # that its run, its repository or its header names
+    base_model: str | None = None  # that its run, its repository, its card or its header names
     repository: str | None = None  # it was asked for by this name of the Hub
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,5 +127,6 @@ def inspect_weights(source: StrPath) -> WeightInspection:
     ]
     tells += [text for text, _ in told_by_header(held.header.metadata)]
     run = run_of(path) if held.is_adapter else None
-    base = base or (run and run.base_model.named) or told_by(held.header.metadata).base_model
+    told = base_told(path) if held.is_adapter else told_by(held.header.metadata).base_model
+    base = base or (run and run.base_model.named) or told
     return WeightInspection(path, held, tuple(wrong), tuple(dict.fromkeys(tells)), base, repository)

@@ -31,6 +31,14 @@ def test_a_weight_file_is_inspected(tmp_path: Path) -> None:
     assert isinstance(found, WeightInspection)
 
 
+def test_the_base_is_that_of_the_card_beside_it(tmp_path: Path) -> None:
+    path = lorafiles.save(tmp_path / "mine.safetensors", lorafiles.good())
+    (tmp_path / "README.md").write_text("---\nbase_model: owner/base\n---\n")
+    found = hubtools.inspect(path)
+    assert isinstance(found, WeightInspection)
+    assert found.base_model == "owner/base"
+
+
 @pytest.mark.parametrize(("width", "strange"), [(768, []), (96, [96])])
 def test_a_width_that_no_published_family_has_is_said(
     tmp_path: Path, width: int, strange: list[int]
