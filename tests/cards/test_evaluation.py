@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from hubtools.cards.evaluation import evaluation_card
+from hubtools.cli.evaluate import FIGURES, READING, show
+from hubtools.cli.output import Output
 from hubtools.errors import HubtoolsError
-from hubtools.evaluation.chart import shown_figure
+from hubtools.evaluation.chart import PANELS, shown_figure
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.layout import EVALUATION
 
@@ -91,3 +94,23 @@ def test_who_judged_is_named_where_something_was_judged(tmp_path: Path) -> None:
         card = evaluation_card(tmp_path, "a" * 64)
         assert card is not None
         assert ("a judge" in card.how) is there
+
+
+def test_the_table_says_how_each_figure_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert FIGURES.keys() == READING.keys()
+    assert PANELS.keys() < FIGURES.keys()
+    found = evaluation(2).model_copy(update={"real_likeness": 0.9})
+    some = found.model_copy(update={"candidates": found.candidates[:3]})
+    show(Output.of("human", quiet=False), some)
+    lines = capsys.readouterr().out.splitlines()
+    head, likeness = lines[0], next(one for one in lines if one.startswith("like the training"))
+    assert head.split() == ["at", "0", "at", "0.5", "at", "1", "*", "how", "to", "read", "it"]
+    assert re.split(r"  +", likeness.strip()) == [
+        "like the training pictures", "0 % ±2", "40 % ±2", "60 % ±2",
+        "higher; 0 % is the base, 100 % the pictures among themselves",
+    ]  # fmt: skip
+    show(Output.of("human", quiet=False), found)  # of many, a line each
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0].strip() for line in lines[1:5]] == [
+        "at 0", "at 0.5", "at 1 *", "at 1",
+    ]  # fmt: skip

@@ -128,3 +128,16 @@ def test_shards_are_a_dataset_to_every_command(tmp_path: Path) -> None:
         looked = typed(words[0], tmp_path, *words[1:], "--format", "human")
         assert f"Warning: {said}\n" in looked.stderr
         assert "hubtools unshard" in looked.stderr
+
+
+def test_what_comes_next_follows_what_is_there(tmp_path: Path) -> None:
+    file = lorafiles.save(tmp_path / "run/pytorch_lora_weights.safetensors", lorafiles.good())
+    begin = "Hint: to publish it, begin with `hubtools "
+    draw = (
+        'Hint: next: hubtools generate "a photo of ..." --lora run/pytorch_lora_weights.safetensors'
+    )
+    said = typed("inspect", "run/" + file.name, cwd=tmp_path).stderr
+    assert f"{begin}card run`\n{draw}" in said
+    (tmp_path / "run/README.md").write_text("# Mine\n")
+    said = typed("inspect", "run/" + file.name, cwd=tmp_path).stderr
+    assert f"{begin}push run OWNER/NAME --dry-run`\n{draw}" in said
