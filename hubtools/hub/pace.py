@@ -121,7 +121,7 @@ class Kept:
         finally:
             _asked.request = before
         if location := answer.headers.get("location"):
-            _asked.onward = _address(urljoin(str(request.url), location)), wait
+            _asked.onward = _onward(request, location), wait
         return answer
 
     def close(self) -> None:
@@ -129,14 +129,14 @@ class Kept:
         self._below.close()
 
 
-def _address(of: str) -> str:
-    """The address as requests have it."""
+def _onward(request: Any, location: str) -> str:
+    """The address that an answer leads on to, as requests have it; empty if it is none."""
     import httpx2
 
     try:
-        return str(httpx2.URL(of))
-    except httpx2.InvalidURL:
-        return of
+        return str(httpx2.URL(urljoin(str(request.url), location)))
+    except (httpx2.InvalidURL, ValueError):
+        return ""
 
 
 def _backend(below: Any) -> Any:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -120,6 +121,13 @@ def test_a_chain_of_redirects(server: Server, how: str, slow: int) -> None:
     with told("its answer did not begin in"):
         ASKS[how]()
     assert next(count) < 20
+
+
+@pytest.mark.parametrize("location", ["http://[", "//[::1", "http://\udc80/", "http://a:b/", "\0"])
+def test_an_address_that_is_none_is_for_the_client_to_judge(location: str) -> None:
+    answer = SimpleNamespace(headers={"location": location})
+    below = SimpleNamespace(handle_request=lambda request: answer)
+    assert pace.Kept(below).handle_request(httpx2.Request("GET", "http://a/")) is answer
 
 
 @pytest.mark.parametrize("how", ["file", "to be read"])
