@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from hubtools.evaluation.measures import Figure, per_cent
-from hubtools.files import write_text
+from hubtools.files import json_value, write_text
 from hubtools.layout import EVALUATION
 from hubtools.manifest import described
 from hubtools.rooted import Root
@@ -108,10 +108,17 @@ class Evaluation(_Facts):
 
     @classmethod
     def is_one(cls, data: bytes) -> bool:
-        """Whether these bytes are an evaluation, perhaps of an earlier version or damaged since."""
-        return all(
+        """Whether these bytes are an evaluation, perhaps of an earlier version or damaged since,
+        and hold no key of a person's."""
+        if not all(
             f'"{name}"'.encode() in data for name in ("date", "candidates", "recommendation")
-        )
+        ):
+            return False
+        try:
+            content = json_value(data)
+        except ValueError:
+            return True
+        return isinstance(content, dict) and content.keys() <= cls.model_fields.keys()
 
     def write(self, run_dir: Path) -> None:
         """Write it to the run folder."""

@@ -10,12 +10,21 @@ from typing import Literal
 from hubtools.causes import cannot_be
 from hubtools.errors import UsageError
 from hubtools.files import StrPath, check_replaceable, json_value, write_text
-from hubtools.findings import Report, to_json, to_jsonl, to_text
+from hubtools.findings import (
+    Finding,
+    Report,
+    Severity,
+    finding_dict,
+    to_dict,
+    to_json,
+    to_jsonl,
+    to_text,
+)
 from hubtools.leaks import masked, without_password
 from hubtools.printable import printable
 from hubtools.reporting.github import to_github
 from hubtools.reporting.page import to_html
-from hubtools.reporting.sarif import to_sarif
+from hubtools.reporting.sarif import is_own_sarif, to_sarif
 from hubtools.summed import is_summed_text, summed_text
 
 ReportFormat = Literal["text", "json", "jsonl", "sarif", "github", "html"]
@@ -44,42 +53,47 @@ def check_report_file(path: StrPath) -> None:
     check_replaceable(path, "a report", is_one)
 
 
+# What hubtools writes has these keys and no others: another one is a person's note, or of a program
+# that judges findings.
+_KEYS = to_dict(Report("", ())).keys()
+_OF_FINDING = finding_dict(Finding("X1", Severity.INFO, "")).keys()
+
+
 def _is_json_report(data: bytes) -> bool:
     try:
         content = json_value(data)
-    except ValueError:
+        found = [*content["findings"], *content["suppressed"]]
+        return content.keys() == _KEYS and all(one.keys() == _OF_FINDING for one in found)
+    except (ValueError, LookupError, TypeError, AttributeError):
         return False
-    return isinstance(content, dict) and {"schema", "subject", "ok", "findings"} <= content.keys()
 
 
 def _is_jsonl_report(data: bytes) -> bool:
+    keys = _OF_FINDING | {"suppressed"}
     try:
-        lines = [json_value(line) for line in data.splitlines()]
-    except ValueError:
-        return False
-    keys = {"rule", "severity", "message", "fingerprint", "suppressed"}
-    return all(isinstance(line, dict) and keys <= line.keys() for line in lines)
-
-
-def _is_sarif(data: bytes) -> bool:
-    try:
-        return bool(json_value(data)["runs"][0]["tool"]["driver"]["name"] == "hubtools")
-    except (ValueError, LookupError, TypeError):
+        return all(json_value(line).keys() == keys for line in data.splitlines())
+    except (ValueError, AttributeError):
         return False
 
 
 def _is_text_report(data: bytes) -> bool:
-    return _LAST_LINE.search(data.rstrip()[-2000:]) is not None
+    """Whether each line is one of a report, and the last one its last: a person may have written
+    above it, or into it."""
+    *lines, last = data.decode("utf-8", "replace").removesuffix("\n").split("\n")
+    return _LAST_LINE.search(last) is not None and all(map(_LINE.match, lines))
 
 
+_LINE = re.compile(
+    rf"    fix: |(?:.*: )?(?:{'|'.join(map(re.escape, Severity))}) [A-Z]{{1,3}}[0-9]{{1,4}}: "
+)
 _LAST_LINE = re.compile(
-    rb": (?:no (?:new )?problems(?: found)?|\d+ (?:error|warning|note)s?)(?:, \d+ \w+)*"
-    rb"(?:, and \d+ that the baseline knows)?$"
+    r": (?:no (?:new )?problems(?: found)?|\d+ (?:error|warning|note)s?)(?:, \d+ \w+)*"
+    r"(?:, and \d+ that the baseline knows)?$"
 )
 _IS_ONE: dict[ReportFormat, Callable[[bytes], bool]] = {
     "json": _is_json_report,
     "jsonl": _is_jsonl_report,
-    "sarif": _is_sarif,
+    "sarif": is_own_sarif,
     "html": is_summed_text,
     "text": _is_text_report,
 }

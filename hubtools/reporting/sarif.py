@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hubtools.addresses import placed_in
+from hubtools.files import json_value
 from hubtools.findings import Finding, Report, Rule, Severity, in_order, shortened
 from hubtools.printable import as_json, printable
 from hubtools.version import __version__
@@ -28,6 +29,31 @@ def to_sarif(report: Report, prefix: str = "") -> str:
     there with a suppression.
     """
     return printable(as_json(_log(report, prefix), indent=2))
+
+
+def is_own_sarif(data: bytes) -> bool:
+    """Whether these are the bytes of a log that `to_sarif` has made, and nobody has added to: what
+    looks at SARIF notes there what a person says of a finding."""
+    try:
+        (run,) = json_value(data)["runs"]
+        return (
+            run["tool"]["driver"]["name"] == "hubtools"
+            and run.keys() <= _OF_RUN
+            and all(
+                one.keys() <= _OF_RESULT and one.get("suppressions", _KNOWN) == _KNOWN
+                for one in run["results"]
+            )
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
+
+
+_OF_RUN = frozenset({"tool", "automationDetails", "columnKind", "results", "originalUriBaseIds"})
+_OF_RESULT = frozenset(
+    {"ruleId", "ruleIndex", "level", "message", "locations", "partialFingerprints"}
+    | {"relatedLocations", "suppressions"}
+)
+_KNOWN = [{"kind": "external", "status": "accepted", "justification": "in the baseline"}]
 
 
 def _log(report: Report, prefix: str) -> dict[str, Any]:
@@ -104,9 +130,7 @@ def _result(
             {"id": 1, "message": {"text": "the picture"}, **_location(finding.picture, prefix)}
         ]
     if known:
-        result["suppressions"] = [
-            {"kind": "external", "status": "accepted", "justification": "in the baseline"}
-        ]
+        result["suppressions"] = _KNOWN
     return result
 
 

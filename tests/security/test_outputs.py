@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy
@@ -18,6 +19,7 @@ import hubtools
 from hubtools.conversion import export
 from hubtools.dataset.inspect.draw import write_sheet
 from hubtools.errors import HubtoolsError
+from hubtools.evaluation.result import Evaluation
 from hubtools.evaluation.run import evaluate
 from hubtools.findings import Finding, Report, Severity
 from hubtools.inference.png import save_picture
@@ -108,6 +110,42 @@ def test_outputs_that_a_person_changed_are_theirs(tmp_path: Path) -> None:
         assert page.read_text() == text
 
 
+NOTED: dict[str, Callable[[str], str]] = {
+    "above.txt": lambda text: f"A year of notes\n{text}",
+    "within.txt": lambda text: text.replace("\n", "\nmine: look at this\n", 1),
+    "top.json": lambda text: text.replace("{", '{"mine": 1,', 1),
+    "finding.json": lambda text: text.replace('"rule"', '"mine": 1, "rule"', 1),
+    "finding.jsonl": lambda text: text.replace('"rule"', '"mine": 1, "rule"', 1),
+    "run.sarif": lambda text: text.replace('"results"', '"properties": {}, "results"', 1),
+    "result.sarif": lambda text: text.replace('"ruleId"', '"rank": 1, "ruleId"', 1),
+    "judged.sarif": lambda text: text.replace("in the baseline", "she said so", 1),
+}
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_a_report_that_a_person_has_written_into_is_theirs(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    findings = [
+        Finding("X1", severity, f"a: b error D1: {severity}", "mend it: now", path)
+        for severity in Severity
+        for path in (None, "a: b.png", "ä/c.png")
+    ]
+    for known in ((), tuple(findings)):
+        for report in (
+            Report("set", (*findings,), known=known),
+            Report("my: set", (), known=known),
+        ):
+            for _ in range(2):
+                write_report(report, file)  # as hubtools wrote it, it is written over
+    write_report(Report("set", (*findings,), known=(*findings,)), file)
+    noted = NOTED[name](file.read_text())
+    assert noted != file.read_text()
+    file.write_text(noted)
+    with pytest.raises(HubtoolsError, match="not written over"):
+        write_report(Report("set"), file)
+    assert file.read_text() == noted
+
+
 def test_what_is_changed_between_look_and_write_stays(tmp_path: Path) -> None:
     file = tmp_path / "README.md"
     with Root(tmp_path) as root:
@@ -157,6 +195,9 @@ def test_an_evaluation_replaces_none_of_mine(
     with pytest.raises(HubtoolsError, match="not written over"):
         evaluate(project, str(run))
     assert (run / name).read_bytes() == MINE[Path(name).suffix]
+    kept = b'{"date": 0, "candidates": [], "recommendation": null}'
+    assert Evaluation.is_one(kept)
+    assert not Evaluation.is_one(kept.replace(b"{", b'{"mine": 1, ', 1))
 
 
 def test_a_gallery_replaces_none_of_mine(tmp_path: Path, make_lora_file: object) -> None:
