@@ -14,6 +14,8 @@ pytest.importorskip("torch")
 
 from hubtools.manifest import read_samples
 from hubtools.project_file import to_toml
+from tests import forked
+from tests.typed import typed
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Cli
@@ -23,8 +25,14 @@ CHAOS = "429:2,drop:0.08,drop-after:0.04,503:1,504:1,412:2"
 
 @pytest.mark.slow
 def test_a_rehearsal_comes_through_bad_weather(
-    tmp_path: Path, tiny_base: Path, draw_pictures: Callable[..., Path], cli: Cli
+    tmp_path: Path,
+    tiny_base: Path,
+    draw_pictures: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Shipped, drawn again and read back in processes that are forks (that they may be started anew
+    is for test_demo)."""
+    monkeypatch.setattr("hubtools.journey.rehearse.subprocess", forked)
     draw_pictures(tmp_path / "dataset", 3, (64, 64))
     (tmp_path / "hubtools.toml").write_text(
         to_toml(
@@ -42,7 +50,7 @@ def test_a_rehearsal_comes_through_bad_weather(
         )
     )  # fmt: skip
     seed = str(random.randrange(10**6))  # any will do
-    done = cli(
+    done = typed(
         "rehearse", str(tmp_path), "--base-folder", str(tiny_base), "--no-serve",
         "--chaos", CHAOS, "--chaos-seed", seed, "--format", "json",
     )  # fmt: skip
@@ -55,6 +63,11 @@ def test_a_rehearsal_comes_through_bad_weather(
     (drawn,) = read_samples(tmp_path / "runs/lora/samples")[-1:]
     (compared,) = read_samples(tmp_path / ".hubtools/rehearsal/samples")
     assert (drawn.prompt_weights, compared.prompt_weights) == (True, False)
+    # what was read lies in the cache of the rehearsal
+    kept = tmp_path / ".hubtools/rehearsal/hf-home/hub"
+    assert {"models--me--base", "models--me--people-lora", "datasets--me--people"} == {
+        path.name for path in kept.iterdir() if "--" in path.name
+    }
 
 
 def test_chaos_that_is_none_is_told(tmp_path: Path, cli: Cli) -> None:
