@@ -283,7 +283,8 @@ def check_access(repo: str, repo_type: str, *, pr: bool | None = None) -> None:
     if get_token() is None:
         raise HubtoolsError(
             f"There is no Hub token; {repo} cannot be written to.",
-            hint="run `hf auth login`, or set HF_TOKEN to a token with write permission",
+            hint="run `hf auth login`, or set HF_TOKEN to a token with write permission;"
+            " `hubtools hub serve` is a Hub of this machine to try it on",
             code="hub-refused",
         )
     hub = api()
