@@ -23,7 +23,6 @@ from hubtools.cards.model_card import ModelCard
 from hubtools.cards.model_facts import model_facts
 from hubtools.cards.rendering import render_own, render_shipped
 from hubtools.cards.showing import Shown
-from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.frontmatter import parse
@@ -131,7 +130,7 @@ def _write(
     into: Path | None = None,
 ) -> CardResult:
     with Root(folder) as root:
-        root.private = is_private(folder)
+        root.keep_private()
         current = read_card_text(root)
         before, known = carried[:2] if carried else (current, Memory.read(root))
         text, memory = merge(before, data, body, known, renew=renew, told=told)
@@ -194,7 +193,7 @@ def _write_images(run_dir: Path, shown: Sequence[Shown], text: str) -> None:
     not name them."""
     wanted = {one.name for one in shown} | _named_in(text)
     with Root(run_dir) as root:
-        root.private = is_private(run_dir)
+        root.keep_private()
         for entry in root.list(IMAGES_DIR):
             name = f"{IMAGES_DIR}/{entry}"
             if (
@@ -274,7 +273,7 @@ def _opened(root: Root, name: str) -> Image.Image:
 def _write_notice(run_dir: Path, card: ModelCard, license: License) -> None:
     """A LICENSE.md that passes the base's terms on."""
     with Root(run_dir) as root:
-        root.private = is_private(run_dir)
+        root.keep_private()
         title = markdown(license.title)
         base = markdown(card.base_model) if card.base_model else "its base model"
         root.write_over(

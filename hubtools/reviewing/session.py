@@ -19,7 +19,6 @@ from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.rules.judging import judge
 from hubtools.dataset.view import Dataset, view
 from hubtools.dataset.workers.guarded import shared_guard
-from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError
 from hubtools.findings import plural
 from hubtools.layout import title_of
@@ -66,7 +65,7 @@ class Session:
         self.lock = threading.RLock()
         self._stack = contextlib.ExitStack()
         self.root = self._stack.enter_context(Root(folder))
-        self.root.private = is_private(folder)
+        self.root.keep_private()
         try:
             self._hold()
             self.pending = load(self.root, trust_state=trust_state)

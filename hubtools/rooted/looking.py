@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from hubtools.causes import named
+from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, LeadsOut, check_fence, make_folder
 from hubtools.files import StrPath
@@ -27,6 +28,7 @@ class Looking:
     their owner alone; others have what the umask leaves."""
 
     private = False
+    _heir: tuple[int, int] | None = None  # (user, group) that root gives what it makes to
 
     def __init__(self, path: StrPath, *, create: bool = False) -> None:
         self.path = Path(path)
@@ -61,6 +63,14 @@ class Looking:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def keep_private(self) -> None:
+        """Be `private` if a file in it is its owner's alone. What root makes is then given to the
+        owner of the folder, who could not read it else."""
+        self.private = is_private(self.path)
+        if self.private and os.geteuid() == 0:
+            facts = self.path.stat()
+            self._heir = (facts.st_uid, facts.st_gid) if facts.st_uid else None
 
     # --- on the way ------------------------------------------------------------------------------
 

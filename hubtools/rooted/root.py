@@ -49,7 +49,7 @@ class Root(Writing):
         with self._folder(name) as folder:
             below = Root.__new__(Root)
             below.path, below._fd = self.path / name, os.dup(folder) if AT else -1
-            below.private = self.private
+            below.private, below._heir = self.private, self._heir
         with below:  # what happens in there is not said of the way to it
             yield below
 

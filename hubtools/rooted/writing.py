@@ -40,7 +40,13 @@ class Writing(Looking):
                 elif self.private:
                     mode = 0o600
             with taking_place(at, last, mode) as file:
+                self._hand_over(file.fileno())
                 yield file
+
+    def _hand_over(self, descriptor: int) -> None:
+        if self._heir is not None:
+            with suppress(OSError):
+                os.fchown(descriptor, *self._heir)
 
     def write(self, name: str, data: bytes, *, mode: int | None = None) -> None:
         """Write a file atomically."""
@@ -105,7 +111,9 @@ class Writing(Looking):
         the way are made. Raises `FileExistsError` if there is anything, `LeadsOut` for a link on
         the way."""
         with self._in(name, make=True) as (at, last):
-            return os.fdopen(os.open(last, WRITE | os.O_EXCL, self._new, **at), "wb")
+            file = os.fdopen(os.open(last, WRITE | os.O_EXCL, self._new, **at), "wb")
+            self._hand_over(file.fileno())
+            return file
 
     def write_json(self, name: str, value: Any) -> None:
         """Write `value` as indented JSON with a final newline, atomically."""

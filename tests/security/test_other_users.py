@@ -144,6 +144,23 @@ def test_what_quotes_what_nobody_else_may_read(
     assert _made_by(words, tmp_path) == {private}
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="acts as root")
+def test_what_root_makes_of_a_user_s_private_files_is_that_user_s(tmp_path: Path) -> None:
+    """As root does in a container. A new card takes the place of one that is there, too."""
+    source = write_pictures(tmp_path / "ds", 2)
+    (source / "metadata.jsonl").unlink()
+    for number in range(2):
+        (source / f"picture{number}.txt").write_text("a dog")
+    for path in (source, *source.iterdir()):
+        os.chown(path, OTHER, OTHER)
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    for words in (("fix", "--yes"), ("card",), ("card", "--dataset-license", "cc-by-4.0")):
+        assert typed(words[0], "ds", *words[1:], cwd=tmp_path).returncode in (0, 3)
+        names = ["metadata.jsonl"] if words[0] == "fix" else ["README.md", ".hubtools/card.json"]
+        facts = [(source / name).stat() for name in names]
+        assert {(one.st_uid, one.st_mode & 0o777) for one in facts} == {(OTHER, 0o600)}
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool) -> None:
     """Latents, captions and datasets lie in it; others may share one that somebody names."""

@@ -17,7 +17,6 @@ from hubtools.dataset.edits.rewrites import is_rewrite, rewritten
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.pictures.reading import Unreadable, read_picture
 from hubtools.dataset.workers.guarded import scan_one
-from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes
 from hubtools.layout import WORK_DIR
@@ -133,7 +132,7 @@ def stage(
     steps: list[Step] = []
     refused: dict[str, str] = {}
     if any(op.path is None for op in plan.operations):
-        root.private = is_private(root.path)
+        root.keep_private()
     for number, op in enumerate(plan.operations):
         if op.path is not None and _copied(root, op.path, journal.original(op.path)) != op.before:
             raise changed(root, op.path)
