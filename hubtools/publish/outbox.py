@@ -9,13 +9,17 @@ sent.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import platform
+import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +34,8 @@ _SENDING = "sending"  # in the cache folder
 _SMALL = 4_000_000  # bytes of a file that is held in memory
 _MEMORY = 64_000_000  # bytes held in memory at once
 _BLOCK = 1 << 20
+_COPIES = re.compile(r"hubtools-(?P<node>[0-9a-f]{8})-(?P<pid>[0-9]{1,10})-[a-z0-9_]{8}")
+_WEEK = 604_800.0  # seconds
 
 
 @contextmanager
@@ -128,15 +134,25 @@ def _own_folder() -> Path:
             code="permission-denied",
         )
     sweep(parent)
-    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent))
+    return Path(tempfile.mkdtemp(prefix=f"hubtools-{_node()}-{os.getpid()}-", dir=parent))
 
 
 def sweep(parent: Path) -> None:
-    """Remove the copies of pushes that were killed."""
+    """Remove the copies of pushes that were killed: on this machine, of a process that is no more;
+    on others that share the folder, after a week. What a person has there has another name."""
     for entry in parent.iterdir():
-        pid, _, rest = entry.name.partition("-")
-        if rest and pid.isdecimal() and not _alive(int(pid)):
-            shutil.rmtree(entry, ignore_errors=True)
+        found = _COPIES.fullmatch(entry.name)
+        if found is None:
+            continue
+        with suppress(FileNotFoundError):
+            is_old = time.time() - entry.lstat().st_mtime > _WEEK
+            if is_old if found["node"] != _node() else not _alive(int(found["pid"])):
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _node() -> str:
+    """What tells this machine from others."""
+    return hashlib.sha256(platform.node().encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def _alive(pid: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -233,9 +234,16 @@ def test_a_file_that_changes_while_it_is_checked(
 def test_copies_of_a_killed_push_are_swept(
     local_hub: Hub, dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = cache_dir() / "sending/999999999-abcd/0001.png"
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b"left over")
+    """Of another machine that shares the cache, after a week; never what a person has there."""
+    sending, node = cache_dir() / "sending", outbox._node()
+    gone = [f"hubtools-{node}-999999999-abcd_fg1", "hubtools-01234567-1-abcdefgh"]
+    kept = [f"hubtools-{node}-{os.getpid()}-abcdefgh", "hubtools-12345678-999999999-abcdefgh"]
+    kept += ["2024-invoices", "999999999-abcdefgh", "hubtools-notes"]
+    for name in (*gone, *kept):
+        (sending / name).mkdir(parents=True)
+        (sending / name / "0001.png").write_bytes(b"left over")
+    os.utime(sending / gone[1], (0, 0))
+    os.utime(sending / kept[0], (0, 0))
     monkeypatch.setattr(outbox, "_SMALL", 0)
     send(dataset)
-    assert list((cache_dir() / "sending").iterdir()) == []
+    assert sorted(one.name for one in sending.iterdir()) == sorted(kept)
