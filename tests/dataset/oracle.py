@@ -15,7 +15,7 @@ from typing import Any
 
 import fsspec.spec
 import pytest
-from datasets import data_files
+from datasets import arrow_reader, builder, data_files
 from datasets.download import download_manager
 from datasets.utils import py_utils
 from fsspec.implementations.local import LocalFileSystem
@@ -69,6 +69,8 @@ def unchanged() -> Iterator[None]:
         patch.setattr(LocalFileSystem, "find", find, raising=False)
         for module in _THREADED:  # a few files: starting threads takes longer than looking at them
             patch.setattr(module, "thread_map", _one_by_one)
+        for module, name in _FOR_OTHERS:
+            patch.setattr(module, name, contextlib.nullcontext)
         yield
 
 
@@ -77,7 +79,18 @@ def _one_by_one(function: Any, *items: Any, **_: Any) -> list[Any]:
 
 
 _THREADED = [
-    module for module in (data_files, download_manager, py_utils) if hasattr(module, "thread_map")
+    module
+    for module in (arrow_reader, data_files, download_manager, py_utils)
+    if hasattr(module, "thread_map")
+]
+# Of processes that load the same at once, and of bars that nobody sees.
+_FOR_OTHERS = [
+    (module, name)
+    for module, name in (
+        (builder, "FileLock"),
+        (download_manager, "stack_multiprocessing_download_progress_bars"),
+    )
+    if hasattr(module, name)
 ]
 
 
