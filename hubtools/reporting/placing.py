@@ -31,6 +31,8 @@ def beside_placed(report: Report, folder: Path) -> Report:
     """The report of `folder` with what lies beside that (`../class/a.png`) as one sees it from
     here; paths in the folder stay."""
     start = from_here(folder)
+    if not any((one.path or one.picture or "").startswith("../") for one in report.findings):
+        return report
 
     def seen(path: str | None) -> str | None:
         is_beside = path is not None and path.startswith("../")
