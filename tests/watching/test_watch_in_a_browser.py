@@ -67,12 +67,15 @@ def test_a_run_as_it_goes_on(tmp_path: Path) -> None:
 def test_samples_and_curves_by_keys_at_any_size(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "a-run-of-a-very-long-name-that-does-not-fit-anywhere-at-all", 60)
     for step in (0, 20, 40, 60):
-        for prompt, text in enumerate(("tok, " * 40, "a dog")):
+        for prompt, text in enumerate(("tok, " * 60, "a dog")):
             if (step, prompt) != (20, 1):
                 write_sample(folder, step, prompt, text)
     with watching(folder) as served, Browser(tmp_path) as page:
         page.open(served.url)
         page.until("document.querySelectorAll('.cell img').length === 7")
+        # a long prompt makes no wide strip, at whose end no picture is
+        strips = "document.querySelector('#strips')"
+        assert page.run(f"{strips}.scrollWidth <= {strips}.clientWidth")
         read = "document.querySelector('#loss .tip-text')?.textContent"
         page.until("document.querySelector('#loss path')")
         page.run("document.querySelector('#loss').focus()")
