@@ -273,8 +273,9 @@ def _left(plan: FixPlan, out: Output) -> None:
     from hubtools.dataset.fix.steps import REMEDIES
     from hubtools.findings import Severity
 
+    touched = {op.path for op in plan.operations}
     for name, why in sorted(plan.left.items()):
-        out.note(f"left as it is: {name}: {why}")
+        out.note(f"{'repaired in part' if name in touched else 'left as it is'}: {name}: {why}")
     told = [f for f in plan.remaining if f.severity is not Severity.INFO]
     if not told:
         return

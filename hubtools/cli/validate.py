@@ -210,7 +210,9 @@ def _tell_next(
             f" `hubtools caption{typed} --template {like}` writes one for all"
         )
     if not report.ok:
-        if not report.facts["pictures"] and here:
+        if not report.facts["pictures"] and here and _may_be_converted(report):
+            out.hint(f"next: hubtools fix{typed} --unsafe convert")
+        elif not report.facts["pictures"] and here:
             place = shown_path(Path(source) if source else project.dataset_dir) or "this folder"
             out.hint(f"next: put pictures into {place}, and hubtools validate{typed} again")
         else:
@@ -221,6 +223,11 @@ def _tell_next(
     elif here and source is not None and project.file is None:
         trigger = quote(trigger) if trigger else '"(tok)"'
         out.hint(f"next: hubtools init NAME --from {quote(source)} --trigger {trigger}")
+
+
+def _may_be_converted(report: Report) -> bool:
+    """Whether pictures are there that no loader takes, and that `fix` can make others of."""
+    return any("--unsafe convert" in (one.fix or "") for one in report.findings)
 
 
 def _trained_on(report: Report) -> int:

@@ -27,7 +27,7 @@ def check_pictures(source: Path, listing: Listing) -> None:
     raise HubtoolsError(
         f"{source} holds no pictures"
         + (f" but {foreign} that are not loaded." if foreign else "."),
-        hint=next(iter(left_sentences(source, listing)), "")
+        hint=next(iter(left_sentences(source, listing, made=False)), "")
         or f"known endings: {', '.join(sorted(PICTURE_ENDINGS)[:8])}, ...",
         code="nothing-there",
     )
@@ -77,8 +77,9 @@ def unentered(listing: Listing) -> list[str]:
     return told
 
 
-def left_sentences(source: Path, listing: Listing) -> list[str]:
-    """What of a folder of pictures is not taken over, in sentences."""
+def left_sentences(source: Path, listing: Listing, *, made: bool = True) -> list[str]:
+    """What of a folder of pictures is not taken over into a project, if it is `made`, in
+    sentences."""
     taken = {entry.name for entry in listing.pictures} | set(foreign_pictures(listing))
     stems = {name.rpartition(".")[0] for name in taken}
     strays: list[str] = []
@@ -93,10 +94,10 @@ def left_sentences(source: Path, listing: Listing) -> list[str]:
         elif entry.ending in (".txt", ".caption"):
             strays.append(entry.name)
         counts[entry.ending or "no ending"] += 1
+    again = " with --force takes them, as long as nothing is changed in the project"
     said = [
         f"{counts.pop(ending)} {ending} left, such as {name}: decoding needs `pip install"
-        f" {_PACKAGES[_NEEDS[ending]]}`; then the same command with --force takes them, as long"
-        " as nothing is changed in the project."
+        f" {_PACKAGES[_NEEDS[ending]]}`; then the same command{again if made else ' takes them'}."
         for ending, name in lacking.items()
     ]
     if counts:

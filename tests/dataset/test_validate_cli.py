@@ -128,3 +128,10 @@ def test_a_picture_called_otherwise_is_judged_by_its_content(tmp_path: Path) -> 
     assert "sent.HEIC -> sent.jpg" in fixed
     assert "b.avif -> b.png" in fixed
     assert "own.dng" not in fixed
+
+
+def test_a_folder_of_a_telephones_own_format_says_what_converts_it(tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    done = typed("validate", tmp_path.name, cwd=tmp_path.parent)
+    assert "no pictures that loaders read, but 1 other" in done.stdout
+    assert f"next: hubtools fix {tmp_path.name} --unsafe convert" in done.stderr

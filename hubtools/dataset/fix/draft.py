@@ -59,6 +59,7 @@ class Draft:
         self.shards = shards  # the same folder as the shards that it holds, if it does
         self.unsafe = unsafe
         self.left: dict[str, str] = dict(leave)  # file -> why it is left as it is
+        self.partly: set[str] = set()  # those of them in which something else may be changed
         self.caption = looked.settings.caption_column
         self.changes = 0
         self.scrubbed: set[str] = set()  # pictures whose metadata has been looked at
@@ -72,8 +73,7 @@ class Draft:
         self._view: tuple[object, Dataset] | None = None
         self._files_of: dict[str, tuple[object, bytes, MetadataFile]] = {}
         self._read_before = {file.name: file for file in looked.metadata}
-        odd = [entry.name for entry in looked.listing.entries if entry.special]
-        self.left |= dict.fromkeys(odd, "it is no regular file")
+        self.left |= {e.name: "it is no regular file" for e in looked.listing.entries if e.special}
         self._leave = frozenset(self.left)
         self.card: bytes | None = self._card()
         self.card_notes = Notes()

@@ -220,6 +220,7 @@ def encode_anew(draft: Draft, name: str, edit: str, rule: str, what: str) -> Non
         data, _ = edited(draft.read(name), (*file.edits, edit))
     except Refused as error:
         draft.left[name] = str(error)
+        draft.partly.add(name)
         return
     facts = scan_one(data, name)
     if file.entry.ending not in ENDINGS[facts.format or "PNG"]:

@@ -77,7 +77,7 @@ def plan_fix(
         if shards is not None:
             rest = _left_of(rest, operations)
     touched = {op.path for op in operations}
-    left = {name: why for name, why in draft.left.items() if name not in touched}
+    left = {n: why for n, why in draft.left.items() if n not in touched or n in draft.partly}
     more: dict[str, int | None] = {}
     if counted and shards is None:  # a name repairs pictures and records, not shards
         still = sorted({finding.rule for finding in rest})

@@ -22,7 +22,7 @@ from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, EXCLUDED_DIR, METADATA_NAMES
 
 _EXPORT = "export it as PNG or JPEG"
-_CONVERT = f"{_EXPORT}, as `hubtools fix --unsafe convert` does"
+_CONVERT = f"{_EXPORT}, or have `fix` do it: --unsafe convert"
 _CONVERTED = frozenset([".heic", ".heif", ".avif", ".jxl"])
 
 

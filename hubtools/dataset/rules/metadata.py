@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
-from hubtools.dataset.folder.listing import PUT_PICTURES
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PUT_PICTURES
 from hubtools.dataset.loaders import Mode, Outcome
 from hubtools.dataset.metadata import Kind
 from hubtools.dataset.metadata.likely import is_note
@@ -260,10 +260,10 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
                 severity=Severity.INFO if whole else None,
             )
         else:
-            yield Problem(
-                "the folder holds no pictures",
-                PUT_PICTURES,
-            )
+            foreign = sum(one.ending in FOREIGN_ENDINGS for one in view.listing.entries)
+            but = f" that loaders read, but {plural(foreign, 'other')}" if foreign else ""
+            fix = "make PNG or JPEG of them, as D208 says" if foreign else PUT_PICTURES
+            yield Problem(f"the folder holds no pictures{but}", fix)
         return
     sidecars = {
         entry.name[: -len(entry.ending)]: entry.name
