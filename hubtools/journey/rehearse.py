@@ -264,19 +264,24 @@ def _read_back(
 
 def _answers(questions: dict[str, Any], root: Path, environment: dict[str, str]) -> dict[str, Any]:
     """What `readback` answers. It works in an empty folder: stock libraries take a folder of the
-    working directory for the repository of that name, and nobody has judged that one."""
-    asked = root / "readback.json"
-    write_json(asked, questions)
-    words = command(str(Path(readback.__file__).absolute()), str(asked.absolute()))
-    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=root) as empty:
+    working directory for the repository of that name, and nobody has judged that one. Nor are its
+    questions asked where others may write, who could name another base."""
+    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=environment["HF_HOME"]) as own:
+        asked, empty = Path(own, "readback.json"), Path(own, "empty")
+        write_json(asked, questions)
+        empty.mkdir()
+        words = command(str(Path(readback.__file__).absolute()))
         finished = subprocess.run(
-            words, env=environment, cwd=empty, capture_output=True, text=True, check=False
-        )
+            [*words, str(asked)], env=environment, cwd=empty, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
     if finished.returncode:
         last = (finished.stderr.strip().splitlines() or ["no word why"])[-1]
+        left = root.absolute() / "readback.json"
+        write_json(left, questions)
         raise HubtoolsError(
             f"Reading back with stock libraries failed: {last}",
-            hint=f"the whole story, in an empty folder: {shlex.join(words)}",
+            hint=f"the whole story, in an empty folder: {shlex.join([*words, str(left)])}",
         )
     answers: dict[str, Any] = json.loads(finished.stdout.strip().splitlines()[-1])
     return answers

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hubtools.errors import HubtoolsError
 from hubtools.journey import readback
 from hubtools.journey.rehearse import _answers
 from hubtools.vision import encoders
@@ -17,13 +18,24 @@ def test_no_folder_of_the_project_is_taken_for_a_repository(
 ) -> None:
     """Stock diffusers opened `evil/base` of the working directory as the base `evil/base`."""
     script = tmp_path / "script.py"
-    script.write_text("import json, os\nprint(json.dumps({'here': os.listdir()}))\n")
+    script.write_text(
+        "import json, os, sys, stat\n"
+        "beside = os.stat(os.path.dirname(sys.argv[1])).st_mode\n"
+        "assert json.load(open(sys.argv[1])) == {'a': 1} and not stat.S_IMODE(beside) & 0o077\n"
+        "print(json.dumps({'here': os.listdir()}))\n"
+    )
     monkeypatch.setattr(readback, "__file__", str(script))
     (tmp_path / "evil/base").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
     for root in (tmp_path / "rehearsal", Path("other")):
         root.mkdir()
-        assert _answers({}, root, dict(os.environ)) == {"here": []}
+        environment = os.environ | {"HF_HOME": str(home)}
+        assert _answers({"a": 1}, root, environment) == {"here": []}
+        assert [*root.iterdir(), *home.iterdir()] == []
+        with pytest.raises(HubtoolsError, match="AssertionError"):
+            _answers({"a": 2}, root, environment)
         assert [path.name for path in root.iterdir()] == ["readback.json"]
 
 
