@@ -166,6 +166,11 @@ def _tell(done: Shards, to: Path, out: Output) -> None:
 
 def _warn(done: Shards, out: Output) -> None:
     folder = quote(str(done.source))
+    if done.replaced is not None:
+        out.warn(
+            f"Files that had the names of shards and were others are kept in"
+            f" {done.folder / done.replaced}."
+        )
     if done.unnamed:
         out.warn(
             f"{plural(done.unnamed, 'picture')} {'is' if done.unnamed == 1 else 'are'} in no shard,"

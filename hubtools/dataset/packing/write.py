@@ -25,7 +25,7 @@ from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, json_value, not_replaced, sha256_in, temporary_for
 from hubtools.front_edits import with_key
-from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR
+from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR, new_replaced
 from hubtools.limits import CARD_FILE, OWN_JSON_COST, PICTURE
 from hubtools.rooted import Root, is_left_over
 from hubtools.trust import ForeignState, is_sealed, seal
@@ -50,7 +50,8 @@ class Shard:
 class Shards:
     """What `shard` wrote into `folder`, from what lies in `source`. `left`: files of
     the dataset that are in no shard (the first few by name); `unnamed`: pictures among its files
-    that no record names; `located`: pictures that say where they were taken."""
+    that no record names; `located`: pictures that say where they were taken; `replaced`: where
+    files are kept that had the names of shards and were others, damaged or a person's."""
 
     folder: Path
     shards: tuple[Shard, ...]
@@ -60,6 +61,7 @@ class Shards:
     unnamed: int
     located: int
     source: Path
+    replaced: str | None = None
 
     @property
     def rows(self) -> int:
@@ -105,7 +107,7 @@ def shard(
     with Root(to) as root:
         root.private = is_private(plan.root)
         done: list[Shard] = []
-        rows, located = 0, 0
+        rows, located, aside = 0, 0, new_replaced()
         for split in dict.fromkeys(item.split for item in plan.shards):
             samples = plan.samples(split)
             for item in (item for item in plan.shards if item.split == split):
@@ -123,7 +125,7 @@ def shard(
                         if on_row is not None:
                             on_row(rows, plan.rows)
 
-                    known, found = _write(plan, item, root, mine, tell)
+                    known, found = _write(plan, item, root, mine, tell, aside)
                     located += found
                     state["done"][item.name] = {
                         "bytes": known.bytes, "sha256": known.sha256, "located": found,
@@ -133,9 +135,11 @@ def shard(
             if next(samples, None) is not None:
                 raise _changed(plan)
         _carry(plan, root, state)
+        kept = aside if root.exists(aside) else None
     return Shards(
-        to, tuple(done), plan.pictures, plan.left, plan.left_count, plan.unnamed, located, folder
-    )
+        to, tuple(done), plan.pictures, plan.left, plan.left_count, plan.unnamed, located, folder,
+        kept,
+    )  # fmt: skip
 
 
 def _state(plan: PackingPlan, to: Path) -> dict[str, Any]:
@@ -244,14 +248,18 @@ class _Placed:
 
 
 @contextmanager
-def _placing(root: Root, name: str) -> Iterator[_Placed]:
-    """A new file right in the folder; it takes its name at the end, through no link."""
+def _placing(root: Root, name: str, aside: str) -> Iterator[_Placed]:
+    """A new file right in the folder; it takes its name at the end, through no link. What had that
+    name goes `aside`: somebody may have worked on a shard."""
     placed = _Placed(root, name)
     try:
         with placed.file:
             yield placed
             os.fsync(placed.file.fileno())
-            placed.opened().close()
+            with placed.opened() as file:
+                same = root.is_file(name) and sha256_in(file) == root.fingerprint(name)
+            if root.exists(name) and not same:
+                root.rename(name, f"{aside}/{name}")
             root.rename(placed.name, name, replace=True)
     finally:
         root.unlink(placed.name, missing_ok=True)
@@ -263,11 +271,12 @@ def _write(
     root: Root,
     samples: Iterator[Sample],
     tell: Callable[[], None],
+    aside: str,
 ) -> tuple[Shard, int]:
     """Write one shard, read it back, give it its name; also how many pictures say where."""
     prints: list[bytes] = []
     located = 0
-    with _placing(root, item.name) as placed:
+    with _placing(root, item.name, aside) as placed:
         keep_private(plan.root, plan.contents.metadata, placed.file)
         writer = _writer(plan, item, placed.file)
         try:

@@ -235,11 +235,13 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     assert files_of(made.folder, but=()) == files_of(whole.folder, but=())
     unshard(to, tmp_path / "back")
     assert files_of(tmp_path / "back", but=("README.md",)) == files_of(root, but=())
-    # a shard that was damaged since is written again
+    assert made.replaced is None
+    # a shard that was damaged since is written again; a person may have changed it, and it is kept
     first = to / made.shards[0].name
-    first.write_bytes(first.read_bytes()[:-1] + b"X")
+    first.write_bytes(mine := first.read_bytes()[:-1] + b"X")
     again = shard(root, to, max_shard_size=60_000)
     assert [item.name for item in again.shards if not item.kept] == [made.shards[0].name]
+    assert (to / str(again.replaced) / made.shards[0].name).read_bytes() == mine
 
 
 def test_a_card_that_begins_with_two_rules_comes_back(tmp_path: Path) -> None:
