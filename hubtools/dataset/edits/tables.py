@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring
 from typing import Any, Literal
 
 from hubtools.dataset.metadata.roles import names_file, names_files
@@ -19,6 +20,14 @@ BEYOND = "a part of it is beyond the limits"
 
 
 _WRITTEN = json.JSONEncoder(ensure_ascii=False)
+
+
+def _line_of(values: dict[str, Any]) -> str:
+    """A record as JSON; of texts alone, as most are, without the encoder's way round."""
+    if {*map(type, values), *map(type, values.values())} != {str}:
+        return _WRITTEN.encode(values)
+    pairs = [f"{encode_basestring(key)}: {encode_basestring(text)}" for key, text in values.items()]
+    return f"{{{', '.join(pairs)}}}"
 
 
 @dataclass
@@ -147,7 +156,7 @@ class Table:
         lines = []
         for record in self.records:
             if record.text is None:
-                record.text = _WRITTEN.encode(record.values)
+                record.text = _line_of(record.values)
             lines.append(record.text)
         lines.append("")
         return "\n".join(lines).encode("utf-8", "backslashreplace")

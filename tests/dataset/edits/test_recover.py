@@ -9,7 +9,7 @@ import pytest
 
 from hubtools.dataset.edits.read_jsonl import read_jsonl, stays
 from hubtools.dataset.edits.recover import repair, without_trailing_commas
-from hubtools.dataset.edits.tables import Table
+from hubtools.dataset.edits.tables import Record, Table
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import known_or_read, parse_metadata
 from hubtools.dataset.metadata.jsonl import enough_of
@@ -108,6 +108,21 @@ def test_plain_lines_are_known_to_be_written_as_they_stand(text: str, stays_as_i
     if stays_as_it_is:
         records = read_jsonl(text, "metadata.jsonl", False, found)
         assert Table("metadata.jsonl", None, "jsonl", records).render() == data
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"file_name": "a.png", "text": 'so "now"\\ \n\t\x00\x7f'},
+        {"é“": "\u2028 \ud83d \U0001f600", "": ""},
+        {},
+        {"a": "x", "n": 1.5, "b": [None, {"c": "é"}]},
+    ],
+)
+def test_a_record_is_written_as_json_has_it(values: dict[str, object]) -> None:
+    table = Table("metadata.jsonl", None, "jsonl", [Record(values)])
+    wanted = json.dumps(values, ensure_ascii=False) + "\n"
+    assert table.render() == wanted.encode("utf-8", "backslashreplace")
 
 
 def test_commas_without_end_take_no_time() -> None:
