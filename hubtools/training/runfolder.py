@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -245,6 +245,21 @@ def move_aside(run_dir: Path) -> Path:
     with Root(run_dir.parent) as parent:
         parent.rename(run_dir.name, target.name)
     return target
+
+
+def keep_changed_lora(run_dir: Path, earlier: RunManifest, note: Callable[[str], None]) -> None:
+    """Keep the LoRA of a run that is to go on in `.hubtools/replaced` of the run, if somebody has
+    changed it since."""
+    with Root(run_dir) as root:
+        if earlier.lora is None or not root.is_file(LORA_WEIGHTS):
+            return
+        if root.sha256(LORA_WEIGHTS) != earlier.lora.sha256:
+            kept = f"{new_replaced()}/{LORA_WEIGHTS}"
+            root.rename(LORA_WEIGHTS, kept)
+            note(
+                f"{LORA_WEIGHTS} is not the file that the run has left: somebody has changed it."
+                f" It is now {from_here(run_dir / kept)}."
+            )
 
 
 def keep_ledger(aside: Path, run_dir: Path) -> None:

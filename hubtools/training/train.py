@@ -156,6 +156,8 @@ def train(
             stack.enter_context(runfolder.locked(run_dir))
             if shorter is not None:
                 take_over(run_dir, shorter, fingerprint(identity), trust_state)
+            if earlier is not None and not aside:
+                runfolder.keep_changed_lora(run_dir, earlier, reporter.note)
         group.barrier()
         run = Run(
             project, base, family, plan, group, reporter, manifest, identity, trust_state, start

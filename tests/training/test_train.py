@@ -525,9 +525,11 @@ def test_a_finished_run_without_its_weights_writes_them_again(make_project: Make
     project = make_project()
     run(project)
     before = bytes_of(project)
-    (project.run_dir / LORA_WEIGHTS).write_bytes(b"oops")
+    (project.run_dir / LORA_WEIGHTS).write_bytes(b"a night of merging")
     run(project)
     assert bytes_of(project) == before
+    (kept,) = (project.run_dir / ".hubtools/replaced").rglob(LORA_WEIGHTS)
+    assert kept.read_bytes() == b"a night of merging"
 
 
 def test_other_settings_or_pictures_are_refused(
