@@ -26,13 +26,19 @@ def keep_compiled_code_at_home() -> None:
     where. Its own place is a folder in /tmp whose name everybody knows: another user of the machine
     could make it first, and code from it is run. In a cache that others write to, or where
     something else has the name, it is a folder for this process. Raises as `cache_dir`."""
-    if _PLACE in os.environ:
+    said = os.environ.get(_PLACE)
+    if said is not None and not _is_pytorchs(Path(said)):
         return
     folder = home_of_compiled_code()
     if not _is_mine_alone(folder) or not _is_for_it(folder):
         folder = Path(tempfile.mkdtemp(prefix="hubtools-inductor-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[_PLACE] = str(folder)
+
+
+def _is_pytorchs(place: Path) -> bool:
+    """Whether a place is PyTorch's own, which it puts into that variable when it is imported."""
+    return place.name.startswith("torchinductor_") and place.parent == Path(tempfile.gettempdir())
 
 
 def home_of_compiled_code() -> Path:

@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import sys
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -224,8 +225,16 @@ def test_what_a_model_has_compiled_is_kept_at_home(
     home.chmod(cache)
     home.parent.chmod(above)
     monkeypatch.setenv("HUBTOOLS_CACHE", str(home))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    if above == 0o755:  # PyTorch says it by itself as soon as a library is imported that compiles
+        spec = importlib.util.spec_from_file_location("fresh", cache_dir_utils.__file__)
+        assert spec is not None
+        assert spec.loader is not None
+        fresh = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(fresh)
+        assert fresh.cache_dir() == os.environ["TORCHINDUCTOR_CACHE_DIR"]
     with opened_alone("M"):
         kept = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
     safe = above != 0o777 and cache in (0o755, 0o1777)
