@@ -22,6 +22,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.evaluation.result import Evaluation
 from hubtools.evaluation.run import evaluate
 from hubtools.findings import Finding, Report, Severity
+from hubtools.inference.grid.draw import _are_facts
 from hubtools.inference.png import save_picture
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
@@ -173,6 +174,11 @@ def test_a_grid_replaces_none_of_mine(tiny_base: Path, tmp_path: Path) -> None:
         file.write_bytes(MINE[file.suffix])
         refused(words, file, tmp_path)
         file.write_bytes(before)
+    for key in ('"axes"', '"file"', '"seed"'):  # a person judges the pictures
+        file.write_bytes(before.replace(key.encode(), b'"mine": 5, ' + key.encode(), 1))
+        assert not _are_facts(file.read_bytes())
+    refused(words, file, tmp_path)
+    file.write_bytes(before)
     cell = next((tmp_path / "out").glob("*/*.png"))
     cell.write_bytes(MINE[".png"])
     cell.with_suffix(".json").unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +18,7 @@ from hubtools.inference.grid.plan import CELLS_DIR, FACTS, PAGE, PICTURE, GridPl
 from hubtools.inference.pipeline import draw
 from hubtools.inference.schedulers import use_scheduler
 from hubtools.inference.staged import LoraShots
+from hubtools.limits import OWN_JSON_COST
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.rooted import Root
@@ -91,8 +91,21 @@ def _check_free(root: Root) -> None:
     check_output(root, FACTS, "a grid's facts", _are_facts)
 
 
+_KEYS = {"schema_version", "axes", "cells"}
+_OF_CELL = {"labels", "file", "drawn", "sha256", "seconds", "parameters"}
+
+
 def _are_facts(data: bytes) -> bool:
-    return re.match(rb'\{\s*"schema_version": \d+,\s*"axes": \[', data) is not None
+    """Whether these are the bytes of facts, and hold no key of a person's, who judges pictures."""
+    try:
+        content = json_value(data, most=OWN_JSON_COST)
+        return content.keys() == _KEYS and all(
+            cell.keys() == _OF_CELL
+            and (cell["parameters"] or {}).keys() <= SampleRecord.model_fields.keys()
+            for cell in content["cells"]
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def _draw(
