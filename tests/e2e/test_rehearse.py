@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +35,10 @@ def test_a_rehearsal_comes_through_bad_weather(
     """Shipped, drawn again and read back in processes that are forks (that they may be started anew
     is for test_demo)."""
     monkeypatch.setattr("hubtools.journey.rehearse.subprocess", forked)
+    home = tmp_path.with_name(f"{tmp_path.name}-home")
+    home.mkdir()
+    lasting = SimpleNamespace(TemporaryDirectory=lambda **_: nullcontext(str(home)))
+    monkeypatch.setattr("hubtools.journey.stage.tempfile", lasting)
     draw_pictures(tmp_path / "dataset", 3, (64, 64))
     (tmp_path / "hubtools.toml").write_text(
         to_toml(
@@ -64,7 +70,7 @@ def test_a_rehearsal_comes_through_bad_weather(
     (compared,) = read_samples(tmp_path / ".hubtools/rehearsal/samples")
     assert (drawn.prompt_weights, compared.prompt_weights) == (True, False)
     # what was read lies in the cache of the rehearsal
-    kept = tmp_path / ".hubtools/rehearsal/hf-home/hub"
+    kept = home / "hub"
     assert {"models--me--base", "models--me--people-lora", "datasets--me--people"} == {
         path.name for path in kept.iterdir() if "--" in path.name
     }
