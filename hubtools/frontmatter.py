@@ -69,8 +69,10 @@ class FrontMatter:
 
 def parse(card: bytes | str) -> FrontMatter:
     """Take a card apart and read its YAML. Never raises."""
-    text = card.removeprefix(MARK).decode("utf-8", "replace") if isinstance(card, bytes) else card
-    text = text.removeprefix("\ufeff")
+    if isinstance(card, bytes):  # of two marks the second one is text, as for the client
+        text = card.removeprefix(MARK).decode("utf-8", "replace")
+    else:
+        text = card.removeprefix("\ufeff")
     found = _BLOCK.match(text)
     if found is None:
         error, line = _nearly(text)

@@ -43,6 +43,7 @@ def by_client(path: Path) -> tuple[dict[str, Any] | None, str]:
 
 @given(card=_CARDS, mark=st.sampled_from([b"", BOM]), last=_LINES)
 @example(card="---\nlicense: mit\n", mark=BOM, last="---")
+@example(card="\ufeff\n---\nlicense: mit\n", mark=BOM, last="---")
 @example(card="\n\n  ---\r\nlicense: mit\r\n", mark=b"", last="---")
 @example(card="---\n---\n", mark=b"", last="")
 @example(card="---\na: 1\na: 2\n---\n", mark=b"", last="x")
