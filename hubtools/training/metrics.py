@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hubtools.layout import METRICS
+from hubtools.layout import METRICS, new_replaced
 from hubtools.rooted import Root
 
 _MOST = 300_000_000  # bytes: a million steps and more
@@ -52,13 +52,17 @@ class MetricsLog:
     """Appends to `metrics.jsonl` of a run."""
 
     def __init__(self, run_dir: Path, step: int) -> None:
-        """Open the log of a run that continues after `step`; later lines are dropped."""
+        """Open the log of a run that continues after `step`; later lines are dropped. One that
+        holds a line of a person's is kept in `.hubtools/replaced` of the run."""
         self._run_dir = run_dir
         found = read_log(run_dir)
         lines: list[Metric | HeldOut] = [*found.steps, *found.held_out]
         kept = [line for line in lines if line.step <= step]
         kept.sort(key=lambda line: line.step)
+        noted = any(line.endswith(b"\n") and read_line(line) is None for line in _lines(run_dir))
         with Root(run_dir, create=True) as root:
+            if noted:
+                root.rename(METRICS, f"{new_replaced()}/{METRICS}")
             root.write(METRICS, b"".join(_line(line) for line in kept))
 
     def append(self, lines: Iterable[Metric | HeldOut]) -> None:

@@ -43,6 +43,19 @@ def test_resume_cuts_the_log_back_and_drops_a_half_line(tmp_path: Path) -> None:
     assert set(lines[0]) == {"step", "loss", "loss_ema", "grad_norm", "lr", "seconds"}
 
 
+@pytest.mark.parametrize("mine", ["from here on it is too strong\n", '{"mine": 1, "step": 2}\n'])
+def test_what_a_person_notes_in_the_log_is_kept(tmp_path: Path, mine: str) -> None:
+    MetricsLog(tmp_path, 0).append([metric(1), metric(2)])
+    path = tmp_path / "metrics.jsonl"
+    noted = path.read_text() + mine
+    path.write_text(noted)
+    for _ in range(2):
+        MetricsLog(tmp_path, 2).append([])
+    (kept,) = (tmp_path / ".hubtools/replaced").rglob(path.name)
+    assert kept.read_text() == noted
+    assert [one.step for one in read_metrics(tmp_path)] == [1, 2]
+
+
 def test_every_line_is_json_even_with_an_infinite_norm(tmp_path: Path) -> None:
     MetricsLog(tmp_path, 0).append([Metric(1, 0.5, 0.5, math.inf, 1e-4, 0.1)])
     text = (tmp_path / "metrics.jsonl").read_text()
