@@ -40,14 +40,22 @@ def decoded(vae: Any, picture: Any) -> Any:
         return vae.decode(vae.encode(picture[None]).latent_dist.mode()).sample / 2 + 0.5
 
 
-@pytest.mark.parametrize("base", ["tiny_flux1", "tiny_schnell"])
-def test_its_pipeline_arrives_at_the_picture(base: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    ("base", "uncond"), [("tiny_flux1", False), ("tiny_flux1", True), ("tiny_schnell", False)]
+)
+def test_its_pipeline_arrives_at_the_picture(
+    base: str, uncond: bool, request: pytest.FixtureRequest
+) -> None:
+    """Guided against the empty prompt, which it may be asked for, that is the dropped caption."""
     check_against_pipeline(
         request.getfixturevalue(base),
         raw,
         lambda arguments: arguments["timestep"],
         lambda vae, picture: decoded(vae, picture).clamp(0, 1),
-        call={"guidance_scale": 1.0},  # what dev is told while it learns
+        # what dev is told while it learns
+        call={"guidance_scale": 1.0}
+        | ({"true_cfg_scale": 4.0, "negative_prompt": ""} if uncond else {}),
+        uncond=uncond,
     )
 
 
