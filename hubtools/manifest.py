@@ -5,6 +5,7 @@ Nothing here may name a place on the user's machine: these files are published.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Literal, TypeVar
 
@@ -240,6 +241,9 @@ class RunManifest(_Manifest):
     seal: dict[str, str] | None = Field(
         None, description="By whom it was finished: a mark that only their hubtools can check."
     )
+    plan: dict[str, Any] = Field(
+        default_factory=dict, exclude=True, description="Figures of a dry run; never written."
+    )
 
     def _repr_html_(self) -> str:
         """As a notebook shows it."""
@@ -302,6 +306,16 @@ class RunManifest(_Manifest):
     def write(self, run_dir: Path) -> None:
         """Write `run_dir/run.json` atomically."""
         write_text(run_dir / RUN_MANIFEST, self.model_dump_json(indent=2) + "\n")
+
+
+def changed_versions(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """`torch 2.12.0 (now 2.13.0)` for each library that has another version than it had `before`;
+    one that is not there at both times is left out."""
+    return [
+        f"{name} {version} (now {now[name]})"
+        for name, version in before.items()
+        if name in now and now[name] != version
+    ]
 
 
 def read_samples(folder: Path) -> list[SampleRecord]:

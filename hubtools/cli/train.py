@@ -176,7 +176,10 @@ def command(
     if os.environ.get("RANK", "0") != "0":
         return  # one of several processes; the first one speaks
     if dry_run:
-        out.result("The plan stands", steps=manifest.steps, run=str(project.run_dir))
+        facts: dict[str, Any] = {"steps": manifest.steps, "run": str(project.run_dir)}
+        if out.format == "json":
+            facts["plan"] = manifest.plan
+        out.result("The plan stands", **facts)
         if manifest.steps > _TRIED:
             place = quote(from_here(project.run_dir.parent / "try"))
             some = f"--max-train-steps {_TRIED} --validation-steps 0 --output-dir {place}"

@@ -19,7 +19,7 @@ from hubtools.inference.png import SHOWN, read_record
 from hubtools.inference.project_base import project_base
 from hubtools.inference.shots import Shot, check_size
 from hubtools.layout import RUN_MANIFEST, SNAPSHOTS_DIR
-from hubtools.manifest import LoraUse, SampleRecord
+from hubtools.manifest import LoraUse, SampleRecord, changed_versions
 from hubtools.models.base import Base, resolve_base
 from hubtools.project import Project
 from hubtools.settings import SampleSettings
@@ -211,12 +211,7 @@ def _nonsense(record: SampleRecord) -> Iterator[str]:
 
 def changes_since(record: SampleRecord) -> list[str]:
     """A sentence if libraries have other versions than when the picture was drawn."""
-    now = versions()
-    changed = [
-        f"{name} {before} (now {now[name]})"
-        for name, before in record.versions.items()
-        if name in now and now[name] != before
-    ]
+    changed = changed_versions(record.versions, versions())
     if not changed:
         return []
     return [f"It was drawn with {', '.join(changed)}; the picture may differ a little."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from hubtools.files import human_bytes
 from hubtools.findings import plural, shortened
@@ -74,6 +75,46 @@ def describe(plan: TrainPlan) -> list[str]:
         "disk": f"{human_bytes(plan.bytes_needed)} at most, {human_bytes(plan.bytes_free)} free",
     }
     return [f"{name + ':':<16}{text}" for name, text in rows.items() if text]
+
+
+def figures(plan: TrainPlan) -> dict[str, Any]:
+    """The plan in numbers: bytes, pixels, floating point operations, pictures in each bucket."""
+    recipe, memory = plan.recipe, plan.memory
+    buckets = recipe.buckets.counts(1).most_common()
+    reckoned = None
+    if memory is not None:
+        reckoned = {
+            "base": memory.base, "lora": memory.lora, "pass": memory.kept, "steps": memory.steps,
+            "captions": memory.captions, "pictures": memory.pictures, "samples": memory.samples,
+            "most": memory.on_gpu if plan.device == "cuda" else memory.most,
+            "free": plan.memory_free,
+        }  # fmt: skip
+    return {
+        "images": recipe.images,
+        "items": recipe.items,
+        "train_batch_size": recipe.settings.train_batch_size,
+        "gradient_accumulation_steps": recipe.settings.gradient_accumulation_steps,
+        "processes": recipe.world_size,
+        "steps_an_epoch": recipe.steps_an_epoch,
+        "epochs": round(recipe.epochs, 4),
+        "steps": recipe.steps,
+        "resumes_at": plan.resumes_at,
+        "family": plan.base.family,
+        "prediction_type": recipe.prediction_type,
+        "dtype": DTYPES[recipe.precision],
+        "device": plan.device,
+        "learning_rate": recipe.learning_rate,
+        "buckets": {"x".join(map(str, recipe.buckets.sizes[b])): count for b, count in buckets},
+        "parameters": plan.lora_parameters,
+        "lora_bytes": plan.lora_bytes,
+        "state_bytes": plan.state_bytes,
+        "cache_bytes": plan.cache_bytes,
+        "disk_bytes": plan.bytes_needed,
+        "disk_bytes_free": plan.bytes_free,
+        "samples": plan.pictures,
+        "memory_bytes": reckoned,
+        "flops_a_step": None if memory is None else memory.flops * recipe.world_size,
+    }
 
 
 def _snapshots(plan: TrainPlan) -> str:

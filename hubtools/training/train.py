@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.errors import ChecksFailed, require_extra
-from hubtools.findings import plural
+from hubtools.findings import plural, to_dict
 from hubtools.licensing.resolve import base_facts
-from hubtools.manifest import DatasetFacts, RunManifest
+from hubtools.manifest import DatasetFacts, RunManifest, changed_versions
 from hubtools.progress import PlainReporter, Reporter, silent
 from hubtools.project import Project
 from hubtools.quiet import hush
@@ -29,7 +29,7 @@ from hubtools.training.recipe import DTYPES
 from hubtools.training.rules import judge
 from hubtools.training.run import Run
 from hubtools.training.start import find_start
-from hubtools.training.told import describe
+from hubtools.training.told import describe, figures
 
 if TYPE_CHECKING:
     from hubtools.models.base import Base
@@ -113,6 +113,11 @@ def train(
                 if not dry_run:
                     raise why
                 reporter.warn(why.message)
+            elif changed := changed_versions(newest.facts.versions, manifest.versions):
+                reporter.warn(
+                    f"The state of step {newest.facts.step:,} was saved with {', '.join(changed)}:"
+                    " what the run learns from there on may differ a little."
+                )
 
     reporter.note("\n".join(describe(plan)))
     report = judge(plan, strict=strict, **project.rules_of("T"))
@@ -137,6 +142,7 @@ def train(
     if dry_run:
         if aside:
             reporter.note(f"{run_dir} would be moved aside.")
+        manifest.plan = figures(plan) | {"findings": to_dict(report)["findings"]}
         return manifest
 
     # this takes seconds, with PyTorch and the libraries that come with it

@@ -441,7 +441,10 @@ def test_samples_do_not_touch_the_run(make_project: MakeProject) -> None:
 
 
 @pytest.mark.parametrize("stop", [1, 6])
-def test_a_resumed_run_is_the_same_run(make_project: MakeProject, stop: int) -> None:
+def test_a_resumed_run_is_the_same_run(
+    make_project: MakeProject, stop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What other versions of libraries its state was saved with is said before it goes on."""
     settings: dict[str, Any] = {
         "max_train_steps": 9,
         "checkpointing_steps": 2,
@@ -455,9 +458,13 @@ def test_a_resumed_run_is_the_same_run(make_project: MakeProject, stop: int) -> 
     with pytest.raises(Killed):
         train(stopped, reporter=DiesAt(stop), skip_validation=True)
     assert RunManifest.read(stopped.run_dir).status == "failed"
+    now = RunManifest.read(stopped.run_dir).versions | {"torch": "99.0"}
+    monkeypatch.setattr("hubtools.training.train.library_versions", lambda settings: now)
     heard = Heard()
     run(stopped, reporter=heard)
     assert ("Continuing after step" in heard.text) == (stop > 2)
+    named = [line for line in heard.warnings if "(now 99.0): what the run learns" in line]
+    assert len(named) == (stop > 2)
     assert bytes_of(straight) == bytes_of(stopped)
 
     def told(project: Project) -> list[tuple[Any, ...]]:

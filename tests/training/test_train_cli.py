@@ -172,8 +172,15 @@ def test_a_dry_run_by_the_tutorials_names(invoke: Any, make_project: MakeProject
         "--seed=42",
         f"--output_dir={project.run_dir}",
         "--dry-run",
+        "--format=json",
     )
     assert code == 0
+    plan = json.loads(out)["plan"]
+    assert (plan["steps"], plan["steps_an_epoch"], plan["epochs"]) == (5000, 5, 1000)
+    assert plan["buckets"] == {"64x64": 5}
+    assert plan["memory_bytes"]["steps"] <= plan["memory_bytes"]["most"]
+    assert min(plan["flops_a_step"], plan["disk_bytes"], plan["parameters"]) > 0
+    assert {"T101", "T111"} <= {finding["rule"] for finding in plan["findings"]}
     assert "1,000 epochs = 5,000 steps" in err
     assert "T101" in err
     assert "T111" in err
