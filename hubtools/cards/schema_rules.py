@@ -19,7 +19,7 @@ def by_schema(view: CardView, rule: str) -> Iterator[Problem]:
     """What the schema says for one rule, each at its line."""
     for violation, line in view.violations:
         if violation.rule == rule:
-            yield form_problem(violation, line)
+            yield form_problem(violation, line, view.root)
 
 
 @CARD_RULES.rule("C116", "A tag is not a text", Severity.ERROR)

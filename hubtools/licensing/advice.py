@@ -16,7 +16,12 @@ from hubtools.whereabouts import from_here
 
 def card_command(folder: Path, *options: str) -> str:
     """`hubtools card FOLDER OPTIONS`, as one types it here."""
-    return " ".join(["`hubtools card", shlex.quote(from_here(folder)), *options]) + "`"
+    return command_of("card", folder, *options)
+
+
+def command_of(name: str, folder: Path, *options: str) -> str:
+    """`hubtools NAME FOLDER OPTIONS`, as one types it here."""
+    return " ".join([f"`hubtools {name}", shlex.quote(from_here(folder)), *options]) + "`"
 
 
 def license_advice(

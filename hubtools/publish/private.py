@@ -6,27 +6,31 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from hubtools.dataset.pictures.private.texts import NAMES_OF_PEOPLE
 from hubtools.findings import Problem, Severity, nouns, plural, shortened
+from hubtools.licensing.advice import command_of
 from hubtools.lorafile.faults import convert_command, faults_of
 from hubtools.lorafile.look import Weights
 from hubtools.publish.book import PUBLISH_RULES
 from hubtools.publish.contents import Kind
 from hubtools.publish.release import Release
 from hubtools.weights import Holds
+from hubtools.whereabouts import from_here
 
-_FIX = "`hubtools fix` blanks it, and touches no pixel"
-_FIX_MODEL = (
-    "`hubtools fix --select D701 --select D706 --select D712` blanks it, and touches no pixel"
-)
-_ELSE = "; what it cannot edit, leave out (--drop)"
+# Of a run's folder, or a model's, nothing but the pictures' metadata is to be touched; given as an
+# argument, it would mean the pictures that its project is about.
+_OF_MODEL = "`hubtools fix --path {} --select D701 --select D706 --select D712`"
 
 
 def _fix(release: Release) -> str:
-    # of a run's folder, or a model's, nothing but the pictures' metadata is to be touched
-    return (_FIX if release.repo_type == "dataset" else _FIX_MODEL) + _ELSE
+    if release.repo_type == "dataset":
+        command = command_of("fix", release.root)
+    else:
+        command = _OF_MODEL.format(quote(from_here(release.root)))
+    return f"{command} blanks it, and touches no pixel; what it cannot edit, leave out (--drop)"
 
 
 def _noted(release: Release) -> frozenset[str]:
@@ -67,7 +71,8 @@ def beside(release: Release) -> Iterator[Problem]:
 
     Fix: `hubtools fix` takes them out of a dataset; else leave them out (--drop).
     """
-    fix = "`hubtools fix` takes it out" if release.repo_type == "dataset" else "leave it out"
+    is_dataset = release.repo_type == "dataset"
+    fix = f"{command_of('fix', release.root)} takes it out" if is_dataset else "leave it out"
     for file, told in release.readings:
         if told.beside is not None:
             yield Problem(f"the file is {told.beside}", fix, file.name)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from hubtools.cardforms import form_problem
 from hubtools.cardlinks import NOWHERE, loaded_from_here
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS, PROJECT_FILE
-from hubtools.licensing.advice import card_command, derived_license, missing_license
+from hubtools.licensing.advice import card_command, command_of, derived_license, missing_license
 from hubtools.licensing.ids import (
     license_of_pictures,
     problems_of_pictures,
@@ -20,6 +21,7 @@ from hubtools.publish import weight_rules as weight_rules
 from hubtools.publish.book import PUBLISH_RULES as PUBLISH_RULES
 from hubtools.publish.release import Release, ReleaseFile
 from hubtools.weights import Holds
+from hubtools.whereabouts import from_here
 
 _SETTINGS = 1_000_000  # bytes of hubtools.toml
 _PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
@@ -148,7 +150,7 @@ def refused_card(release: Release) -> Iterator[Problem]:
     """
     for violation, line in release.unfit:
         if violation.refused:
-            yield form_problem(violation, line)
+            yield form_problem(violation, line, release.root)
 
 
 @PUBLISH_RULES.rule("P154", "The card's code names no repository", Severity.WARNING)
@@ -168,8 +170,8 @@ def code_of_here(release: Release) -> Iterator[Problem]:
         yield Problem(
             "the card's code names no repository: nobody but you would load the"
             f" {'pictures' if of_dataset else 'LoRA'}",
-            f"{card_command(release.root, '--repo', release.repo or NOWHERE)} writes it there, and"
-            " so does the push where hubtools wrote that code",
+            f"{card_command(release.root, '--repo', release.repo or NOWHERE)} writes it into code"
+            " that hubtools wrote, and so does the push; in code of your own, write it there",
             CARD,
             text.count("\n", 0, at) + 1,
         )
@@ -237,6 +239,11 @@ def too_large(release: Release) -> Iterator[Problem]:
             )
 
 
+def _shard(release: Release) -> str:
+    shards = release.root.with_name(f"{release.root.name}-shards")
+    return command_of("shard", release.root, "--to", quote(from_here(shards)))
+
+
 @PUBLISH_RULES.rule("P111", "A folder has too many files", Severity.ERROR)
 def too_many(release: Release) -> Iterator[Problem]:
     """The Hub rejects more than 10,000 entries in one folder, after everything has been uploaded.
@@ -247,7 +254,7 @@ def too_many(release: Release) -> Iterator[Problem]:
         yield Problem(
             f"{folder or 'the top level'} has {count:,} files and folders; the Hub takes"
             f" {IN_FOLDER:,}",
-            "pack them with `hubtools shard`, or spread them over sub-folders"
+            f"pack them with {_shard(release)}, or spread them over sub-folders"
             if release.repo_type == "dataset"
             else "spread them over sub-folders",
             folder or None,
@@ -264,7 +271,7 @@ def too_many_in_all(release: Release) -> Iterator[Problem]:
     if len(release.files) > IN_REPO:
         yield Problem(
             f"{len(release.files):,} files; the Hub advises against more than {IN_REPO:,}",
-            "pack them with `hubtools shard`, and push the folder of shards",
+            f"pack them with {_shard(release)}, and push the folder of shards",
         )
 
 

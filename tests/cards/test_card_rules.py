@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,8 @@ def test_each_rule_finds_its_bad_card(tmp_path: Path, rule: str) -> None:
     found = next(finding for finding in report.findings if finding.rule == rule)
     assert found.path == "README.md"
     assert found.fix
+    for command in re.findall("`hubtools ([^`]+)`", found.fix):
+        assert str(folder) in command, "typed elsewhere it means something else"
     if line is not None:
         assert found.line == line
     known = CARD_RULES.get(rule)

@@ -42,7 +42,7 @@ def crowded(view: Dataset) -> Iterator[Problem]:
     if count > IN_REPO:
         yield Problem(
             f"{count:,} files; the Hub recommends less than {IN_REPO:,}",
-            "pack them with `hubtools shard`",
+            "pack them with `hubtools shard --to shards`",
         )
 
 

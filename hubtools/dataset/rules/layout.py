@@ -177,7 +177,8 @@ def root_metadata(view: Dataset) -> Iterator[Problem]:
     ignored = [file for file in view.metadata if file.name in splits.dropped and file.rows]
     for file in ignored:
         yield Problem(
-            f"{plural(len(file.rows), 'caption')} here are ignored, because the loader takes"
+            f"{plural(len(file.rows), 'caption')} here {'is' if len(file.rows) == 1 else 'are'}"
+            " ignored, because the loader takes"
             f" {some(splits.culprits)} for splits",
             "move the records into those folders, or let `hubtools card` write `configs:`",
             file.name,
