@@ -42,6 +42,7 @@ def test_what_is_advised_works_when_typed(
     dataset: Path,
     make_lora_file: Make,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     rule: str,
     repo_type: RepoType,
     spoil: Spoil,
@@ -54,8 +55,9 @@ def test_what_is_advised_works_when_typed(
     spoil(root, make_lora_file)
     away = tmp_path / "elsewhere"
     away.mkdir()
+    monkeypatch.chdir(away)
     words = advice(root, repo_type, rule)[0]
-    done = typed(*words, *(["--yes"] if words[0] == "fix" else []), cwd=away)
+    done = typed(*words, *(["--yes"] if words[0] == "fix" else []))
     assert done.returncode in (0, 3), done.stderr
     after = root.with_name("people-shards") if words[0] == "shard" else root
     assert rule not in {one for one, _ in found(after, repo_type)}, words

@@ -266,7 +266,10 @@ def test_the_advice_works_when_typed(case: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["dataset", "model"])
 def test_what_push_advises_works_when_typed(
-    kind: str, tmp_path: Path, make_lora_file: Callable[..., Path]
+    kind: str,
+    tmp_path: Path,
+    make_lora_file: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """P112 tells of positions in comments and notes as of all others, and `fix` takes them out."""
     folder = write_pictures(tmp_path / "data", 1)
@@ -276,6 +279,7 @@ def test_what_push_advises_works_when_typed(
         (folder / "metadata.jsonl").unlink()
         make_lora_file(folder / "pytorch_lora_weights.safetensors")
         (folder / "README.md").write_text("![one](odd0.jpg) ![other](odd1.jpg)\n")
+    monkeypatch.chdir(tmp_path)
     found = [
         f
         for f in PUBLISH_RULES.run(collect(folder, kind))  # type: ignore[arg-type]
@@ -283,7 +287,7 @@ def test_what_push_advises_works_when_typed(
     ]
     assert {(f.rule, f.path) for f in found} == {("P112", "odd0.jpg"), ("P112", "odd1.jpg")}
     (command,) = {str(f.fix).split("`")[1] for f in found}
-    done = typed(*command.split()[1:], folder, "--yes", cwd=tmp_path)
+    done = typed(*command.split()[1:], "--yes")
     assert done.returncode in (0, 3), done.stderr
     again = PUBLISH_RULES.run(collect(folder, kind))  # type: ignore[arg-type]
     assert not [f for f in again if f.rule in ("P112", "P126", "P129")]
