@@ -171,7 +171,7 @@ def edited(folder: Path, scratch: Path) -> dict[str, Any]:
         begun = time.perf_counter()
         page.click("#open-history")
         page.click("#undo-last")
-        page.until("document.querySelector('.note')?.textContent.includes('undone')")
+        page.until("document.querySelector('#notes').textContent.includes('pending again')")
         found["undo_s"] = round(time.perf_counter() - begun, 2)
         assert (folder / "metadata.jsonl").read_bytes() == before
     return found
