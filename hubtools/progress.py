@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from hubtools.findings import Report, to_text
+from hubtools.notebooks import Line, in_notebook
 
 # (how much more is done, a short word such as the loss)
 Advance = Callable[[int, str], None]
@@ -64,10 +65,39 @@ class PlainReporter:
             if now - last < self._every or done >= total:
                 return
             last = now
-            left = duration((now - begun) / max(1, done - start) * (total - done))
-            self._note(f"{title}: {done:,} of {total:,}, {left} left{f', {word}' if word else ''}")
+            self._note(_so_far(title, done, total, (now - begun) / max(1, done - start), word))
 
         yield advance
+
+
+class NotebookReporter(PlainReporter):
+    """Sentences below a notebook's cell, and a line a progress that is written anew."""
+
+    def __init__(self) -> None:
+        super().__init__(print)
+
+    @contextmanager
+    def progress(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
+        begun, start, line = time.monotonic(), done, Line()
+
+        def advance(more: int, word: str) -> None:
+            nonlocal done
+            done += more
+            each = (time.monotonic() - begun) / max(1, done - start)
+            line.show(_so_far(title, done, total, each, word), ends=done >= total)
+
+        yield advance
+
+
+def _so_far(title: str, done: int, total: int, each: float, word: str) -> str:
+    """`each`: seconds that one takes."""
+    left = f", {duration(each * (total - done))} left" if done < total else ""
+    return f"{title}: {done:,} of {total:,}{left}{f', {word}' if word else ''}"
+
+
+def unasked() -> PlainReporter:
+    """Who is told where nobody was named: who runs a notebook's cell, else nobody."""
+    return NotebookReporter() if in_notebook() else silent()
 
 
 def silent() -> PlainReporter:

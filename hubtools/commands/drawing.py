@@ -19,6 +19,7 @@ from hubtools.commands.asked import (
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
 from hubtools.layout import LORA_WEIGHTS
+from hubtools.notebooks import followed
 from hubtools.project import Project
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def generate(
         device=device,
         dtype=dtype,
         note=note,
-        on_step=on_step,
+        on_step=on_step or followed("drawing"),
         on_picture=on_picture,
     )
 
@@ -187,8 +188,8 @@ def grid(
     if plan is None:
         plan = plan_grid(project, prompt, note=note, **asked)
     return draw_grid(
-        plan, batch_size=batch_size, cell_size=cell_size, on_step=on_step, on_picture=on_picture,
-        note=note,
+        plan, batch_size=batch_size, cell_size=cell_size, note=note,
+        on_step=on_step or followed("drawing"), on_picture=on_picture,
     )  # fmt: skip
 
 
@@ -208,5 +209,6 @@ def evaluate(
 
     project = project_of(evaluate, project, settings)
     return run(
-        project, lora, batch_size=batch_size, device=device, dtype=dtype, note=note, on_step=on_step
-    )
+        project, lora, batch_size=batch_size, device=device, dtype=dtype, note=note,
+        on_step=on_step or followed("measuring"),
+    )  # fmt: skip

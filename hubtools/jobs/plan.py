@@ -22,7 +22,7 @@ from hubtools.jobs.estimate import Estimate, estimated, precision_on
 from hubtools.jobs.place import Place, check_private, find_place
 from hubtools.jobs.script import script_of
 from hubtools.leaks import tokens
-from hubtools.progress import Reporter, silent
+from hubtools.progress import Reporter, silent, unasked
 from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.tinypeople import REPO_NAME, bundled
@@ -137,7 +137,7 @@ def plan_remote(
     Raises `UsageError` for a base or pictures that are on this machine only, or a machine that
     the Hub does not have; `HubtoolsError` where a job of this run is running.
     """
-    reporter = reporter or silent()
+    reporter = reporter or unasked()
     seconds = None if timeout is None else seconds_of(timeout)
     blocked: list[HubtoolsError] = []
 

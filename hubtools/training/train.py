@@ -12,7 +12,7 @@ from hubtools.errors import ChecksFailed, require_extra
 from hubtools.findings import plural, to_dict
 from hubtools.licensing.resolve import base_facts
 from hubtools.manifest import DatasetFacts, RunManifest, changed_versions
-from hubtools.progress import PlainReporter, Reporter, silent
+from hubtools.progress import PlainReporter, Reporter, silent, unasked
 from hubtools.project import Project
 from hubtools.quiet import hush
 from hubtools.reporting.baseline import add_to_baseline
@@ -72,7 +72,7 @@ def train(
     if group is None:
         hush()
         group = open_distributed()
-    reporter = reporter or (PlainReporter(note) if note else silent())
+    reporter = reporter or (PlainReporter(note) if note else unasked())
     if not group.main:
         reporter = silent()
 
