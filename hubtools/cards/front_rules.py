@@ -142,11 +142,11 @@ def _like(view: CardView) -> str:
 
 @CARD_RULES.rule("C133", "The card of a LoRA names no trigger", Severity.INFO)
 def trigger_of_foreign(view: CardView) -> Iterator[Problem]:
-    """Of a LoRA that hubtools has not trained nobody but its author knows what calls it. A trigger
-    that the header of its file names, or the folder of sd-scripts that it was trained on, is not
-    put on the card by itself: it may be a person's name.
+    """Of a LoRA that hubtools has not trained nobody but its author knows which word names it. A
+    trigger that the header of its file names, or the folder of sd-scripts that it was trained on,
+    is not put on the card by itself: it may be a person's name.
 
-    Fix: `hubtools card FOLDER --trigger WORD`, if a word calls what it has learnt; a LoRA of a
+    Fix: `hubtools card FOLDER --trigger WORD`, if a word names what it has learnt; a LoRA of a
     style may have none.
     """
     if view.kind != "model" or not view.data or view.data.get("instance_prompt"):
@@ -161,7 +161,7 @@ def trigger_of_foreign(view: CardView) -> Iterator[Problem]:
     word = shlex.quote(named) if named else "WORD"
     yield Problem(
         f"no trigger is named{said}",
-        f"if a word calls it: {card_command(view.root, '--trigger', word)}",
+        f"if a word names what it has learnt: {card_command(view.root, '--trigger', word)}",
         CARD,
         1,
     )

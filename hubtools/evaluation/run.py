@@ -115,7 +115,7 @@ def _measure(plan: EvaluationPlan, studio: Session, lines: list[Line], note: Not
     seen = [open_image(example.image) for example in plan.real]
     blanked = {i for line in lines for i, r in enumerate(line.records) if r.blanked}
     if blanked:
-        note(f"The safety checker blanked {plural(len(blanked), 'picture')}; such do not count.")
+        note(f"The safety checker blanked {plural(len(blanked), 'picture')}; they do not count.")
     readers = shown_by(seen, _mark_readers()) if tiny else {}
     compare = _Comparison.of(encoder, seen, _pictures(plan, lines[0], blanked))
     real = compare.real

@@ -256,11 +256,11 @@ def sample_grid(plan: TrainPlan) -> Iterator[Problem]:
 
 @TRAIN_RULES.rule("T117", "Prior preservation would work against the subject", Severity.ERROR)
 def prior_of_subject(plan: TrainPlan) -> Iterator[Problem]:
-    """with_prior_preservation needs captions that do not call the subject.
+    """with_prior_preservation needs captions that do not name the subject.
 
     They are class_prompt, or each picture's caption with dataset.class_noun in place of the
     trigger; with pictures of the class (class_data_dir) those of their metadata. If such a caption
-    calls the subject, one half of each step unlearns what the other half learns.
+    names the subject, one half of each step unlearns what the other half learns.
     """
     trigger = plan.dataset.trigger
     for example in plan.examples:
@@ -278,7 +278,7 @@ def prior_of_subject(plan: TrainPlan) -> Iterator[Problem]:
         other = plan.prior_caption(caption)
         if other == caption or (trigger and has_word(other, trigger)):
             yield Problem(
-                f"with_prior_preservation keeps the base at {other!r}, which calls the subject.",
+                f"with_prior_preservation keeps the base at {other!r}, which names the subject.",
                 "set dataset.trigger, or a --class-prompt without it",
                 path=example.file_name,
             )

@@ -162,7 +162,7 @@ def test_without_a_trigger_there_is_nobody_else(make_project: MakeProject) -> No
             skip_validation=True,
             reporter=PlainReporter(heard.append),
         )
-    assert "calls the subject" in "\n".join(heard)
+    assert "names the subject" in "\n".join(heard)
 
 
 # --- pictures of the class -----------------------------------------------------------------------

@@ -147,7 +147,7 @@ def _trigger_problem(caption: str, trigger: str) -> str | None:
 
 @DATASET_RULES.rule("D504", "A caption lacks the trigger", Severity.WARNING)
 def no_trigger(view: Dataset) -> Iterator[Problem]:
-    """Prompts call the subject by its trigger. Pictures captioned without it teach the subject to
+    """Prompts name the subject by its trigger. Pictures captioned without it teach the subject to
     the words around it instead. Where no caption at all has it, that is an error: nothing would be
     bound to it.
 
@@ -356,7 +356,7 @@ def _named(text: str, stem: str) -> bool:
 
 @DATASET_RULES.rule("D510", "No trigger is set", Severity.INFO)
 def trigger_unset(view: Dataset) -> Iterator[Problem]:
-    """A LoRA of a subject needs a token that calls it, in every caption and in prompts. A LoRA of
+    """A LoRA of a subject needs a token that names it, in every caption and in prompts. A LoRA of
     a style can do without.
 
     Fix: set dataset.trigger, e.g. "(lora-name-token)".
@@ -374,6 +374,6 @@ def trigger_unset(view: Dataset) -> Iterator[Problem]:
     if word := trigger_in((*folders, view.root.resolve().name)):
         odd = {word}
     yield Problem(
-        "no trigger is set; prompts have no word that calls the subject",
+        "no trigger is set; prompts have no word that names the subject",
         f"set dataset.trigger, perhaps to {some(odd, 1)}" if odd else "set dataset.trigger",
     )
