@@ -1,6 +1,7 @@
 """What the page of `hubtools review` takes: frames while one scrolls through 10,000 pictures, and
-200 captions of a set of 2,000 by keys, applied and undone. In headless Chromium, which draws
-without a GPU; without a browser there is nothing to measure.
+200 captions of a set of 2,000 by keys, applied and undone, and by mouse and keys with the command
+killed in the middle. In headless Chromium, which draws without a GPU; without a browser there is
+nothing to measure.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from hubtools.settings import DatasetSettings
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 from tests.browser import CHROMIUM, Browser
+from tests.reviewing.test_review_in_a_browser import started
 
 SCROLLED, EDITED, EDITS = 10_000, 2_000, 200
+BY_MOUSE, PACE = 8, 0.15  # captions; seconds between two, which nobody types as fast as
 # Notes the time between frames.
 WATCH = """
 window.gaps = [];
@@ -177,6 +180,58 @@ def edited(folder: Path, scratch: Path) -> dict[str, Any]:
     return found
 
 
+def killed(folder: Path, scratch: Path) -> dict[str, Any]:
+    """Captions by mouse and keys, of which the command is killed in the middle, in a word."""
+    shutil.rmtree(folder / ".hubtools" / "review", ignore_errors=True)
+    records = folder / "metadata.jsonl"
+    before, half = records.read_bytes(), EDITS // 2
+    kept = "document.querySelector('#open-apply').textContent"
+    with Browser(scratch) as page:
+        with started(folder) as (url, process):
+            page.open(url)
+            page.until("!document.querySelector('#open-findings').disabled")
+            for number in range(half):
+                if number < BY_MOUSE:
+                    page.click(f"#p{number} .face")
+                    page.click("#detail textarea")
+                    page.key("End")
+                page.type(", red hat")
+                page.key("Enter")  # on to the next
+                time.sleep(PACE)
+            page.type(", red h")
+            process.kill()
+            process.wait()
+            page.type("at")
+            page.until("document.querySelector('.note.bad')?.textContent.includes('has stopped')"
+                       " || window.dispatchEvent(new Event('focus')) && false")  # fmt: skip
+            in_field = page.run("document.querySelector('#detail textarea').value")
+        assert records.read_bytes() == before
+        with started(folder) as (url, _):
+            page.open(url)
+            page.until("!document.querySelector('#open-findings').disabled")
+            survived = int(page.run(kept).split()[1])
+            page.key("Home")
+            for _ in range(half):
+                page.key("ArrowRight")
+            page.key("Enter")
+            for _ in range(EDITS - half):
+                page.type(", red hat")
+                page.key("Enter")
+            page.key("Escape")
+            page.until(f"{kept}.includes(' {survived + EDITS - half} ')")
+            page.key("Control+s")
+            page.until("document.querySelector('#do-apply:enabled')")
+            page.key("Enter")
+            page.until("document.querySelector('#open-apply:disabled')")
+            written = records.read_text(encoding="utf-8").count(", red hat")
+            page.click("#open-history")
+            page.click("#undo-last")
+            page.until("document.querySelector('#notes').textContent.includes('pending again')")
+            assert records.read_bytes() == before
+    return {"typed_before": half, "survived": survived, "in_the_field": in_field[-9:],
+            "written": written}  # fmt: skip
+
+
 def main() -> None:
     """Measure and keep."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -192,6 +247,7 @@ def main() -> None:
         for name, count, act in (
             ("scrolling", chosen.pictures, scrolled),
             ("editing", EDITED, edited),
+            ("killed", EDITED, killed),
         ):
             folder = place / str(count)
             if not folder.exists():
