@@ -19,6 +19,9 @@ _CHUNK = len(_SAYS) + 64 + 12  # bytes: text, length, type and checksum
 _MARK = b"SHA-256 of all above: "
 _LINE = re.compile(rb"[^\n]{0,8}" + _MARK + rb"([0-9a-f]{64})[^\n]{0,8}\n")
 _LONGEST = 200  # bytes of the last line
+_KEY = b'"sha256_of_the_rest"'
+JSON_SUM = _KEY.decode().strip('"')  # the last key of an object that carries its sum
+_END = b"\n}\n"
 
 
 def summed_png(png: bytes) -> bytes:
@@ -48,6 +51,21 @@ def is_summed_text(data: bytes) -> bool:
     start = data.rfind(b"\n", max(0, len(data) - _LONGEST), len(data) - 1) + 1
     found = _LINE.fullmatch(data[start:])
     return found is not None and found[1] == _hex(data[:start])
+
+
+def summed_json(data: bytes) -> bytes:
+    """An indented JSON object, which is not empty and ends in a line end, with its sum as the last
+    key."""
+    assert data.endswith(_END)
+    return data.removesuffix(_END) + b",\n  " + _KEY + b': "' + _hex(data) + b'"' + _END
+
+
+def json_was_changed(data: bytes) -> bool:
+    """Whether these are the bytes of what `summed_json` has made and somebody has changed since."""
+    if _KEY not in data:
+        return False
+    rest = data[: data.rfind(_KEY)].removesuffix(b",\n  ") + _END
+    return summed_json(rest) != data
 
 
 def was_changed(data: bytes) -> bool:

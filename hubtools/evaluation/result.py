@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from hubtools.evaluation.measures import Figure, per_cent
-from hubtools.files import json_value, write_text
+from hubtools.files import json_value, write_bytes
 from hubtools.layout import EVALUATION
 from hubtools.manifest import described
 from hubtools.rooted import Root
+from hubtools.summed import JSON_SUM, json_was_changed, summed_json
 
 SCHEMA = 1
 _MOST = 16_000_000  # bytes
@@ -109,20 +110,24 @@ class Evaluation(_Facts):
     @classmethod
     def is_one(cls, data: bytes) -> bool:
         """Whether these bytes are an evaluation, perhaps of an earlier version or damaged since,
-        and hold no key of a person's."""
+        and hold no key and no value of a person's."""
         if not all(
             f'"{name}"'.encode() in data for name in ("date", "candidates", "recommendation")
         ):
+            return False
+        if json_was_changed(data):
             return False
         try:
             content = json_value(data)
         except ValueError:
             return True
-        return isinstance(content, dict) and content.keys() <= cls.model_fields.keys()
+        known = cls.model_fields.keys() | {JSON_SUM}
+        return isinstance(content, dict) and content.keys() <= known
 
     def write(self, run_dir: Path) -> None:
         """Write it to the run folder."""
-        write_text(run_dir / EVALUATION, self.model_dump_json(indent=2) + "\n")
+        text = self.model_dump_json(indent=2) + "\n"
+        write_bytes(run_dir / EVALUATION, summed_json(text.encode("utf-8")))
 
     @classmethod
     def read(cls, run_dir: Path) -> Evaluation | None:

@@ -18,7 +18,7 @@ from typing import Any
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.hub.client import RemoteFile
-from hubtools.layout import PUSHED, WORK_DIR
+from hubtools.layout import PUSHED, new_replaced
 from hubtools.limits import JSON_FILE
 from hubtools.rooted import Root
 from hubtools.trust import have_key, is_sealed, seal
@@ -165,11 +165,11 @@ def _texts(value: Any) -> dict[str, str]:
 
 def write_ledger(root: Root, key: str, sent: Sent) -> None:
     """Note what was sent to the repository `key`, sealed. A ledger of somebody else is set aside
-    as `pushed-of-others.json`, not lost."""
+    in `.hubtools/replaced`, not lost."""
     known, own = read_ledger(root)
     if not own:
         known = {}
-        root.rename(NAME, f"{WORK_DIR}/pushed-of-others.json", replace=True)
+        root.rename(NAME, f"{new_replaced()}/pushed-of-others.json")
     known[key] = sent
     repos = {
         key: {

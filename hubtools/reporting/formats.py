@@ -9,7 +9,7 @@ from typing import Literal
 
 from hubtools.causes import cannot_be
 from hubtools.errors import UsageError
-from hubtools.files import StrPath, check_replaceable, json_value, write_text
+from hubtools.files import StrPath, check_replaceable, json_value, write_bytes
 from hubtools.findings import (
     Finding,
     Report,
@@ -25,7 +25,7 @@ from hubtools.printable import printable
 from hubtools.reporting.github import to_github
 from hubtools.reporting.page import to_html
 from hubtools.reporting.sarif import is_own_sarif, to_sarif
-from hubtools.summed import is_summed_text, summed_text
+from hubtools.summed import JSON_SUM, is_summed_text, json_was_changed, summed_json, summed_text
 
 ReportFormat = Literal["text", "json", "jsonl", "sarif", "github", "html"]
 
@@ -60,10 +60,14 @@ _OF_FINDING = finding_dict(Finding("X1", Severity.INFO, "")).keys()
 
 
 def _is_json_report(data: bytes) -> bool:
+    if json_was_changed(data):
+        return False
     try:
         content = json_value(data)
         found = [*content["findings"], *content["suppressed"]]
-        return content.keys() == _KEYS and all(one.keys() == _OF_FINDING for one in found)
+        return content.keys() - {JSON_SUM} == _KEYS and all(
+            one.keys() == _OF_FINDING for one in found
+        )
     except (ValueError, LookupError, TypeError, AttributeError):
         return False
 
@@ -125,10 +129,15 @@ def _as_text(report: Report, format: ReportFormat, prefix: str) -> str:
 
 def write_report(report: Report, path: StrPath, *, prefix: str = "") -> None:
     """Write the report to a .html, .sarif, .json, .jsonl or .txt file; see `as_text`. Raises
-    `HubtoolsError` if it cannot be written, or if something else is there."""
+    `HubtoolsError` if it cannot be written, or if something else is there. JSON in a file carries a
+    sum of the rest (`sha256_of_the_rest`), by which a report that a person has changed is known."""
     check_report_file(path)
-    text = as_text(report, format_of(path), prefix)
+    format = format_of(path)
+    text = as_text(report, format, prefix)
+    data = f"{text}\n".encode() if text else b""
     try:
-        write_text(Path(path), f"{text}\n" if text else "", private=report.private)
+        write_bytes(
+            Path(path), summed_json(data) if format == "json" else data, private=report.private
+        )
     except OSError as error:
         raise cannot_be("written", path, error) from None

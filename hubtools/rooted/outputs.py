@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.files import not_replaced
+from hubtools.layout import new_replaced
 from hubtools.rooted.root import Root
 
 _MOST = 1 << 26  # bytes of a file that is judged
@@ -30,3 +31,11 @@ def check_output(root: Root, name: str, what: str, is_one: Callable[[bytes], boo
             data = b"?"
     if data and not is_one(data):
         raise not_replaced(root.path / name, what)
+
+
+def keep_replaced(root: Root, name: str) -> str:
+    """Copy a file that is about to be replaced, and that somebody may have changed, into
+    `.hubtools/replaced` of an open folder; answers its place there."""
+    kept = f"{new_replaced()}/{name}"
+    root.copy(name, kept)
+    return kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from hubtools.training.layers import (
     chosen_text_layers,
 )
 from hubtools.training.texts import TEXT_LAYERS, called, trained_texts, within
+from hubtools.training.written import written_lora
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -189,10 +190,18 @@ def scale_of(layer: Any) -> float:
     return float(alpha / (math.sqrt(rank) if layer.use_rslora[ADAPTER] else rank))
 
 
-def write_lora(root: Root, name: str, model: Model, settings: TrainSettings, step: int) -> None:
+def write_lora(
+    root: Root,
+    name: str,
+    model: Model,
+    settings: TrainSettings,
+    step: int,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> None:
     """Write the LoRA for publishing, atomically; equal LoRAs give equal bytes.
 
-    The header holds only what every version of peft understands, so that old ones load it too.
+    The header holds only what every version of peft understands, so that old ones load it too. A
+    file that lies there and that somebody has changed is kept and told to `note`.
     """
     parts = {model.prefix: _facts(model.denoiser, settings, settings.target_modules)}
     for component, encoder in trained_texts(model).items():
@@ -205,7 +214,7 @@ def write_lora(root: Root, name: str, model: Model, settings: TrainSettings, ste
         "hubtools_step": str(step),
     }
     tensors = lora_tensors(model)
-    with root.replacing(name) as file:
+    with written_lora(root, name, note) as file:
         dump_tensors(file, tensors, metadata)
 
 

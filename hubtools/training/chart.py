@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from hubtools.lettering import Font, font_for
+from hubtools.reporting.sheets import save_sheet
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import keep_replaced
+from hubtools.summed import is_summed_png
 from hubtools.training.curve import Curve
+from hubtools.training.written import tell_kept
 
 WIDTH, HEIGHT = 960, 540
 _SCALE = 2  # drawn twice as large, then reduced: smooth lines
@@ -89,9 +94,15 @@ class _Panel:
         self.pen.text(middle, "step", _GREY, self.small, anchor="mm")
 
 
-def draw_chart(path: Path, curve: Curve, title: str) -> None:
+def draw_chart(
+    path: Path,
+    curve: Curve,
+    title: str,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> None:
     """Write the chart: raw and smoothed loss over steps, that of held-out pictures if there are
-    any, and the learning rate below. Does nothing without steps."""
+    any, and the learning rate below. Does nothing without steps. A file that lies there and that
+    somebody has changed is kept in `.hubtools/replaced` beside it and told to `note`."""
     points = curve.points
     if not points:
         return
@@ -119,9 +130,12 @@ def draw_chart(path: Path, curve: Curve, title: str) -> None:
     pen.text((loss.left, 22 * _SCALE), title, _INK, large, anchor="lm")
     names = [("smoothed", _SMOOTH), ("each step", _RAW)]
     _legend(loss, [("held out", _HELD_OUT), *names] if held else names)
-    with Root(path.parent) as root, root.replacing(path.name) as file:
-        # drawn at each saved state: a better filter and packing take four times as long
-        image.reduce(_SCALE).save(file, format="PNG")
+    with Root(path.parent) as root:
+        if root.is_file(path.name) and not is_summed_png(root.read(path.name)):
+            tell_kept(root, path.name, keep_replaced(root, path.name), note)
+        with root.replacing(path.name) as file:
+            # drawn at each saved state: a better filter and packing take four times as long
+            save_sheet(image.reduce(_SCALE), file)
 
 
 def _legend(panel: _Panel, names: list[tuple[str, tuple[int, int, int]]]) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hubtools.layout import METRICS, new_replaced
+from hubtools.layout import METRICS
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import keep_replaced
 
 _MOST = 300_000_000  # bytes: a million steps and more
 _LONGEST = 10_000  # bytes of a line
@@ -62,7 +63,7 @@ class MetricsLog:
         noted = any(line.endswith(b"\n") and read_line(line) is None for line in _lines(run_dir))
         with Root(run_dir, create=True) as root:
             if noted:
-                root.rename(METRICS, f"{new_replaced()}/{METRICS}")
+                keep_replaced(root, METRICS)
             root.write(METRICS, b"".join(_line(line) for line in kept))
 
     def append(self, lines: Iterable[Metric | HeldOut]) -> None:

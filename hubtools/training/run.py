@@ -263,7 +263,7 @@ class Run:
         if self.group.main and done and done % recipe.snapshot_every == 0:
             with Root(self.run_dir) as root, state.published():
                 if not (resumed and root.is_file(name)):
-                    write_lora(root, name, state.model, self.settings, done)
+                    write_lora(root, name, state.model, self.settings, done, self.reporter.note)
         every = recipe.sample_every
         if look and every and (done == recipe.steps or done % every == 0):
             self._sample(state, done, stop, resumed)
@@ -303,7 +303,7 @@ class Run:
         self.manifest.steps_done = done
         self._write_manifest()
         if done < self.recipe.steps:
-            self.log.draw(self._title())
+            self.log.draw(self._title(), self.reporter.note)
 
     def _tell(self, lines: Sequence[Metric | HeldOut]) -> None:
         if self.trackers is not None:
@@ -356,11 +356,12 @@ class Run:
                 prove(path, state.model, encoded, self.recipe, self.group)
             self.group.barrier()
             return self.manifest
-        self.log.draw(self._title())
+        self.log.draw(self._title(), self.reporter.note)
         if held := most_memory(self.group.device):
             self.reporter.note(f"GPU memory held during the steps: {human_bytes(held)} at most.")
         with Root(self.run_dir) as root, state.published():
-            write_lora(root, LORA_WEIGHTS, state.model, self.settings, self.recipe.steps)
+            note, steps = self.reporter.note, self.recipe.steps
+            write_lora(root, LORA_WEIGHTS, state.model, self.settings, steps, note)
             difference = prove(path, state.model, encoded, self.recipe, self.group)
         how = f"within {difference:.1g} of its effect" if difference else "exactly"
         self.reporter.note(

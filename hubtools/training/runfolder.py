@@ -27,6 +27,7 @@ from hubtools.layout import (
     SAMPLES_DIR,
     SNAPSHOTS_DIR,
     STATE_DIR,
+    WORK_DIR,
     new_replaced,
 )
 from hubtools.limits import JSON_FILE
@@ -34,10 +35,12 @@ from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import keep_replaced
 from hubtools.summed import summed_text, was_changed
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.identity import differences, fingerprint, identity, options_of
 from hubtools.training.recipe import ENDLESS
+from hubtools.training.written import note_written, tell_kept
 from hubtools.trust import SEAL, ForeignState, have_key, is_sealed, seal
 from hubtools.whereabouts import from_here
 
@@ -249,17 +252,16 @@ def move_aside(run_dir: Path) -> Path:
 
 def keep_changed_lora(run_dir: Path, earlier: RunManifest, note: Callable[[str], None]) -> None:
     """Keep the LoRA of a run that is to go on in `.hubtools/replaced` of the run, if somebody has
-    changed it since."""
+    changed it since it was finished. (Of other runs `written_lora` looks.)"""
     with Root(run_dir) as root:
         if earlier.lora is None or not root.is_file(LORA_WEIGHTS):
             return
         if root.sha256(LORA_WEIGHTS) != earlier.lora.sha256:
             kept = f"{new_replaced()}/{LORA_WEIGHTS}"
             root.rename(LORA_WEIGHTS, kept)
-            note(
-                f"{LORA_WEIGHTS} is not the file that the run has left: somebody has changed it."
-                f" It is now {from_here(run_dir / kept)}."
-            )
+            tell_kept(root, LORA_WEIGHTS, kept, note)
+        else:
+            note_written(root, LORA_WEIGHTS)
 
 
 def keep_ledger(aside: Path, run_dir: Path) -> None:
@@ -313,8 +315,9 @@ def _check_kinds(root: Root) -> None:
                 hint="move it away, or give another --output-dir",
                 code="file-exists",
             )
-    for name in (SAMPLES_DIR, SNAPSHOTS_DIR, STATE_DIR):
-        if root.exists(name) and not root.is_folder(name) and not root.is_link(name):
+    for name in (SAMPLES_DIR, SNAPSHOTS_DIR, STATE_DIR, WORK_DIR):
+        link = root.is_link(name) and name != WORK_DIR
+        if root.exists(name) and not root.is_folder(name) and not link:
             raise HubtoolsError(
                 f"{root.path / name} is no folder, and a run makes a folder of this name.",
                 hint="move it away, or give another --output-dir",
@@ -345,5 +348,5 @@ def write_settings(
     )
     with Root(run_dir) as root:
         if root.is_file(PROJECT_FILE) and was_changed(root.read(PROJECT_FILE)):
-            root.rename(PROJECT_FILE, f"{new_replaced()}/{PROJECT_FILE}")
+            keep_replaced(root, PROJECT_FILE)
         root.write(PROJECT_FILE, summed_text(text, "# ").encode("utf-8"))

@@ -141,7 +141,7 @@ class StepLog:
         """Seconds of all steps so far, earlier processes included."""
         return sum(metric.seconds for metric in self.history)
 
-    def draw(self, title: str) -> None:
-        """Draw the chart."""
+    def draw(self, title: str, note: Callable[[str], None]) -> None:
+        """Draw the chart; `note` is told if one that somebody has changed was kept."""
         if self._run_dir is not None:
-            draw_chart(self._run_dir / LOSS_CHART, self._curve, title)
+            draw_chart(self._run_dir / LOSS_CHART, self._curve, title, note)

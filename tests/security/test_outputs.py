@@ -21,6 +21,7 @@ from hubtools.dataset.inspect.draw import write_sheet
 from hubtools.errors import HubtoolsError
 from hubtools.evaluation.result import Evaluation
 from hubtools.evaluation.run import evaluate
+from hubtools.files import json_bytes
 from hubtools.findings import Finding, Report, Severity
 from hubtools.inference.grid.draw import _are_facts
 from hubtools.inference.png import save_picture
@@ -29,6 +30,7 @@ from hubtools.project import Project
 from hubtools.reporting.formats import write_report
 from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings, EvaluateSettings, SampleSettings, TrainSettings
+from hubtools.summed import summed_json
 from tests.drawing import write_pictures
 from tests.lorafiles import good, save
 from tests.planning import tree
@@ -116,6 +118,8 @@ NOTED: dict[str, Callable[[str], str]] = {
     "within.txt": lambda text: text.replace("\n", "\nmine: look at this\n", 1),
     "top.json": lambda text: text.replace("{", '{"mine": 1,', 1),
     "finding.json": lambda text: text.replace('"rule"', '"mine": 1, "rule"', 1),
+    "value.json": lambda text: text.replace("mend it: now", "mended, she says"),
+    "counts.json": lambda text: text.replace('"error": ', '"error": 1'),
     "finding.jsonl": lambda text: text.replace('"rule"', '"mine": 1, "rule"', 1),
     "run.sarif": lambda text: text.replace('"results"', '"properties": {}, "results"', 1),
     "result.sarif": lambda text: text.replace('"ruleId"', '"rank": 1, "ruleId"', 1),
@@ -177,6 +181,7 @@ def test_a_grid_replaces_none_of_mine(tiny_base: Path, tmp_path: Path) -> None:
     for key in ('"axes"', '"file"', '"seed"'):  # a person judges the pictures
         file.write_bytes(before.replace(key.encode(), b'"mine": 5, ' + key.encode(), 1))
         assert not _are_facts(file.read_bytes())
+    file.write_bytes(before.replace(b'"seed": 1', b'"seed": 7', 1))
     refused(words, file, tmp_path)
     file.write_bytes(before)
     cell = next((tmp_path / "out").glob("*/*.png"))
@@ -204,6 +209,10 @@ def test_an_evaluation_replaces_none_of_mine(
     kept = b'{"date": 0, "candidates": [], "recommendation": null}'
     assert Evaluation.is_one(kept)
     assert not Evaluation.is_one(kept.replace(b"{", b'{"mine": 1, ', 1))
+    new = summed_json(json_bytes({"date": 0, "candidates": [], "recommendation": "step 400"}))
+    assert Evaluation.is_one(new)
+    assert not Evaluation.is_one(new.replace(b"400", b"200"))
+    assert not Evaluation.is_one(new.replace(b"[]", b"[see my notes]"))
 
 
 def test_a_gallery_replaces_none_of_mine(tmp_path: Path, make_lora_file: object) -> None:

@@ -15,11 +15,12 @@ import pytest
 from huggingface_hub import HfApi
 
 from hubtools.errors import ChecksFailed, HubtoolsError
-from hubtools.layout import cache_dir
+from hubtools.layout import PUSHED, cache_dir
 from hubtools.localhub.server import Hub
 from hubtools.publish import outbox
+from hubtools.publish.ledger import Sent, write_ledger
 from hubtools.publish.push import plan_push, push
-from hubtools.rooted import LeadsOut
+from hubtools.rooted import LeadsOut, Root
 from hubtools.trust import ForeignState
 from tests.security.pushing import (
     LEDGER,
@@ -97,7 +98,12 @@ def test_the_ledger_of_a_copied_folder_is_asked_about(
     push(made)
     assert "notes.txt" not in there()
     assert plan(copied).notes == ()  # it is this user's now
-    assert (copied / ".hubtools/pushed-of-others.json").is_file()
+    replaced = copied / ".hubtools/replaced"
+    assert len([*replaced.rglob("pushed-of-others.json")]) == 1
+    shutil.copy(dataset / PUSHED, copied / PUSHED)  # of yet another copy
+    with Root(copied) as root:
+        write_ledger(root, REPO, Sent())
+    assert len([*replaced.rglob("pushed-of-others.json")]) == 2
 
 
 def test_a_ledger_of_others_that_would_do_nothing_is_passed_by(

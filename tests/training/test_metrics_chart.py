@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from hubtools.training.chart import HEIGHT, WIDTH, draw_chart, nice_ticks
 from hubtools.training.curve import MOST, Curve
@@ -54,6 +55,32 @@ def test_what_a_person_notes_in_the_log_is_kept(tmp_path: Path, mine: str) -> No
     (kept,) = (tmp_path / ".hubtools/replaced").rglob(path.name)
     assert kept.read_text() == noted
     assert [one.step for one in read_metrics(tmp_path)] == [1, 2]
+
+
+@pytest.mark.parametrize("mine", [b"a painting", None])
+def test_a_chart_that_a_person_has_painted_on_is_kept(tmp_path: Path, mine: bytes | None) -> None:
+    path = tmp_path / "loss.png"
+    told: list[str] = []
+    for _ in range(2):
+        draw_chart(path, Curve([metric(1)]), "x", told.append)
+    assert [one.name for one in tmp_path.iterdir()] == ["loss.png"]  # as it was written
+    if mine is None:
+        with Image.open(path) as chart:
+            info = PngInfo()
+            for key, text in chart.text.items():  # type: ignore[attr-defined]
+                info.add_text(key, text)
+            chart.putpixel((5, 5), (255, 0, 0))
+            chart.save(path, pnginfo=info)
+        mine = path.read_bytes()
+    path.write_bytes(mine)
+    path.chmod(0o600)
+    for _ in range(2):
+        draw_chart(path, Curve([metric(1)]), "x", told.append)
+    (kept,) = (tmp_path / ".hubtools/replaced").rglob("loss.png")
+    assert kept.read_bytes() == mine
+    assert len(told) == 1
+    assert ".hubtools/replaced" in told[0]
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_every_line_is_json_even_with_an_infinite_norm(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value, sha256_of
+from hubtools.files import json_bytes, json_value, sha256_of
 from hubtools.inference.generate import open_drawing, tell_of_blanked
 from hubtools.inference.grid.drawn import Drawn, GridResult
 from hubtools.inference.grid.page import grid_page
@@ -22,8 +22,15 @@ from hubtools.limits import OWN_JSON_COST
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import check_output
-from hubtools.summed import is_summed_png, is_summed_text, summed_text
+from hubtools.rooted.outputs import check_output, keep_replaced
+from hubtools.summed import (
+    JSON_SUM,
+    is_summed_png,
+    is_summed_text,
+    json_was_changed,
+    summed_json,
+    summed_text,
+)
 
 _MOST = 256_000_000  # bytes of a grid.json
 _EVERY = 2.0  # seconds between two writings of grid.json while cells are drawn
@@ -96,10 +103,13 @@ _OF_CELL = {"labels", "file", "drawn", "sha256", "seconds", "parameters"}
 
 
 def _are_facts(data: bytes) -> bool:
-    """Whether these are the bytes of facts, and hold no key of a person's, who judges pictures."""
+    """Whether these are the bytes of facts, and hold no key and no value of a person's, who judges
+    pictures."""
+    if json_was_changed(data):
+        return False
     try:
         content = json_value(data, most=OWN_JSON_COST)
-        return content.keys() == _KEYS and all(
+        return content.keys() - {JSON_SUM} == _KEYS and all(
             cell.keys() == _OF_CELL
             and (cell["parameters"] or {}).keys() <= SampleRecord.model_fields.keys()
             for cell in content["cells"]
@@ -233,4 +243,7 @@ def _write_facts(plan: GridPlan, root: Root, pictures: dict[str, Drawn]) -> None
     axes = [
         {"name": axis.name, "values": [value.label for value in axis.values]} for axis in plan.axes
     ]
-    root.write_json(FACTS, {"schema_version": 1, "axes": axes, "cells": cells})
+    if root.is_file(FACTS) and json_was_changed(root.read(FACTS)):
+        keep_replaced(root, FACTS)  # while cells are drawn: the drawing is not stopped for it
+    facts = {"schema_version": 1, "axes": axes, "cells": cells}
+    root.write(FACTS, summed_json(json_bytes(facts)))

@@ -1,0 +1,62 @@
+"""LoRA files that a run writes over: those that somebody has changed since are kept.
+
+A LoRA has no room for a sum of itself, as equal LoRAs are equal files: the sums of those that a run
+has written lie in `.hubtools/written.json` of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import json_value
+from hubtools.layout import WRITTEN
+from hubtools.limits import JSON_FILE
+from hubtools.rooted import Root
+from hubtools.rooted.outputs import keep_replaced
+from hubtools.whereabouts import from_here
+
+
+@contextmanager
+def written_lora(root: Root, name: str, note: Callable[[str], None]) -> Iterator[BinaryIO]:
+    """A file of an open run folder to write, as `Root.replacing`. One that lies there, and is not
+    what this run wrote, nor what it writes now, is kept in `.hubtools/replaced` and told."""
+    kept = None
+    if root.is_file(name) and root.sha256(name) != _sums(root).get(name):
+        kept = keep_replaced(root, name)
+    with root.replacing(name) as file:
+        yield file
+    note_written(root, name)
+    if kept is None:
+        return
+    if root.sha256(kept) == root.sha256(name):
+        root.unlink(kept)  # nobody has changed it
+        root.rmdir(kept.removesuffix(f"/{name}"))
+    else:
+        tell_kept(root, name, kept, note)
+
+
+def note_written(root: Root, name: str) -> None:
+    """Note that the file as it is now is this run's work."""
+    root.write_json(WRITTEN, _sums(root) | {name: root.sha256(name)})
+
+
+def tell_kept(root: Root, name: str, kept: str, note: Callable[[str], None]) -> None:
+    """Tell that a file was changed, and is `kept` now."""
+    note(
+        f"{name} is not the file that the run has left: somebody has changed it."
+        f" It is now {from_here(root.path / kept)}."
+    )
+
+
+def _sums(root: Root) -> dict[str, str]:
+    """{name: SHA-256}; of what cannot be read, nothing."""
+    if not root.is_file(WRITTEN):
+        return {}
+    try:
+        found = json_value(root.read(WRITTEN, JSON_FILE))
+    except (ValueError, HubtoolsError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,54 @@
+"""LoRA files of a run that somebody has changed are kept when they are written again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hubtools.layout import WRITTEN
+from hubtools.rooted import Root
+from hubtools.training.written import written_lora
+
+NAMES = ("pytorch_lora_weights.safetensors", "snapshots/x-step000003.safetensors")
+
+
+def write(folder: Path, name: str, data: bytes) -> list[str]:
+    told: list[str] = []
+    with Root(folder) as root, written_lora(root, name, told.append) as file:
+        file.write(data)
+    assert (folder / name).read_bytes() == data
+    return told
+
+
+def kept(folder: Path) -> list[bytes]:
+    """What lies in `.hubtools/replaced`."""
+    found = (folder / ".hubtools").rglob("*.safetensors")
+    return [path.read_bytes() for path in found]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_run_wrote_is_written_over(tmp_path: Path, name: str) -> None:
+    for data in (b"one", b"two", b"two"):
+        assert write(tmp_path, name, data) == []
+    assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("noted", [True, False])
+def test_what_somebody_has_changed_is_kept(tmp_path: Path, name: str, noted: bool) -> None:
+    write(tmp_path, name, b"one")
+    (tmp_path / name).write_bytes(b"a night of merging")
+    if not noted:  # a run of which nothing was noted
+        (tmp_path / WRITTEN).write_text("{" if "/" in name else "[]")
+    (told,) = write(tmp_path, name, b"one")
+    assert told.startswith(f"{name} is not the file that the run has left")
+    assert kept(tmp_path) == [b"a night of merging"]
+    assert write(tmp_path, name, b"two") == []
+
+
+def test_an_equal_file_of_which_nothing_is_noted_is_no_news(tmp_path: Path) -> None:
+    write(tmp_path, NAMES[1], b"one")
+    (tmp_path / WRITTEN).unlink()
+    assert write(tmp_path, NAMES[1], b"one") == []
+    assert kept(tmp_path) == []
