@@ -42,7 +42,7 @@ COMPILED_DIR = "inductor"  # in the cache: what PyTorch has compiled
 IN_USE = ".in-use"  # in a shelf of the cache: who uses it holds a lock on this
 SHIP_STATE = "ship.json"
 TRASH_DIR = "trash"
-WRITTEN = f"{WORK_DIR}/written.json"  # below a run: the sums of the LoRAs that it wrote
+WRITTEN = f"{WORK_DIR}/written.json"  # below a run: sums of LoRAs, of a Space's files
 PUSHED = f"{WORK_DIR}/pushed.json"  # below a folder: what was sent from it, and where to
 SHARDS_STATE = "shard.json"  # below the .hubtools of a folder of shards: what is done
 # endings in the user's cache folder, beside what is known of a dataset's pictures

@@ -21,7 +21,8 @@ _LINE = re.compile(rb"[^\n]{0,8}" + _MARK + rb"([0-9a-f]{64})[^\n]{0,8}\n")
 _LONGEST = 200  # bytes of the last line
 _KEY = b'"sha256_of_the_rest"'
 JSON_SUM = _KEY.decode().strip('"')  # the last key of an object that carries its sum
-_END = b"\n}\n"
+_END, _NEXT = b"\n}\n", b",\n  "
+_BAG = _NEXT + b'"properties": {'
 
 
 def summed_png(png: bytes) -> bytes:
@@ -53,19 +54,21 @@ def is_summed_text(data: bytes) -> bool:
     return found is not None and found[1] == _hex(data[:start])
 
 
-def summed_json(data: bytes) -> bytes:
+def summed_json(data: bytes, *, bag: bool = False) -> bytes:
     """An indented JSON object, which is not empty and ends in a line end, with its sum as the last
-    key."""
+    key; with `bag` in `properties`, which SARIF has for what it does not know."""
     assert data.endswith(_END)
-    return data.removesuffix(_END) + b",\n  " + _KEY + b': "' + _hex(data) + b'"' + _END
+    before, after = (_BAG, b"}") if bag else (_NEXT, b"")
+    return data.removesuffix(_END) + before + _KEY + b': "' + _hex(data) + b'"' + after + _END
 
 
 def json_was_changed(data: bytes) -> bool:
     """Whether these are the bytes of what `summed_json` has made and somebody has changed since."""
     if _KEY not in data:
         return False
-    rest = data[: data.rfind(_KEY)].removesuffix(b",\n  ") + _END
-    return summed_json(rest) != data
+    rest = data[: data.rfind(_KEY)]
+    bag = rest.endswith(_BAG)
+    return summed_json(rest.removesuffix(_BAG if bag else _NEXT) + _END, bag=bag) != data
 
 
 def was_changed(data: bytes) -> bool:

@@ -28,6 +28,7 @@ from hubtools.models.registry import SUPPORTED
 from hubtools.models.rows import Support
 from hubtools.project import Project
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import keep_replaced, note_written, sums_written
 
 APP, REQUIREMENTS = "app.py", "requirements.txt"
 # Whoever takes this line out of a file has it for his own.
@@ -46,12 +47,14 @@ _VERSION = re.compile(r"\d{1,4}(?:\.\d{1,6}){1,3}")
 @dataclass(frozen=True)
 class Space:
     """The folder of a Space. `kept`: files in it that a person has made their own. `lora`: the
-    repository that it draws with."""
+    repository that it draws with. `replaced`: where in the folder those lie that were made anew
+    although somebody had changed them."""
 
     folder: Path
     files: Mapping[str, str]
     kept: tuple[str, ...]
     lora: str
+    replaced: tuple[str, ...] = ()
 
 
 def space_name(project: Project) -> str | None:
@@ -93,11 +96,19 @@ def write_space(run_dir: Path, project: Project, into: Path | None = None) -> Sp
     own = run_dir / SPACE_DIR
     there = _own_files(own, files)
     files |= there
+    replaced: list[str] = []
     with Root(into or own, create=True) as root:
         for name, text in files.items():
-            if not root.exists(name) or root.read(name, _MOST) != text.encode():
-                root.write(name, text.encode())
-    return Space(own, files, tuple(there), card.repo)
+            if name in there and into is None:
+                continue
+            was = root.read(name, _MOST) if root.exists(name) else None
+            if was != text.encode():
+                if was is not None and root.sha256(name) != sums_written(root).get(name):
+                    replaced.append(keep_replaced(root, name))
+                root.write_over(name, text.encode(), was)
+            if into is None:
+                note_written(root, name)
+    return Space(own, files, tuple(there), card.repo, tuple(replaced))
 
 
 def _own_files(folder: Path, names: Iterable[str]) -> dict[str, str]:

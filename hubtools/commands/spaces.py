@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from hubtools.errors import HubtoolsError
 from hubtools.layout import RUN_MANIFEST
 from hubtools.project import Project
+from hubtools.whereabouts import from_here
 
 if TYPE_CHECKING:
     from hubtools.publish.options import PushOptions
@@ -56,6 +57,11 @@ def plan_space(
             trust_state=trust_state, only_shown=only_shown, sent=sent,
         )  # fmt: skip
     notes = [f"{place / name} is yours and stays as it is" for name in space.kept]
+    notes += [
+        f"{PurePath(kept).name} was changed, and is made anew while its line on that stands in it;"
+        f" what it was is now {from_here(place / kept)}"
+        for kept in space.replaced
+    ]
     if not only_shown and remote_head(space.lora, "model") is None:
         notes.append(f"{space.lora} is not on the Hub yet: push it, or the Space cannot start")
     if options.private and made.head is None:

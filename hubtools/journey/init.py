@@ -14,7 +14,7 @@ from hubtools.dataset.folder.loras import holds_lora, refuse_lora
 from hubtools.dataset.metadata.likely import likely_metadata
 from hubtools.dataset.metadata.paired import paired_folders
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, write_text
+from hubtools.files import StrPath
 from hubtools.journey.copying import (
     Aside,
     class_folder,
@@ -209,10 +209,12 @@ def _made(
     ignore_runs(folder)
     text = _commented(values)
     if aside is not None:
-        if file.exists() and file.read_bytes() != text.encode():
+        if not file.exists() or file.read_bytes() != text.encode():
             aside.keep(PROJECT_FILE)
         left = (*left, *aside.told())
-    write_text(file, text)  # last: where it is, the project is whole
+    with Root(folder) as root:  # last: where it is, the project is whole
+        there = aside is not None and root.exists(PROJECT_FILE)  # with the same bytes
+        root.write_over(PROJECT_FILE, text.encode(), text.encode() if there else None)
     load_project(folder)  # what was written can be read
     return Made(folder, count, kind, without, left, classes)
 

@@ -97,7 +97,7 @@ _LAST_LINE = re.compile(
 _IS_ONE: dict[ReportFormat, Callable[[bytes], bool]] = {
     "json": _is_json_report,
     "jsonl": _is_jsonl_report,
-    "sarif": is_own_sarif,
+    "sarif": lambda data: is_own_sarif(data) and not json_was_changed(data),
     "html": is_summed_text,
     "text": _is_text_report,
 }
@@ -129,15 +129,16 @@ def _as_text(report: Report, format: ReportFormat, prefix: str) -> str:
 
 def write_report(report: Report, path: StrPath, *, prefix: str = "") -> None:
     """Write the report to a .html, .sarif, .json, .jsonl or .txt file; see `as_text`. Raises
-    `HubtoolsError` if it cannot be written, or if something else is there. JSON in a file carries a
-    sum of the rest (`sha256_of_the_rest`), by which a report that a person has changed is known."""
+    `HubtoolsError` if it cannot be written, or if something else is there. JSON and SARIF in a file
+    carry a sum of the rest (`sha256_of_the_rest`), by which one that a person has changed is
+    known."""
     check_report_file(path)
     format = format_of(path)
     text = as_text(report, format, prefix)
     data = f"{text}\n".encode() if text else b""
+    if format in ("json", "sarif"):
+        data = summed_json(data, bag=format == "sarif")
     try:
-        write_bytes(
-            Path(path), summed_json(data) if format == "json" else data, private=report.private
-        )
+        write_bytes(Path(path), data, private=report.private)
     except OSError as error:
         raise cannot_be("written", path, error) from None

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
-from hubtools.files import not_replaced
-from hubtools.layout import new_replaced
+from hubtools.files import json_value, not_replaced
+from hubtools.layout import WRITTEN, new_replaced
+from hubtools.limits import JSON_FILE
 from hubtools.rooted.root import Root
 
 _MOST = 1 << 26  # bytes of a file that is judged
@@ -39,3 +40,22 @@ def keep_replaced(root: Root, name: str) -> str:
     kept = f"{new_replaced()}/{name}"
     root.copy(name, kept)
     return kept
+
+
+def note_written(root: Root, name: str) -> None:
+    """Note that a file of an open folder is, as it is now, the work of hubtools: for files that
+    have no room for a sum of themselves."""
+    known, now = sums_written(root), root.sha256(name)
+    if known.get(name) != now:
+        root.write_json(WRITTEN, known | {name: now})
+
+
+def sums_written(root: Root) -> dict[str, str]:
+    """{name: SHA-256} of what was noted so; of what cannot be read, nothing."""
+    if not root.is_file(WRITTEN):
+        return {}
+    try:
+        found = json_value(root.read(WRITTEN, JSON_FILE))
+    except (ValueError, HubtoolsError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -35,12 +35,12 @@ from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_replaced
+from hubtools.rooted.outputs import keep_replaced, note_written
 from hubtools.summed import summed_text, was_changed
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.identity import differences, fingerprint, identity, options_of
 from hubtools.training.recipe import ENDLESS
-from hubtools.training.written import note_written, tell_kept
+from hubtools.training.written import tell_kept
 from hubtools.trust import SEAL, ForeignState, have_key, is_sealed, seal
 from hubtools.whereabouts import from_here
 

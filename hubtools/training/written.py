@@ -10,12 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from hubtools.errors import HubtoolsError
-from hubtools.files import json_value
-from hubtools.layout import WRITTEN
-from hubtools.limits import JSON_FILE
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_replaced
+from hubtools.rooted.outputs import keep_replaced, note_written, sums_written
 from hubtools.whereabouts import from_here
 
 
@@ -24,7 +20,7 @@ def written_lora(root: Root, name: str, note: Callable[[str], None]) -> Iterator
     """A file of an open run folder to write, as `Root.replacing`. One that lies there, and is not
     what this run wrote, nor what it writes now, is kept in `.hubtools/replaced` and told."""
     kept = None
-    if root.is_file(name) and root.sha256(name) != _sums(root).get(name):
+    if root.is_file(name) and root.sha256(name) != sums_written(root).get(name):
         kept = keep_replaced(root, name)
     with root.replacing(name) as file:
         yield file
@@ -38,25 +34,9 @@ def written_lora(root: Root, name: str, note: Callable[[str], None]) -> Iterator
         tell_kept(root, name, kept, note)
 
 
-def note_written(root: Root, name: str) -> None:
-    """Note that the file as it is now is this run's work."""
-    root.write_json(WRITTEN, _sums(root) | {name: root.sha256(name)})
-
-
 def tell_kept(root: Root, name: str, kept: str, note: Callable[[str], None]) -> None:
     """Tell that a file was changed, and is `kept` now."""
     note(
         f"{name} is not the file that the run has left: somebody has changed it."
         f" It is now {from_here(root.path / kept)}."
     )
-
-
-def _sums(root: Root) -> dict[str, str]:
-    """{name: SHA-256}; of what cannot be read, nothing."""
-    if not root.is_file(WRITTEN):
-        return {}
-    try:
-        found = json_value(root.read(WRITTEN, JSON_FILE))
-    except (ValueError, HubtoolsError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -116,6 +116,9 @@ def test_a_space_is_pushed_like_all_else(
     hubtools.push(plan=again)
     assert (place / "app.py").read_text() == mine
     assert "old" not in (place / "requirements.txt").read_text()
+    (kept,) = (place / ".hubtools/replaced").rglob("*.txt")
+    assert kept.read_text().endswith("\nold\n")
+    assert any(str(kept.relative_to(place)) in note for note in again.notes)
     undone = hubtools.undo_push(run_dir, project=project, space=True)
     assert undone.restored == 1
     # a push of the LoRA leaves it out

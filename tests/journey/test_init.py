@@ -92,6 +92,19 @@ def test_a_project_is_not_overwritten(tmp_path: Path, draw_pictures: Draw) -> No
     assert "(tok)" in kept.read_text()
 
 
+def test_settings_that_appear_meanwhile_stay(
+    tmp_path: Path, draw_pictures: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_pictures(tmp_path / "dataset", 2)
+    mine = tmp_path / "hubtools.toml"
+    monkeypatch.setattr(
+        "hubtools.journey.init.ignore_runs", lambda folder: mine.write_text("# mine\n")
+    )
+    with pytest.raises(HubtoolsError, match="changed meanwhile"):
+        init(tmp_path)
+    assert mine.read_text() == "# mine\n"
+
+
 def test_what_force_replaces_is_kept_and_told(tmp_path: Path, draw_pictures: Draw) -> None:
     draw_pictures(tmp_path / "pictures", 2)
     (tmp_path / "pictures/picture0.txt").write_text("as it was")
