@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, not_replaced
-from hubtools.layout import WRITTEN, new_replaced
+from hubtools.layout import WORK_DIR, WRITTEN, new_replaced
 from hubtools.limits import JSON_FILE
 from hubtools.rooted.root import Root
 
@@ -59,3 +59,10 @@ def sums_written(root: Root) -> dict[str, str]:
     except (ValueError, HubtoolsError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def forget_written(root: Root) -> None:
+    """Remove what `note_written` has noted in an open folder."""
+    root.unlink(WRITTEN, missing_ok=True)
+    if root.is_folder(WORK_DIR):
+        root.rmdir(WORK_DIR)

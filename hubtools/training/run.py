@@ -17,6 +17,7 @@ from hubtools.models.base import as_folder
 from hubtools.progress import Reporter, duration
 from hubtools.project import Project
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import forget_written
 from hubtools.training import runfolder
 from hubtools.training.adapter import add_lora, slug_of, write_lora
 from hubtools.training.averages import average_of
@@ -378,6 +379,8 @@ class Run:
         self.manifest.finished = now()
         runfolder.seal_finish(self.run_dir, self.manifest)
         self._write_manifest(status="finished")
+        with Root(self.run_dir) as root:
+            forget_written(root)  # `run.json` has the sum of the LoRA
         self.group.barrier()
         return self.manifest
 

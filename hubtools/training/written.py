@@ -1,7 +1,7 @@
 """LoRA files that a run writes over: those that somebody has changed since are kept.
 
 A LoRA has no room for a sum of itself, as equal LoRAs are equal files: the sums of those that a run
-has written lie in `.hubtools/written.json` of the run.
+has written lie in `.hubtools/written.json` of the run until it is finished.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ def written_lora(root: Root, name: str, note: Callable[[str], None]) -> Iterator
     if kept is None:
         return
     if root.sha256(kept) == root.sha256(name):
-        root.unlink(kept)  # nobody has changed it
-        root.rmdir(kept.removesuffix(f"/{name}"))
+        folder = kept.removesuffix(f"/{name}")  # made for it
+        root.remove_tree(folder)  # nobody has changed it
+        root.rmdir(folder.rpartition("/")[0])
     else:
         tell_kept(root, name, kept, note)
 
