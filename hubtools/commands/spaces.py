@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from hubtools.errors import HubtoolsError
 from hubtools.layout import RUN_MANIFEST
 from hubtools.project import Project
-from hubtools.whereabouts import from_here
 
 if TYPE_CHECKING:
     from hubtools.publish.options import PushOptions
@@ -59,7 +58,7 @@ def plan_space(
     notes = [f"{place / name} is yours and stays as it is" for name in space.kept]
     notes += [
         f"{PurePath(kept).name} was changed, and is made anew while its line on that stands in it;"
-        f" what it was is now {from_here(place / kept)}"
+        f" what it was is now {place / kept}"
         for kept in space.replaced
     ]
     if not only_shown and remote_head(space.lora, "model") is None:
