@@ -1,5 +1,5 @@
 """What docs/families.md tells of memory, work and disk, from the plans of `family_plans`: three
-tables of flow bases, one of SDXL, and sentences on it and on Stable Diffusion.
+tables of flow bases, one each of SDXL and Stable Diffusion, and sentences on these two.
 
     python benchmarks/family_tables.py    writes the tables and says which sentences to change, in
                                           some minutes
@@ -37,6 +37,7 @@ Settings = dict[str, Any]
 
 
 SDXL = "| card | settings | steps | a sample | TFLOP a picture |"
+STABLE_DIFFUSION = "| GPU | settings | steps | a sample | TFLOP a picture |"
 
 
 def folder_of(work: Path, name: str) -> Path:
@@ -125,10 +126,14 @@ def tables(work: Path, tried: list[Settings]) -> dict[str, dict[str, str]]:
     return found
 
 
-def sdxl(work: Path, tried: list[Settings]) -> dict[str, str]:
-    """The rows of the table of SDXL, by card."""
-    lines = rows(folder_of(work, "SDXL"), SIDE, tried)
-    return dict(line.strip("| ").split(" | ", 1) for line in lines)
+def of_cards(work: Path, tried: list[Settings]) -> dict[str, dict[str, str]]:
+    """By their headers the rows of the tables of SDXL and Stable Diffusion, by card."""
+    places = {SDXL: ("SDXL", SIDE), STABLE_DIFFUSION: ("Stable Diffusion 1.5", 512)}
+    found = {}
+    for header, (name, side) in places.items():
+        lines = rows(folder_of(work, name), side, tried)
+        found[header] = dict(line.strip("| ").split(" | ", 1) for line in lines)
+    return found
 
 
 def sentences(work: Path) -> list[str]:
@@ -149,7 +154,9 @@ def sentences(work: Path) -> list[str]:
         f"a batch of four holds {gb(held(found.steps))} and does {found.flops / 4e12:.1f} TFLOP a"
         f" picture, a sample {gb(held(found.samples))}, captions {gb(held(found.captions))},"
         f" pictures {gb(held(found.pictures))}; the LoRA takes {_mb(plan.lora_bytes)}, a state"
-        f" {_mb(plan.state_bytes)}."
+        f" {_mb(plan.state_bytes)}, the whole run {gb(plan.bytes_needed)}. {STEPS:,} steps of"
+        f" one picture would take {found.flops / 4 * STEPS / SPEED:.0f} s on a card that reaches"
+        " 100 TFLOP/s in bf16."
     )
     places = (
         f"Encoding captions takes {gb(held(more.captions))} and pictures {gb(held(more.pictures))},"
@@ -191,7 +198,7 @@ def main() -> None:
     hush()
     text = PAGE.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as work:
-        found = tables(Path(work), TRIED) | {SDXL: sdxl(Path(work), TRIED)}
+        found = tables(Path(work), TRIED) | of_cards(Path(work), TRIED)
         for header, told in found.items():
             old = "".join(f"| {n} | {cells} |\n" for n, cells in rows_of(text, header).items())
             new = "".join(f"| {n} | {cells} |\n" for n, cells in told.items())
