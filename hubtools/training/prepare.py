@@ -17,6 +17,7 @@ from hubtools.files import sha256_of
 from hubtools.findings import plural
 from hubtools.inference.controls import controls_for
 from hubtools.inference.project_base import name_of_base, project_base
+from hubtools.inference.schedulers import check_name
 from hubtools.inference.shots import prompts_of, rescale_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import configs_of
@@ -119,6 +120,7 @@ def make_plan(
     prompts = prompts_of(project.samples, [e.caption for e in source.examples if not e.of_class])
     controls: Sequence[tuple[Path, ...]] = ()
     if sample:
+        check_name(project.samples.scheduler)
         takes = family.info(folder, project.train.prediction_type).controls
         controls = controls_for(project, prompts, takes, source.examples)
     outline = outline_of(family, folder, info, recipe, sample, start, note)

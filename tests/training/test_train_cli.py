@@ -144,6 +144,7 @@ def test_wrong_inputs_end_in_one_sentence(
         ([*words, "--target-modules", "to_z"], 2, "'to_z'"),
         ([*words, "--resolution", "68"], 3, "T109"),
         ([*words, "--strict", "--learning-rate", "0.1"], 3, "T107"),
+        ([*words, "--validation-steps", "2", "--scheduler", "eulr"], 2, "did you mean euler"),
         ([*words, "--mixed-precision", "fp16"], 2, "fp16 needs a GPU"),
     ]
     for arguments, code, sentence in cases:
