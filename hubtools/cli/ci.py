@@ -51,7 +51,9 @@ def command() -> None:
     "--action", metavar="OWNER/REPO@COMMIT",
     help="Use this copy of hubtools' action (default: install hubtools with pip).",
 )  # fmt: skip
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option(
+    "--force", is_flag=True, help="Replace a file that is there; it is kept in .hubtools/replaced."
+)
 @click.option("--dry-run", is_flag=True, help="Show the file and stop.")
 @project_options()
 @output_options()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -21,6 +22,7 @@ from hubtools.project_file import git_folder_of
 from hubtools.publish.again import url_of
 from hubtools.publish.ignored import GITIGNORE, ignored
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import keep_replaced
 from hubtools.version import __version__
 
 Provider = Literal["github", "gitlab"]
@@ -86,8 +88,8 @@ def ci_init(
     `action` a copy of hubtools' action to use, owner/repo@COMMIT (default: hubtools is installed
     by pip, in this version), `branch` the one whose content is proposed (default: what the remote
     calls its own, else `main`, or `master` where that is checked out).
-    Raises `UsageError` if no repository is set, `HubtoolsError` if the file is there and `force` is
-    not.
+    What `force` replaces is kept in `.hubtools/replaced` there. Raises `UsageError` if no
+    repository is set, `HubtoolsError` if the file is there and `force` is not.
     """
     if project.file is None:
         raise UsageError(
@@ -119,14 +121,17 @@ def ci_init(
     changed = True
     with Root(root) as opened:
         if not dry_run:
-            there = not force and opened.exists(name)
-            changed = not there or opened.read(name, 1_000_000) != text.encode()
-            if there and changed:
+            there, sum_ = opened.exists(name), hashlib.sha256(text.encode()).hexdigest()
+            changed = not opened.is_file(name) or opened.sha256(name) != sum_
+            if there and changed and not force:
                 raise HubtoolsError(
                     f"{root / name} is there already.",
                     hint="--force writes it anew, --dry-run shows what it would say",
                     code="file-exists",
                 )
+            if there and changed:
+                kept = keep_replaced(opened, name)
+                notes.append(f"what --force replaced is kept: {root / kept}")
             if changed:
                 opened.write(name, text.encode())
     origin = repository or _origin(root)

@@ -246,7 +246,12 @@ def test_what_is_missing_is_told(project: Path, tmp_path: Path) -> None:
     assert "is in no git repository" in done.stderr
     assert "ci run lora" in (project / ".github/workflows/hubtools.yml").read_text()
     (project / ".gitignore").write_text("lora/\n")  # as `git init` will find it
+    with (project / ".github/workflows/hubtools.yml").open("a") as file:
+        file.write("# a job of mine\n")
     done = typed("ci", "init", "--force", cwd=project)
+    (kept,) = (project / ".hubtools/replaced").rglob("hubtools.yml")
+    assert kept.read_text().endswith("# a job of mine\n")
+    assert str(kept.relative_to(project)) in done.stderr
     assert "the run folder is not in git" in done.stderr
     assert "lora" not in (project / ".github/workflows/hubtools.yml").read_text()
     (tmp_path / "empty").mkdir()
