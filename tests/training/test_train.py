@@ -23,6 +23,7 @@ from hubtools.manifest import RunManifest, read_samples  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.progress import PlainReporter  # noqa: E402
 from hubtools.project import Project, load_project  # noqa: E402
+from hubtools.tinypeople import MODEL as TINY_PEOPLE  # noqa: E402
 from hubtools.training.metrics import read_metrics  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
 from tests.dying import DiesAt, Killed  # noqa: E402
@@ -125,6 +126,21 @@ def test_a_run_leaves_a_whole_folder(make_project: MakeProject, tiny_base: Path)
     last = read_tensors(folder / "snapshots" / snapshots[-1])
     assert last is not None
     assert largest_difference(last, weights(project)) == 0
+
+
+def test_losses_of_a_short_run_are_those_of_the_first_version(
+    make_project: MakeProject,
+) -> None:
+    """Of Stable Diffusion on the base that comes along: whatever is moved or made quicker."""
+    project = make_project(
+        pretrained_model_name_or_path=str(TINY_PEOPLE),
+        max_train_steps=4,
+        train_batch_size=2,
+        seed=3,
+    )
+    run(project)
+    losses = [one.loss for one in read_metrics(project.run_dir)]
+    assert losses == pytest.approx([0.138968915, 0.135778919, 0.702491760, 0.331586123], rel=1e-4)
 
 
 def test_base_and_dataset_appear_by_their_hub_ids(make_project: MakeProject) -> None:
