@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hubtools.dataset.text.trigger import has_word
 from hubtools.files import StrPath
 from hubtools.findings import Problem, Report, Severity, plural, shortened
+from hubtools.models.families.noise import FLOW
 from hubtools.models.lookup import instead_of
 from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.training import control_rules, machine_rules, rate_rules
@@ -291,7 +292,8 @@ def long_captions(plan: TrainPlan) -> Iterator[Problem]:
 
     What stands there is never learned, and what it would have named becomes part of the trigger.
     Counted is with the base's own tokenizer, and against the length in its own configuration (77
-    for the CLIP of Stable Diffusion, two of which mark beginning and end).
+    for the CLIP of Stable Diffusion, two of which mark beginning and end). Prompts of samples are
+    looked at where the base predicts a flow; CLIP alone reads a long one in several windows.
     """
     counter = plan.counter
     if counter is None:
@@ -314,6 +316,17 @@ def long_captions(plan: TrainPlan) -> Iterator[Problem]:
             "shorten them; put what matters first",
             path=worst.file_name,
         )
+    if plan.recipe.sample_every and plan.recipe.prediction_type == FLOW:
+        captions = {text for example in plan.examples for text in example.texts}
+        for said in (prompt for prompt in plan.prompts if prompt not in captions):
+            if (most := counter.count(said)) <= counter.limit:
+                continue
+            yield Problem(
+                f"The sample prompt {shortened(said)!r} has"
+                f" {'' if counter.exact else 'about '}{most} tokens, and the base reads"
+                f" {counter.room}: what follows is not read.",
+                "shorten it; put what matters first",
+            )
 
 
 @TRAIN_RULES.rule("T119", "The base is distilled", Severity.WARNING)

@@ -253,6 +253,16 @@ GOOD: dict[str, list[TrainPlan]] = {
 }
 
 
+@pytest.mark.parametrize(("prediction", "told"), [("flow", 1), ("epsilon", 0)])
+def test_a_prompt_of_samples_that_is_cut_off_is_found(prediction: str, told: int) -> None:
+    """Where no windows of CLIP read all of it."""
+    given = plan(samples={"prompts": ["a hat", "a long word " * 26]})
+    recipe = replace(given.recipe, prediction_type=prediction)
+    found = [f for f in judge(replace(given, recipe=recipe)).findings if f.rule == "T118"]
+    assert len(found) == told
+    assert all("what follows is not read" in f.message for f in found)
+
+
 @pytest.mark.parametrize("rule", sorted(BAD))
 def test_a_bad_plan_is_found(rule: str) -> None:
     findings = [f for f in judge(BAD[rule]).findings if f.rule == rule]
