@@ -105,6 +105,28 @@ def silent() -> PlainReporter:
     return PlainReporter(lambda sentence: None, lambda sentence: None)
 
 
+class Steps:
+    """Tells a reporter of a journey: a line as a step begins, ends or is skipped. `say`: who hears
+    those lines, if not the reporter."""
+
+    def __init__(self, reporter: Reporter, say: Callable[[str], None] | None = None) -> None:
+        self.note, self.warn = reporter.note, reporter.warn
+        self.report, self.progress = reporter.report, reporter.progress
+        self._say = say or reporter.note
+
+    def started(self, step: str, title: str) -> None:
+        """`step` begins."""
+        self._say(f"> {step}: {title}")
+
+    def skipped(self, step: str, title: str, why: str) -> None:
+        """`step` has nothing to do."""
+        self._say(f"- {step}: skipped, {why}")
+
+    def done(self, step: str, sentence: str, seconds: float) -> None:
+        """`step` is finished."""
+        self._say(f"  {step}: {sentence} [{duration(seconds)}]")
+
+
 def duration(seconds: float) -> str:
     """`45 s`, `5 min 20 s`, `5 h 50 min`, `3 d 4 h`."""
     whole = round(seconds)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+import hubtools
 from hubtools import notebooks
 from hubtools.findings import Finding, Report, Severity
+from hubtools.journey.travel import JourneyReporter
 from hubtools.progress import NotebookReporter, unasked
 
 
@@ -85,3 +88,23 @@ def test_elsewhere_nobody_is_told(shell: Any, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setitem(sys.modules, "IPython", module)
         assert notebooks.followed("drawing") is None
         assert not isinstance(unasked(), NotebookReporter)
+
+
+def test_a_journey_names_its_steps_below_the_cell(
+    cell: list[list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def walk(project: object, narrator: JourneyReporter, **asked: object) -> None:
+        narrator.started("train", "train a LoRA")
+        with narrator.progress("training", 2) as advance:
+            advance(2, "")
+        narrator.done("train", "2 steps", 61.0)
+        narrator.skipped("card", "write the card", "nothing has changed")
+
+    monkeypatch.setattr("hubtools.journey.ship.ship", walk)
+    hubtools.ship(hubtools.init(tmp_path / "people").root)
+    said = ["> train: train a LoRA", "  train: 2 steps [1 min 1 s]"]
+    assert capsys.readouterr().out.splitlines() == [*said, "- card: skipped, nothing has changed"]
+    assert cell == [["training: 2 of 2"]]

@@ -164,8 +164,8 @@ assert hubtools.explain("D202").severity == "error"
 
 Arguments that only a function has: `note` (a function that is told sentences), `on_picture`, `on_step`, `on_row` and
 `on_commit` (functions that are told `done` and `total`), `reporter` and `narrator` (who is told of a training or a
-journey). In a notebook `train`, `generate`, `grid` and `evaluate` show below the cell how far they are, unless somebody
-else is told. Calling `fix` or `caption` is the yes that the command asks for; `dry_run=True` only plans. What a function
+journey). In a notebook `train`, `generate`, `grid`, `evaluate` and `ship` show below the cell how far they are, unless
+somebody else is told. Calling `fix` or `caption` is the yes that the command asks for; `dry_run=True` only plans. What a function
 returns stands behind its arrow, and [in a table](#what-they-return); one that serves a page is for a `with`.
 """
 

@@ -23,26 +23,9 @@ if TYPE_CHECKING:
 
 def _voice_of(out: Output) -> JourneyReporter:
     """Tells the journey on stderr: one line a step, bars or lines for what takes long."""
-    from hubtools.progress import duration
+    from hubtools.progress import Steps
 
-    reporter = reporter_of(out, indent="  ")
-
-    class Voice:
-        note = staticmethod(reporter.note)
-        warn = staticmethod(reporter.warn)
-        report = staticmethod(reporter.report)
-        progress = staticmethod(reporter.progress)
-
-        def started(self, step: str, title: str) -> None:
-            out.note(f"> {step}: {title}")
-
-        def skipped(self, step: str, title: str, why: str) -> None:
-            out.note(f"- {step}: skipped, {why}")
-
-        def done(self, step: str, sentence: str, seconds: float) -> None:
-            out.note(f"  {step}: {sentence} [{duration(seconds)}]")
-
-    return Voice()
+    return Steps(reporter_of(out, indent="  "), out.note)
 
 
 @click.command("ship", cls=SettingsCommand)

@@ -11,6 +11,7 @@ from hubtools.commands.asked import Note, ProjectLike, project_of, quiet, with_o
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.findings import Rule
+from hubtools.progress import Steps, silent, unasked
 from hubtools.project import Project, load_project
 from hubtools.setting_types import Rights
 from hubtools.settings import SECTIONS, aliases_of
@@ -107,7 +108,9 @@ def ship(
     from hubtools.journey.ship import ship as run
 
     project = _public(project_of(ship, project, settings), public)
-    return run(project, narrator or _Silent(), first=first, last=until, trust_state=trust_state)
+    return run(
+        project, narrator or Steps(unasked()), first=first, last=until, trust_state=trust_state
+    )
 
 
 def forecast(
@@ -125,7 +128,7 @@ def forecast(
     from hubtools.journey.ship import forecast as look
 
     project = _public(project_of(ship, project, settings), public)
-    told = look(project, narrator or _Silent(), first, until, on_refusal)
+    told = look(project, narrator or Steps(silent()), first, until, on_refusal)
     return [(step.name, verb, why) for step, verb, why in told]
 
 
@@ -134,26 +137,6 @@ def _public(project: Project, public: bool) -> Project:
         project = project.model_copy()
         project.push = project.push.model_copy(update={"private": False})
     return project
-
-
-class _Silent:
-    """Tells nobody of a journey."""
-
-    def __init__(self) -> None:
-        from hubtools.progress import silent
-
-        reporter = silent()
-        self.note, self.warn = reporter.note, reporter.warn
-        self.report, self.progress = reporter.report, reporter.progress
-
-    def started(self, step: str, title: str) -> None:
-        """Says nothing."""
-
-    def skipped(self, step: str, title: str, why: str) -> None:
-        """Says nothing."""
-
-    def done(self, step: str, sentence: str, seconds: float) -> None:
-        """Says nothing."""
 
 
 def rehearse(
