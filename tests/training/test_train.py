@@ -128,10 +128,10 @@ def test_a_run_leaves_a_whole_folder(make_project: MakeProject, tiny_base: Path)
     assert largest_difference(last, weights(project)) == 0
 
 
-def test_losses_of_a_short_run_are_those_of_the_first_version(
+def test_losses_of_a_short_run_are_what_they_were(
     make_project: MakeProject,
 ) -> None:
-    """Of Stable Diffusion on the base that comes along: whatever is moved or made quicker."""
+    """Of Stable Diffusion on tiny-people, before there were other families."""
     project = make_project(
         pretrained_model_name_or_path=str(TINY_PEOPLE),
         max_train_steps=4,
