@@ -18,6 +18,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, check_replaceable, json_value, json_within, write_text
 from hubtools.findings import Finding, Report, in_order
 from hubtools.printable import printable
+from hubtools.rooted import Root
 
 BASELINE_SCHEMA = 1
 BASELINE = "hubtools-baseline.json"
@@ -93,8 +94,10 @@ def baseline_of(findings: Iterable[Finding], kept: Iterable[Known] = ()) -> list
     return sorted(entries, key=lambda entry: (entry.rule, entry.place, entry.fingerprint))
 
 
-def write_baseline(path: Path, entries: Sequence[Known]) -> None:
-    """Write a baseline, one entry a line, so that a diff of it can be read."""
+def write_baseline(path: Path, entries: Sequence[Known], was: bytes | None = None) -> None:
+    """Write a baseline, one entry a line, so that a diff of it can be read, in the place of one
+    with the bytes `was` (None: there is none, or a link, which is replaced). Raises `HubtoolsError`
+    if something else lies there by now."""
     lines = [
         json.dumps(
             {
@@ -111,7 +114,19 @@ def write_baseline(path: Path, entries: Sequence[Known]) -> None:
     body = ",\n".join(f"    {line}" for line in lines)
     entries_text = f"[\n{body}\n  ]" if lines else "[]"
     text = f'{{\n  "schema": {BASELINE_SCHEMA},\n  "findings": {entries_text}\n}}\n'
-    write_text(path, printable(text))
+    if path.is_symlink():
+        write_text(path, printable(text))
+        return
+    with Root(path.absolute().parent, create=True) as root:
+        root.write_over(path.name, printable(text).encode("utf-8"), was)
+
+
+def _old(path: Path) -> tuple[list[Known], bytes | None]:
+    """The entries of a baseline that is to be written anew, and its bytes. Raises as
+    `check_baseline` and `read_baseline` do."""
+    was = path.read_bytes() if path.is_file() and not path.is_symlink() else None
+    check_baseline(path)
+    return (read_baseline(path) if path.exists() and path.stat().st_size else []), was
 
 
 @dataclass(frozen=True)
@@ -189,10 +204,9 @@ def add_to_baseline(
 ) -> list[Report]:
     """Write the findings of `reports` down as known, beside what the file at `path` has; the
     reports without them. Raises `HubtoolsError` if a file is there that is no baseline."""
-    check_baseline(path)
-    old = read_baseline(path) if path.exists() and path.stat().st_size else []
+    old, was = _old(path)
     found = [f for report in reports for f in (*report.findings, *report.known) if among(f)]
-    write_baseline(path, baseline_of(found, old))
+    write_baseline(path, baseline_of(found, old), was)
     return [known_aside(report, path, among) for report in reports]
 
 
@@ -221,10 +235,9 @@ def renew_baseline(report: Report, path: Path) -> Report:
     """Write all findings of `report` down as known. Entries of rules that were not applied stay.
     Raises `HubtoolsError` if a file is there that is no baseline."""
     applied = {rule.id for rule in report.rules}
-    check_baseline(path)
-    old = read_baseline(path) if path.exists() and path.stat().st_size else []
+    old, was = _old(path)
     entries = baseline_of(report.findings, [entry for entry in old if entry.rule not in applied])
-    write_baseline(path, entries)
+    write_baseline(path, entries, was)
     return _apart(report, path, entries)
 
 

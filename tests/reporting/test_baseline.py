@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Finding, Report, Rule, Severity
 from hubtools.reporting.baseline import (
+    Known,
+    add_to_baseline,
     against_baseline,
     baseline_of,
     matches,
@@ -166,3 +168,23 @@ def test_rules_are_ignored_by_the_file_and_by_the_picture() -> None:
     left = without_ignored([plain, record, other, nowhere], {"old/*": ["x1"]})
     assert left == [other, nowhere]
     assert without_ignored([plain], {}) == [plain]
+
+
+def test_a_baseline_that_changes_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "baseline.json"
+    report = Report("set", (Finding("D101", Severity.ERROR, "a fault", None, "a.png"),))
+    renew_baseline(report, path)
+    noted = path.read_bytes() + b" "
+
+    def saved(*given: object) -> list[Known]:
+        path.write_bytes(noted)
+        return []
+
+    monkeypatch.setattr("hubtools.reporting.baseline.baseline_of", saved)
+    for write in (lambda: renew_baseline(report, path), lambda: add_to_baseline([report], path)):
+        path.write_bytes(noted[:-1])
+        with pytest.raises(HubtoolsError, match="changed meanwhile"):
+            write()
+        assert path.read_bytes() == noted
