@@ -6,7 +6,7 @@ Pillow's own font has no letters beyond ASCII and a few more. DejaVu Sans, which
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -70,3 +70,16 @@ def shortened_to(text: str, font: Font, width: float, *, end: bool = False) -> s
     while text and font.getlength(f"{text}...") > width:
         text = text[1:] if end else text[:-1]
     return f"...{text.lstrip()}" if end else f"{text.rstrip(' ,')}..."
+
+
+def told_apart(texts: Sequence[str]) -> list[str]:
+    """The texts without the words that all of them begin with, `...` in place of these. A last word
+    stays of each; where all are the same, nothing tells them apart and they stay whole."""
+    words = [text.split() for text in texts]
+    if len(set(map(tuple, words))) < 2:
+        return list(texts)
+    least = min(map(len, words))
+    common = 0
+    while common < least - 1 and len({line[common] for line in words}) == 1:
+        common += 1
+    return [f"... {' '.join(line[common:])}" for line in words] if common else list(texts)

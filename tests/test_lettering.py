@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hubtools.inference.sheet import contact_sheet
-from hubtools.lettering import font_for, shortened_to
+from hubtools.lettering import font_for, shortened_to, told_apart
 
 BOX = "\U0010fffe"  # what no font has
 
@@ -32,6 +32,33 @@ def test_labels_below_pictures_differ_by_their_letters(tmp_path: Path) -> None:
         contact_sheet([(tmp_path / "a.png", [label])], tmp_path / "sheet.png")
         with Image.open(tmp_path / "sheet.png") as sheet:
             sheets.append(sheet.convert("RGB").tobytes())
+    assert sheets[0] != sheets[1]
+
+
+@pytest.mark.parametrize(
+    ("texts", "apart"),
+    [
+        (["a tok, in the rain", "a tok, in a car"], ["... the rain", "... a car"]),
+        (["a tok", "a tok in the rain"], ["... tok", "... tok in the rain"]),
+        (["a tok", "a tok"], ["a tok", "a tok"]),
+        (["a tok", "the tok"], ["a tok", "the tok"]),
+        (["", "a tok"], ["", "a tok"]),
+        ([], []),
+    ],
+)
+def test_what_all_begin_with_is_left_out(texts: list[str], apart: list[str]) -> None:
+    assert told_apart(texts) == apart
+
+
+def test_labels_that_begin_alike_show_what_differs(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    begins = "a photo of (tok), full body, standing, smiling, "
+    sheets = []
+    for other in ("in the rain", "in a car"):
+        labels = [(tmp_path / "a.png", [begins + end]) for end in ("at night", other)]
+        contact_sheet(labels, tmp_path / "sheet.png")
+        sheets.append(Image.open(tmp_path / "sheet.png").convert("RGB").tobytes())
+        (tmp_path / "sheet.png").unlink()
     assert sheets[0] != sheets[1]
 
 

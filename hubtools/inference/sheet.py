@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from hubtools.files import replacing
-from hubtools.lettering import font_for, shortened_to
+from hubtools.lettering import font_for, shortened_to, told_apart
 from hubtools.reporting.sheets import save_sheet
 
 _PAPER, _INK, _FAINT = (250, 250, 248), (32, 33, 36), (110, 112, 118)
@@ -25,12 +25,17 @@ def contact_sheet(
     """Write `path` (PNG): each picture in a square of `cell` pixels with its lines of text below.
 
     Pictures smaller than the square are enlarged by whole pixels so that they stay honest. The
-    first line is dark, the others faint; lines too long for the square end in an ellipsis.
+    first line is dark, the others faint; lines too long for the square end in an ellipsis. Where a
+    first line is too long, all of them leave out the words that they begin with alike.
     """
     count = len(pictures)
     columns = columns or min(count, 4) or 1
     rows = -(-count // columns)
     font = font_for((line for _, lines in pictures for line in lines), 15)
+    heads = [lines[0] for _, lines in pictures if lines]
+    if any(font.getlength(" ".join(head.split())) > cell for head in heads):
+        apart = iter(told_apart(heads))
+        pictures = [(file, [next(apart), *lines[1:]] if lines else []) for file, lines in pictures]
     line_height = 20
     text_height = line_height * max((len(lines) for _, lines in pictures), default=0) + 6
     width = columns * (cell + _GAP) + _GAP
