@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import unescape
+from shlex import quote
 from typing import Any
 
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
@@ -19,7 +20,7 @@ from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.codepages import Belief
 from hubtools.dataset.text.mojibake import find_mojibake as wrongly_read
 from hubtools.dataset.text.tokens import TokenCounter
-from hubtools.dataset.text.trigger import has_word, other_case
+from hubtools.dataset.text.trigger import has_word, one_for_all, other_case
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity, shortened
 from hubtools.lorafile.trainer_files import trigger_in
@@ -79,9 +80,12 @@ def empty_caption(view: Dataset) -> Iterator[Problem]:
     """A picture without a caption is learnt without words, or crashes the trainer (None). The
     words NA, None, null and nan are read as nothing in CSV files.
 
-    Fix: describe the picture.
+    Fix: describe the picture: `hubtools review` is a page to write on, `hubtools caption` writes
+    captions where there are none, from a template or by a model.
     """
     column = view.settings.caption_column
+    like = quote(one_for_all(view.settings))
+    fix = f"describe the picture: `hubtools review`, or `hubtools caption --template {like}`"
     for file in view.metadata if view.settings.instance_prompt is None else ():
         if column not in file.columns:
             continue  # D501 speaks of it
@@ -94,7 +98,7 @@ def empty_caption(view: Dataset) -> Iterator[Problem]:
                 continue  # D508
             blank = next((text for text in texts if text is None or is_blank(text)), None)
             said = "absent" if blank is None else "empty" if not blank.strip() else f"{blank!r}"
-            yield Problem(f"the caption is {said}", "describe the picture", *view.where(row))
+            yield Problem(f"the caption is {said}", fix, *view.where(row))
 
 
 @DATASET_RULES.rule("D503", "A caption is longer than the text encoder reads", Severity.WARNING)
