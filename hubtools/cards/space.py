@@ -107,7 +107,7 @@ def write_space(run_dir: Path, project: Project, into: Path | None = None) -> Sp
                     replaced.append(keep_replaced(root, name))
                 root.write_over(name, text.encode(), was)
             if into is None:
-                note_written(root, name)
+                note_written(root, name, root.sha256(name))
     return Space(own, files, tuple(there), card.repo, tuple(replaced))
 
 

@@ -28,8 +28,8 @@ def check_output(root: Root, name: str, what: str, is_one: Callable[[bytes], boo
         except OSError as error:
             if not is_absent(error):
                 raise
-        except HubtoolsError:  # not to be read: nobody can say that it is ours
-            data = b"?"
+        except HubtoolsError:
+            pass  # not to be read: nobody can say that it is ours
     if data and not is_one(data):
         raise not_replaced(root.path / name, what)
 
@@ -42,12 +42,12 @@ def keep_replaced(root: Root, name: str) -> str:
     return kept
 
 
-def note_written(root: Root, name: str) -> None:
-    """Note that a file of an open folder is, as it is now, the work of hubtools: for files that
-    have no room for a sum of themselves."""
-    known, now = sums_written(root), root.sha256(name)
-    if known.get(name) != now:
-        root.write_json(WRITTEN, known | {name: now})
+def note_written(root: Root, name: str, sha256: str) -> None:
+    """Note the sum of a file of an open folder as hubtools has written it: for files that have no
+    room for a sum of themselves."""
+    known = sums_written(root)
+    if known.get(name) != sha256:
+        root.write_json(WRITTEN, known | {name: sha256})
 
 
 def sums_written(root: Root) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,19 +28,17 @@ from hubtools.layout import (
     SNAPSHOTS_DIR,
     STATE_DIR,
     WORK_DIR,
-    new_replaced,
 )
 from hubtools.limits import JSON_FILE
 from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_replaced, note_written
+from hubtools.rooted.outputs import keep_replaced, note_written, sums_written
 from hubtools.summed import summed_text, was_changed
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.identity import differences, fingerprint, identity, options_of
 from hubtools.training.recipe import ENDLESS
-from hubtools.training.written import tell_kept
 from hubtools.trust import SEAL, ForeignState, have_key, is_sealed, seal
 from hubtools.whereabouts import from_here
 
@@ -250,18 +248,14 @@ def move_aside(run_dir: Path) -> Path:
     return target
 
 
-def keep_changed_lora(run_dir: Path, earlier: RunManifest, note: Callable[[str], None]) -> None:
-    """Keep the LoRA of a run that is to go on in `.hubtools/replaced` of the run, if somebody has
-    changed it since it was finished. (Of other runs `written_lora` looks.)"""
+def know_lora(run_dir: Path, earlier: RunManifest) -> None:
+    """Have the LoRA of a finished run that is to go on known by the sum in its `run.json`: one that
+    somebody has changed since is then kept where it is written over (`written_lora`)."""
+    if earlier.lora is None:
+        return
     with Root(run_dir) as root:
-        if earlier.lora is None or not root.is_file(LORA_WEIGHTS):
-            return
-        if root.sha256(LORA_WEIGHTS) != earlier.lora.sha256:
-            kept = f"{new_replaced()}/{LORA_WEIGHTS}"
-            root.rename(LORA_WEIGHTS, kept)
-            tell_kept(root, LORA_WEIGHTS, kept, note)
-        else:
-            note_written(root, LORA_WEIGHTS)
+        if LORA_WEIGHTS not in sums_written(root):  # one written since is known better
+            note_written(root, LORA_WEIGHTS, earlier.lora.sha256)
 
 
 def keep_ledger(aside: Path, run_dir: Path) -> None:

@@ -163,7 +163,7 @@ def train(
             if shorter is not None:
                 take_over(run_dir, shorter, fingerprint(identity), trust_state)
             if earlier is not None and not aside:
-                runfolder.keep_changed_lora(run_dir, earlier, reporter.note)
+                runfolder.know_lora(run_dir, earlier)
         group.barrier()
         run = Run(
             project, base, family, plan, group, reporter, manifest, identity, trust_state, start

@@ -24,10 +24,11 @@ def written_lora(root: Root, name: str, note: Callable[[str], None]) -> Iterator
         kept = keep_replaced(root, name)
     with root.replacing(name) as file:
         yield file
-    note_written(root, name)
+    now = root.sha256(name)
+    note_written(root, name, now)
     if kept is None:
         return
-    if root.sha256(kept) == root.sha256(name):
+    if root.sha256(kept) == now:
         folder = kept.removesuffix(f"/{name}")  # made for it
         root.remove_tree(folder)  # nobody has changed it
         root.rmdir(folder.rpartition("/")[0])
