@@ -155,17 +155,35 @@ def check_against_pipeline(
 
 def our_loss(model: Any, picture: Any, caption: Any, noise: torch.Tensor, t: float) -> float:
     """The loop's loss of one picture with this noise at the moment `t`, its posterior's middle."""
-    settings = TrainSettings(snr_gamma=0)
+    return loss_of(
+        model, [picture], [caption], torch.zeros(1, *model.latent_shape(picture)), noise,
+        torch.tensor([t]), prediction="flow", settings=TrainSettings(snr_gamma=0),
+    )  # fmt: skip
+
+
+def loss_of(
+    model: Any,
+    pictures: Sequence[Any],
+    captions: Sequence[Any],
+    posterior: torch.Tensor,
+    noise: torch.Tensor,
+    t: torch.Tensor,
+    *,
+    prediction: str,
+    settings: TrainSettings | None = None,
+) -> float:
+    """The loop's loss of a batch of encoded pictures and captions."""
     recipe = make_recipe(
-        settings, resolution=64, images=1, world_size=1, precision="no", prediction_type="flow"
-    )
-    state = TrainState(model, {}, None, None, lambda *_: (picture, caption))  # type: ignore[arg-type]
+        settings or TrainSettings(), resolution=64, images=len(pictures), world_size=1,
+        precision="no", prediction_type=prediction,
+    )  # fmt: skip
     batch = {
-        "pictures": stacked_pictures([picture]),
-        "captions": model.collate([caption]),
-        "posterior": torch.zeros(1, *model.latent_shape(picture)),
+        "pictures": stacked_pictures(pictures),
+        "captions": model.collate(captions),
+        "posterior": posterior,
         "noise": noise,
-        "t": torch.tensor([t]),
+        "t": t,
     }
+    unused: Any = None
     with torch.no_grad():
-        return float(loss_sum(state, recipe, batch))
+        return float(loss_sum(TrainState(model, {}, unused, unused, unused), recipe, batch))

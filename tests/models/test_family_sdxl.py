@@ -23,6 +23,7 @@ from hubtools.models.families.stable_diffusion_xl import (  # noqa: E402
     StableDiffusionXLModel,
 )
 from hubtools.settings import TrainSettings  # noqa: E402
+from tests.oracles import loss_of  # noqa: E402
 
 FAMILY = StableDiffusionXL()
 CAPTION = "photo of a girl in a red hat"
@@ -225,28 +226,15 @@ def alphas() -> torch.Tensor:
 def test_the_loss_is_that_of_the_pipelines_own_parts(
     tiny_sdxl: Path, pixels: torch.Tensor, prediction: str, dropped: bool
 ) -> None:
-    from hubtools.training.loop import TrainState, loss_sum
-    from hubtools.training.recipe import make_recipe
-
     model = load(tiny_sdxl, 5.0, prediction)
     generator = torch.Generator().manual_seed(2)
     noise = torch.randn((1, 4, 8, 8), generator=generator)
     posterior = torch.randn((1, 4, 8, 8), generator=generator)
-    recipe = make_recipe(
-        TrainSettings(), resolution=64, images=1, world_size=1, precision="no",
-        prediction_type=prediction,
-    )  # fmt: skip
     picture = model.encode_picture(pixels) | FAMILY.picture_conditions(FRAMING)
-    batch = {
-        "pictures": stacked([picture]),
-        "captions": model.collate([model.encode_caption("" if dropped else CAPTION)]),
-        "posterior": posterior,
-        "noise": noise,
-        "t": torch.tensor([0.6005]),
-    }
-    unused: Any = None
-    with torch.no_grad():
-        ours = float(loss_sum(TrainState(model, {}, unused, unused, unused), recipe, batch))
+    caption = model.encode_caption("" if dropped else CAPTION)
+    ours = loss_of(
+        model, [picture], [caption], posterior, noise, torch.tensor([0.6005]), prediction=prediction
+    )
 
     pipeline, step = model.pipeline, 600
     with torch.no_grad():
@@ -282,14 +270,7 @@ def test_the_loss_is_that_of_the_pipelines_own_parts(
 
 
 def test_a_batch_is_its_pictures_one_by_one(tiny_sdxl: Path, pixels: torch.Tensor) -> None:
-    from hubtools.training.loop import TrainState, loss_sum
-    from hubtools.training.recipe import make_recipe
-
     model, generator = load(tiny_sdxl, 5.0), torch.Generator().manual_seed(2)
-    recipe = make_recipe(
-        TrainSettings(), resolution=64, images=2, world_size=1, precision="no",
-        prediction_type="epsilon",
-    )  # fmt: skip
     whole = Framing((64, 64), (0, 0), (64, 64))
     pictures = [
         model.encode_picture(one) | FAMILY.picture_conditions(framing)
@@ -298,18 +279,13 @@ def test_a_batch_is_its_pictures_one_by_one(tiny_sdxl: Path, pixels: torch.Tenso
     captions = [model.encode_caption(text) for text in (CAPTION, "")]
     posterior, noise = torch.randn((2, 2, 4, 8, 8), generator=generator)
     t = torch.tensor([0.6005, 0.2005])
-    unused: Any = None
 
     def loss(chosen: list[int]) -> float:
-        batch = {
-            "pictures": stacked([pictures[number] for number in chosen]),
-            "captions": model.collate([captions[number] for number in chosen]),
-            "posterior": posterior[chosen],
-            "noise": noise[chosen],
-            "t": t[chosen],
-        }
-        with torch.no_grad():
-            return float(loss_sum(TrainState(model, {}, unused, unused, unused), recipe, batch))
+        return loss_of(
+            model, [pictures[number] for number in chosen],
+            [captions[number] for number in chosen], posterior[chosen], noise[chosen], t[chosen],
+            prediction="epsilon",
+        )  # fmt: skip
 
     assert loss([0]) != pytest.approx(loss([1]), rel=1e-3)
     assert loss([0, 1]) == pytest.approx(loss([0]) + loss([1]), rel=1e-5)

@@ -20,6 +20,7 @@ from hubtools.models.families.stable_diffusion import (  # noqa: E402
     StableDiffusionModel,
 )
 from hubtools.settings import TrainSettings  # noqa: E402
+from tests.oracles import loss_of  # noqa: E402
 
 CAPTION = "a photo of lora-misato-token, front view"
 
@@ -145,29 +146,15 @@ def test_the_loss_is_that_of_its_parts(
     base: str, dropped: bool, request: pytest.FixtureRequest
 ) -> None:
     """With the alphas of the paper's code, min-SNR of 5."""
-    from hubtools.models.families.batches import stacked
-    from hubtools.training.loop import TrainState, loss_sum
-    from hubtools.training.recipe import make_recipe
-
     model, predicts_noise = load(request.getfixturevalue(base), 5.0), base == "tiny_base"
     generator = torch.Generator().manual_seed(2)
     noise, posterior = torch.randn((2, 1, 4, 8, 8), generator=generator)
     pixels = torch.rand((3, 64, 64), generator=generator) * 2 - 1
     caption = "" if dropped else CAPTION
-    recipe = make_recipe(
-        TrainSettings(), resolution=64, images=1, world_size=1, precision="no",
-        prediction_type="epsilon" if predicts_noise else "v_prediction",
+    ours = loss_of(
+        model, [model.encode_picture(pixels)], [model.encode_caption(caption)], posterior, noise,
+        torch.tensor([0.6005]), prediction="epsilon" if predicts_noise else "v_prediction",
     )  # fmt: skip
-    batch = {
-        "pictures": stacked([model.encode_picture(pixels)]),
-        "captions": model.collate([model.encode_caption(caption)]),
-        "posterior": posterior,
-        "noise": noise,
-        "t": torch.tensor([0.6005]),
-    }
-    unused: Any = None
-    with torch.no_grad():
-        ours = float(loss_sum(TrainState(model, {}, unused, unused, unused), recipe, batch))
 
     pipeline, step = model.pipeline, 600
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
