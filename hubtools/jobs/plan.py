@@ -166,7 +166,7 @@ def plan_remote(
     place = find_place(repo, title) if is_there and resume else None
     allow(lambda: _refuse_running(repo.partition("/")[0], key))
     estimate = estimated(plan, machine, seconds)
-    told = (line for line in describe(plan) if not line.startswith("disk:"))
+    told = (line for line in describe(plan) if not line.startswith(("time:", "cost:", "disk:")))
     lines = (*told, *estimate.lines())
     rules = project.rules_of("T")
     rules["ignore"] = [*rules["ignore"], _OF_HERE]

@@ -7,13 +7,31 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hubtools.errors import UsageError
 from hubtools.findings import plural
 
 if TYPE_CHECKING:
     import torch
+
+
+class Processor(NamedTuple):
+    """What computes: a GPU as its driver calls it, or (None) `cores` of a CPU."""
+
+    gpu: str | None
+    cores: int
+
+
+def processor_of(device: torch.device, cores: int) -> Processor:
+    """That of `device`; so many `cores` where it is a CPU."""
+    if device.type == "cpu":
+        return Processor(None, cores)
+    if device.type != "cuda":
+        return Processor(device.type, cores)
+    import torch
+
+    return Processor(torch.cuda.get_device_name(device), cores)
 
 
 def best_device() -> str:

@@ -100,14 +100,21 @@ def attending(kernel: str) -> Iterator[None]:
 
 
 def cap_threads(settings: TrainSettings, remembered: int | None) -> tuple[int, str]:
-    """Set PyTorch's CPU threads; answers (how many, a word on why).
+    """Set PyTorch's CPU threads; answers what `threads_of` does."""
+    import torch
+
+    number, why = threads_of(settings, remembered)
+    torch.set_num_threads(number)
+    return number, why
+
+
+def threads_of(settings: TrainSettings, remembered: int | None = None) -> tuple[int, str]:
+    """(how many CPU threads a run has, a word on why).
 
     Threads that wait for a busy core spin: two threads on one free core are many times slower
     than one. `remembered` is what the run was started with: sums in another order would make the
     continued run another run. OMP_NUM_THREADS is respected as an upper bound.
     """
-    import torch
-
     if settings.num_threads is not None:
         number, why = settings.num_threads, "as set"
     elif remembered is not None:
@@ -117,7 +124,6 @@ def cap_threads(settings: TrainSettings, remembered: int | None) -> tuple[int, s
         limit = os.environ.get("OMP_NUM_THREADS", "")
         if limit.isdigit() and 0 < int(limit) < number:
             number, why = int(limit), "OMP_NUM_THREADS"
-    torch.set_num_threads(number)
     return number, why
 
 

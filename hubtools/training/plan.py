@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.findings import RuleBook
 from hubtools.manifest import StartedFrom
+from hubtools.models.device import Processor
 from hubtools.models.families.batches import REFERENCE_SIDE
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.models.registry import SUPPORTED
@@ -60,6 +61,7 @@ class TrainPlan:
     sample_controls: Sequence[tuple[Path, ...]] = ()  # for each prompt, what its pictures are of
     memory: Memory | None = None  # None: not reckoned
     memory_free: int | None = None  # of the GPU; None: there is none
+    processor: Processor | None = None  # None: nothing is known of it
     held_out: Sequence[Example] = ()  # not trained on
     held_out_sizes: Sequence[tuple[int, int]] = ()
 

@@ -22,7 +22,7 @@ from hubtools.inference.shots import prompts_of, rescale_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import configs_of
 from hubtools.models.configs import check_configs
-from hubtools.models.device import free_memory
+from hubtools.models.device import free_memory, processor_of
 from hubtools.models.families.clip import with_encoders
 from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
 from hubtools.models.targets import target_of
@@ -32,7 +32,7 @@ from hubtools.settings import SampleSettings, TrainSettings
 from hubtools.training.buckets import make_buckets
 from hubtools.training.choices import completed
 from hubtools.training.compiler import check_compile
-from hubtools.training.device import check_attention, precision_of
+from hubtools.training.device import check_attention, precision_of, threads_of
 from hubtools.training.distributed import Distributed
 from hubtools.training.optimizer_kinds import bytes_remembered, kind_of
 from hubtools.training.outline import outline_of
@@ -149,6 +149,7 @@ def make_plan(
         counter=_counter(folder, info),
         memory=shared(outline.memory, recipe),
         memory_free=free_memory(group.device),
+        processor=processor_of(group.device, threads_of(settings)[0]),
     )
 
 

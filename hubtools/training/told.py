@@ -12,8 +12,10 @@ from hubtools.models.families.noise import EPSILON, FLOW
 from hubtools.models.families.protocol import USUAL
 from hubtools.models.rehearsal import held
 from hubtools.printable import number
+from hubtools.progress import duration
 from hubtools.settings import TrainSettings
 from hubtools.training.layers import share_words
+from hubtools.training.pace import Pace, guessed
 from hubtools.training.plan import TrainPlan
 from hubtools.training.rates_told import average_told, optimizer_told, rate_told, texts_told
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
@@ -36,6 +38,7 @@ def describe(plan: TrainPlan) -> list[str]:
             f"{len(plan.prompts)} every {recipe.sample_every:,} steps and before the first,"
             f" {plan.pictures} in all, {plan.samples.steps or USUAL.steps} denoising steps each"
         )
+    pace = guessed(plan)
     rows = {
         "steps": _arithmetic(recipe),
         "resumes": f"after step {plan.resumes_at:,}; {recipe.steps - plan.resumes_at:,} are left"
@@ -72,14 +75,17 @@ def describe(plan: TrainPlan) -> list[str]:
         "computing": ", ".join(_computing(plan)),
         "memory": _memory(plan),
         "work": _work(plan),
+        "time": _time(plan, pace),
+        "cost": _cost(plan, pace),
         "disk": f"{human_bytes(plan.bytes_needed)} at most, {human_bytes(plan.bytes_free)} free",
     }
     return [f"{name + ':':<16}{text}" for name, text in rows.items() if text]
 
 
 def figures(plan: TrainPlan) -> dict[str, Any]:
-    """The plan in numbers: bytes, pixels, floating point operations, pictures in each bucket."""
-    recipe, memory = plan.recipe, plan.memory
+    """The plan in numbers: bytes, pixels, floating point operations, seconds, the cost in the money
+    of `price_per_hour`, pictures in each bucket."""
+    recipe, memory, pace = plan.recipe, plan.memory, guessed(plan)
     buckets = recipe.buckets.counts(1).most_common()
     reckoned = None
     if memory is not None:
@@ -114,6 +120,10 @@ def figures(plan: TrainPlan) -> dict[str, Any]:
         "samples": plan.pictures,
         "memory_bytes": reckoned,
         "flops_a_step": None if memory is None else memory.flops * recipe.world_size,
+        "seconds_a_step": pace and round(pace.step, 4),
+        "seconds": pace and round(pace.all, 1),
+        "seconds_are": pace and pace.how,
+        "cost": pace and _rounded(pace.cost(plan)),
     }
 
 
@@ -328,6 +338,30 @@ def _work(plan: TrainPlan) -> str:
     step = plan.memory.flops * plan.recipe.world_size
     left = plan.recipe.steps - plan.resumes_at
     return f"{_flops(step)} a step, {_flops(step * left)} in all"
+
+
+def _time(plan: TrainPlan, pace: Pace | None) -> str:
+    """How long the steps and samples take, and how that is known."""
+    if pace is None:
+        return "told after the first steps: nothing is known of this machine and base before"
+    samples = f" and {plural(plan.pictures, 'sample')}" if plan.pictures else ""
+    left = plural(plan.recipe.steps - plan.resumes_at, "step")
+    return (
+        f"roughly {duration(pace.all)} for {left}{samples}, {pace.step:.2g} s a step: {pace.how},"
+        " and half or twice as much may come true; the first steps tell"
+    )
+
+
+def _cost(plan: TrainPlan, pace: Pace | None) -> str:
+    cost = None if pace is None else pace.cost(plan)
+    if cost is None:
+        return ""
+    price = plan.recipe.settings.price_per_hour
+    return f"roughly {cost:.2f} at {price:g} an hour, beside loading and encoding"
+
+
+def _rounded(cost: float | None) -> float | None:
+    return None if cost is None else round(cost, 4)
 
 
 def _flops(number: float) -> str:

@@ -13,14 +13,16 @@ from hubtools.cli.train import command as train_command
 from hubtools.dataset.examples import Example
 from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.findings import Severity
+from hubtools.models.device import Processor
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 from hubtools.training.buckets import Buckets
 from hubtools.training.memory import Memory
+from hubtools.training.pace import card_of
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import make_recipe
 from hubtools.training.rules import TRAIN_RULES, judge
-from hubtools.training.told import describe
+from hubtools.training.told import describe, figures
 
 
 def plan(
@@ -416,3 +418,70 @@ def test_memory_and_work_are_told() -> None:
     assert lines["memory"].endswith("16.0 GB free")
     assert "10 TFLOP a step, 10 PFLOP in all" in lines["work"]
     assert "memory" not in {line.split(":")[0] for line in describe(plan())}
+
+
+H100 = Processor("NVIDIA H100 80GB HBM3", 16)
+
+
+@pytest.mark.parametrize(
+    ("processor", "given", "step", "how"),
+    [
+        (H100, {"mixed_precision": "bf16"}, 0.0843, "by the data sheet of NVIDIA H100 80GB HBM3"),
+        (H100, {}, 0.1685, "by the data sheet of NVIDIA H100 80GB HBM3"),
+        (H100, {"allow_tf32": False}, 0.674, "by the data sheet of NVIDIA H100 80GB HBM3"),
+        (Processor(None, 4), {}, 125.0, "a guess for 4 cores"),
+        (Processor("Intel Arc A770", 4), {}, None, None),
+        (None, {}, None, None),
+    ],
+)
+def test_time_and_cost_are_told_before_the_first_step(
+    processor: Processor | None, given: dict[str, Any], step: float | None, how: str | None
+) -> None:
+    half = given.pop("mixed_precision", "no")
+    made = replace(on_gpu(16 * GB, price_per_hour=3, **given), processor=processor)
+    made = replace(made, recipe=replace(made.recipe, precision=half), resumes_at=400)
+    lines = {line.split(":")[0]: " ".join(line.split()) for line in describe(made)}
+    told = figures(made)
+    if step is None or how is None:
+        assert "told after the first steps" in lines["time"]
+        assert "cost" not in lines
+        assert (told["seconds"], told["seconds_are"], told["cost"]) == (None, None, None)
+        return
+    assert told["seconds_a_step"] == pytest.approx(step, abs=1e-4)
+    # 600 steps are left, and a sample in 30 double forward passes takes 30 of them
+    assert told["seconds"] == pytest.approx((600 + made.pictures * 30) * step, rel=1e-3)
+    assert told["cost"] == pytest.approx(told["seconds"] / 1200, rel=1e-3)
+    assert how in told["seconds_are"]
+    assert f"for 600 steps and {made.pictures} samples" in lines["time"]
+    assert told["seconds_are"] in lines["time"]
+    assert lines["cost"].startswith(f"cost: roughly {told['cost']:.2f} at 3 an hour")
+    free = replace(made, recipe=replace(made.recipe, settings=TrainSettings()))
+    assert figures(free)["cost"] is None
+    assert not [line for line in describe(free) if line.startswith("cost:")]
+
+
+def test_half_the_pictures_of_a_step_are_drawn_in_half_the_time() -> None:
+    made = replace(on_gpu(16 * GB, train_batch_size=2), processor=H100)
+    found = figures(made)
+    assert found["seconds"] == pytest.approx(
+        (1000 + made.pictures * 15) * found["seconds_a_step"], rel=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("gpu", "card"),
+    [
+        ("Tesla T4", "T4"),
+        ("NVIDIA A10G", "A10G"),
+        ("NVIDIA A100-SXM4-80GB", "A100"),
+        ("NVIDIA H100 PCIe", "H100 PCIE"),
+        ("NVIDIA GeForce RTX 4070 Ti SUPER", "RTX 4070 TI SUPER"),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+        ("NVIDIA GeForce RTX 3080 with Max-Q Design", None),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX 6000 ADA"),
+        ("Quadro RTX 6000", None),
+        ("mps", None),
+    ],
+)
+def test_a_gpu_is_known_by_the_name_that_its_driver_gives(gpu: str, card: str | None) -> None:
+    assert card_of(gpu) == card
