@@ -35,11 +35,12 @@ def save(path: Path, tensors: Mapping[str, numpy.ndarray], **metadata: str) -> P
     return path
 
 
-def good(pattern: str = "unet.{}.lora_{}.weight", rank: int = 4) -> Tensors:
+def good(pattern: str = "unet.{}.lora_{}.weight", rank: int = 4, sd2: bool = False) -> Tensors:
     """A LoRA of two layers; `pattern` of the names with places for layer and half (A or B)."""
     rng = numpy.random.default_rng(0)
     made = {}
     for layer, width in LAYERS.items():
+        width = 1024 if sd2 and width == 768 else width
         made[pattern.format(layer, "A")] = rng.normal(size=(rank, width)).astype("float32")
         made[pattern.format(layer, "B")] = rng.normal(size=(320, rank)).astype("float32")
     return made

@@ -59,7 +59,7 @@ def secret(view: CardView) -> Iterator[Problem]:
 def gallery(view: CardView) -> Iterator[Problem]:
     """`<Gallery />` shows the widget's pictures: one without the other shows nothing.
 
-    Fix: run `hubtools card --renew`.
+    Fix: run `hubtools card --renew`; where you wrote it yourself, add the other or remove it.
     """
     if view.kind != "model" or view.front.error:
         return
@@ -67,9 +67,11 @@ def gallery(view: CardView) -> Iterator[Problem]:
     if tag and not view.widget:
         offset = view.body.index("<Gallery />")
         yield Problem(
-            "<Gallery /> has no widget to show", f"run {card_command(view.root, '--renew')}", CARD,
+            "<Gallery /> has no widget to show",
+            view.renewed_at(offset, "write one into the front matter, or remove it"),
+            CARD,
             view.body_line_of(offset),
-        )  # fmt: skip
+        )
     elif view.widget and not tag:
         yield at(
             view,
@@ -96,7 +98,7 @@ def links(view: CardView) -> Iterator[Problem]:
 def snippet(view: CardView) -> Iterator[Problem]:
     """Whoever copies the snippet gets an error.
 
-    Fix: run `hubtools card --renew`.
+    Fix: run `hubtools card --renew`; in code of your own name the file that is there.
     """
     if view.kind != "model":
         return
@@ -104,7 +106,7 @@ def snippet(view: CardView) -> Iterator[Problem]:
         if bytes_of(view, name) is None and name != _published_as(view):
             yield Problem(
                 f"there is no {name}",
-                f"run {card_command(view.root, '--renew')}",
+                view.renewed_at(offset, "name a file that is there"),
                 CARD,
                 view.body_line_of(offset),
             )

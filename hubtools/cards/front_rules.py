@@ -213,13 +213,12 @@ def dataset_ids(view: CardView) -> Iterator[Problem]:
 def widget_files(view: CardView) -> Iterator[Problem]:
     """The page would show a broken picture.
 
-    Fix: run `hubtools card --renew` again, or correct the path.
+    Fix: run `hubtools card --renew`; in a gallery of your own correct the path.
     """
     for _, url in gallery_files(view.data):
         if bytes_of(view, url) is None:
-            yield at(
-                view, "widget", f"there is no {url}", f"run {card_command(view.root, '--renew')}"
-            )
+            fix = view.renewed("widget", "correct the path, or remove the entry")
+            yield at(view, "widget", f"there is no {url}", fix)
 
 
 @CARD_RULES.rule("C108", "A picture of the gallery is large", Severity.WARNING)
@@ -266,9 +265,9 @@ def widget_trigger(view: CardView) -> Iterator[Problem]:
 def widget_form(view: CardView) -> Iterator[Problem]:
     """Each entry is {text: ..., output: {url: ...}}.
 
-    Fix: run `hubtools card --renew`.
+    Fix: run `hubtools card --renew`; in a gallery of your own write it so, or remove it.
     """
-    yield from by_schema(view, "C110")
+    yield from by_schema(view, "C110", of="widget")
 
 
 @CARD_RULES.rule("C111", "A task or size category is unknown", Severity.ERROR)

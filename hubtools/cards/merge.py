@@ -231,7 +231,7 @@ class _Sheet:
                 wanted[key] = wanted_value
         for key, value in self.known.data.items():
             # hubtools wrote it, a person left it as it was, and there is nothing to say any more
-            if key not in self.data and there.get(key) == value:
+            if key not in self.data and (self.renew or there.get(key) == value):
                 wanted.pop(key, None)
         return _rewrite(f"{block}\n" if block else "", there, wanted)
 
@@ -279,12 +279,11 @@ class _Sheet:
     def _renewed(self, block: Block, there: str) -> str:
         written = self.memory.blocks.get(block.name) if self.memory else None
         as_it_is = there[block.start : block.end]
-        if block.name not in self.blocks:
-            # nothing to say any more; a person's edits inside are theirs
-            ours = self.known.blocks.get(block.name) == digest(block.text)
-            return "" if ours else as_it_is
-        if written is not None and written != digest(block.text) and not self.renew:
-            return as_it_is  # a person has edited it
+        ours = self.renew or written == digest(block.text)  # else a person has edited it
+        if block.name not in self.blocks:  # nothing to say any more
+            return "" if ours and block.name in self.known.blocks else as_it_is
+        if written is not None and not ours:
+            return as_it_is
         return _marked(block.name, self.blocks[block.name])
 
 

@@ -15,11 +15,14 @@ from hubtools.layout import CARD
 _UNKNOWN = 500  # keys of one card that are compared with those of the Hub
 
 
-def by_schema(view: CardView, rule: str) -> Iterator[Problem]:
-    """What the schema says for one rule, each at its line."""
+def by_schema(view: CardView, rule: str, *, of: str | None = None) -> Iterator[Problem]:
+    """What the schema says for one rule, each at its line. `of`: the key, if `hubtools card` can
+    write its value anew."""
     for violation, line in view.violations:
         if violation.rule == rule:
-            yield form_problem(violation, line, view.root)
+            problem = form_problem(violation, line, view.root)
+            by_hand = problem.fix or ""
+            yield problem if of is None else problem._replace(fix=view.renewed(of, by_hand))
 
 
 @CARD_RULES.rule("C116", "A tag is not a text", Severity.ERROR)
@@ -196,9 +199,9 @@ def dataset_info(view: CardView) -> Iterator[Problem]:
     each, splits with a name and whole numbers. It is an error where the Hub refuses the card for
     it, else a warning.
 
-    Fix: run `hubtools card --renew`, or remove it.
+    Fix: run `hubtools card --renew` if hubtools wrote it; else correct it, or remove it.
     """
-    yield from by_schema(view, "C130")
+    yield from by_schema(view, "C130", of="dataset_info")
 
 
 @CARD_RULES.rule("C131", "A switch is neither true nor false", Severity.WARNING)

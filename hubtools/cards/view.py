@@ -13,12 +13,14 @@ from typing import Any, Literal
 
 from hubtools.cardforms import violations_at
 from hubtools.cardlinks import names_meant
+from hubtools.cards.merge import Memory, blocks_of
 from hubtools.cardschema import Violation
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Problem, RuleBook
 from hubtools.frontmatter import Card, FrontMatter, parse
 from hubtools.layout import CARD, RUN_MANIFEST, SAMPLES_DIR
+from hubtools.licensing.advice import card_command
 from hubtools.lorafile.look import ADAPTERS
 from hubtools.lorafile.told import base_of_card, base_of_config, bundled_in, hub_id, told_by
 from hubtools.lorafile.trainer_files import trainer_file
@@ -112,6 +114,27 @@ class CardView:
     def violations(self) -> tuple[tuple[Violation, int | None], ...]:
         """What is not of the Hub's form, with lines of the file."""
         return () if self.front.error else violations_at(self.matter, self.kind)
+
+    @cached_property
+    def _written(self) -> Memory:
+        try:
+            with self.folder() as root:
+                return Memory.read(root) or Memory()
+        except (HubtoolsError, OSError):
+            return Memory()  # `hubtools card` tells of it
+
+    def renewed(self, key: str, by_hand: str) -> str:
+        """What mends the value of a key of the front matter: `--renew` where hubtools wrote one,
+        which leaves a person's own as it is, else what is done `by_hand`."""
+        if key not in self._written.data:
+            return by_hand
+        return f"run {card_command(self.root, '--renew')}"
+
+    def renewed_at(self, offset: int, by_hand: str) -> str:
+        """The same of what stands at an offset of the body."""
+        if not any(block.start <= offset < block.end for block in blocks_of(self.body)):
+            return by_hand
+        return f"run {card_command(self.root, '--renew')}"
 
     @property
     def body(self) -> str:
