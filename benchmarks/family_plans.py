@@ -312,17 +312,22 @@ TRIED: list[dict[str, Any]] = [
 CARDS = (8, 16, 24, 80)
 
 
-def plan_of(folder: Path, size: int, **settings: Any) -> TrainPlan:
-    """The plan of a usual run in bf16 on a GPU, of pictures of `size` pixels."""
+def plan_of(folder: Path, size: int, controls: int = 0, **settings: Any) -> TrainPlan:
+    """The plan of a usual run in bf16 on a GPU, of pictures of `size` pixels, each made from so
+    many `controls`."""
+    given = tuple(Path(f"control{n}.png") for n in range(controls))
+    examples = [
+        Example(Path(f"{n}.png"), f"caption {n}", f"{n}.png", n, controls=given)
+        for n in range(PICTURES)
+    ]
     family = family_of(folder, folder.name)
-    info = with_controls(family.info(folder, None), [])
+    info = with_controls(family.info(folder, None), examples)
     train = completed(TrainSettings(max_train_steps=STEPS, **settings), info)
     recipe = make_recipe(
         train, resolution=size, images=PICTURES, world_size=1, precision="bf16",
         prediction_type=info.prediction_type,
     )  # fmt: skip
     outline = outline_of(family, folder, info, recipe, size, None, lambda told: None)
-    examples = [Example(Path(f"{n}.png"), f"caption {n}", f"{n}.png", n) for n in range(PICTURES)]
     return TrainPlan(
         recipe=recipe, base=info, base_name=folder.name, base_prediction_type=info.prediction_type,
         dataset=DatasetSettings(), samples=SampleSettings(), examples=examples,

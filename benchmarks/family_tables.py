@@ -1,8 +1,8 @@
 """What docs/families.md tells of memory, work and disk, from the plans of `family_plans`: three
-tables of flow bases, one each of SDXL and Stable Diffusion, and sentences on these two.
+tables of flow bases, two of those that make pictures from others, one each of SDXL and Stable
+Diffusion, and sentences on these two.
 
-    python benchmarks/family_tables.py    writes the tables and says which sentences to change, in
-                                          some minutes
+    python benchmarks/family_tables.py    writes the tables and says which sentences to change
 """
 
 from __future__ import annotations
@@ -31,6 +31,18 @@ SPEED = 100e12  # operations a second of the card in the table of times
 SIZES = "| base | denoiser in bf16 | text in bf16 |"
 FITTING = "| base | 8 GB | 16 GB |"
 COSTS = "| base | captions | a sample |"
+FITTING_MADE = "| base, control pictures | 8 GB | 16 GB |"
+COSTS_MADE = "| base, control pictures | captions | a sample |"
+# Bases of condition pictures: the name of the row, the base whose shape they have, the pipeline
+# (None: the same), and how many pictures each is made from.
+MADE = [
+    ("FLUX.1 Kontext, 1", "FLUX.1", "FluxKontextPipeline", 1),
+    ("FLUX.2 klein 4B, 1", "FLUX.2 klein 4B", None, 1),
+    ("FLUX.2 klein 9B, 1", "FLUX.2 klein 9B", None, 1),
+    ("FLUX.2 dev, 1", "FLUX.2 dev", None, 1),
+    ("Qwen-Image-Edit, 1", "Qwen-Image", "QwenImageEditPipeline", 1),
+    ("Qwen-Image-Edit-Plus, 3", "Qwen-Image", "QwenImageEditPlusPipeline", 3),
+]
 ALIKE = ("FLUX.1 schnell",)  # the page says as whom
 
 Settings = dict[str, Any]
@@ -113,17 +125,36 @@ def _cell(settings: Settings, plan: TrainPlan, card: int) -> str:
 
 def tables(work: Path, tried: list[Settings]) -> dict[str, dict[str, str]]:
     """By the beginning of its header and the name of the base, the row of each table."""
-    found: dict[str, dict[str, str]] = {SIZES: {}, FITTING: {}, COSTS: {}}
+    headers = (SIZES, FITTING, COSTS, FITTING_MADE, COSTS_MADE)
+    found: dict[str, dict[str, str]] = {header: {} for header in headers}
     for name, folder, side in folders(work):
-        plans: dict[str, TrainPlan] = {}
-
-        def planned(given: Settings, folder: Path = folder, side: int = side) -> TrainPlan:
-            return plans.setdefault(repr(given), plan_of(folder, side, **given))  # noqa: B023
-
+        planned = _planner(folder, side)
         found[SIZES][name] = sizes(folder, planned({}))
         found[FITTING][name] = " | ".join(fitting(planned, tried))
         found[COSTS][name] = costs(planned({}))
+    for name, like, pipeline, controls in MADE:
+        folder = folder_of(work, like)
+        if pipeline is not None:
+            index = BASES[like]["model_index.json"] | {"_class_name": pipeline}
+            (folder / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+        side = family_of(folder, name).info(folder, None).native_size
+        planned = _planner(folder, side, controls)
+        found[FITTING_MADE][name] = " | ".join(fitting(planned, tried))
+        found[COSTS_MADE][name] = costs(planned({}))
     return found
+
+
+def _planner(folder: Path, side: int, controls: int = 0) -> Callable[[Settings], TrainPlan]:
+    """What plans with given settings, with the same ones once."""
+    plans: dict[str, TrainPlan] = {}
+
+    def planned(given: Settings) -> TrainPlan:
+        key = repr(given)
+        if key not in plans:
+            plans[key] = plan_of(folder, side, controls, **given)
+        return plans[key]
+
+    return planned
 
 
 def of_cards(work: Path, tried: list[Settings]) -> dict[str, dict[str, str]]:

@@ -33,6 +33,7 @@ from hubtools.models.families.protocol import BaseInfo, family_of
 from hubtools.models.families.tinies import BUILDERS, build_tiny
 from hubtools.models.loading import left_out
 from hubtools.models.lookup import texts_of
+from hubtools.models.quantised import quantisable
 from hubtools.models.registry import SUPPORTED
 from hubtools.models.rehearsal import rehearse, rehearse_training
 from hubtools.quiet import hush
@@ -318,8 +319,14 @@ def denoiser(folder: Path, family: Any, work: Path) -> dict[str, Any]:
     sorts = [
         [one.sort, one.layers, one.parameters // 4] for one in shares(blank(torch.float32, 4)[0])
     ]
-    entry = {"layers": layers, "sorts": sorts, "weights": weights} | best
+    entry = {"layers": layers, "sorts": sorts, "weights": weights} | fewer(folder, family) | best
     return entry | largest(lambda side: passed(torch.float32, False, (side, side, 1, 4)))
+
+
+def fewer(folder: Path, family: Any) -> dict[str, list[int]]:
+    """How many numbers and rows the layers have that can be quantised."""
+    found = [layer.weight.shape for _, layer in quantisable(family.blank_denoiser(folder))]
+    return {"fewer": [sum(map(math.prod, found)), sum(rows for rows, _ in found)]}
 
 
 def largest(works: Callable[[int], Any]) -> dict[str, int]:

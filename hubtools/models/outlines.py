@@ -80,15 +80,24 @@ _OF_KIND: dict[str, Collection[str]] = {
 class Denoiser:
     """A denoiser whose usual layers get a LoRA. `layers`: ((numbers out, numbers in), how many) of
     these; `sorts`: (sort, how many layers, numbers of the LoRA a rank); `weights`: bytes of its
-    own; `kept`, `flops`: of a forward pass."""
+    own; `fewer`: (numbers, rows) of its layers that can be held in fewer bits; `kept`, `flops`: of
+    a forward pass, quantised or not."""
 
     layers: tuple[tuple[tuple[int, int], int], ...]
     sorts: tuple[tuple[Any, int, int], ...]
     weights: int
+    fewer: tuple[int, int]
     kept: Polynomial | list[Polynomial]
     flops: Polynomial
     sides: range  # of pixels, that both may have
     ranks: range
+
+    @property
+    def counts_tokens(self) -> bool:
+        """True if a picture's shape says nothing, only how many tokens it is."""
+        kept = self.kept if isinstance(self.kept, list) else [self.kept]
+        told = (*kept, self.flops)
+        return all(term.count("w") == term.count("h") for one in told for term in one)
 
     def lora_shapes(self, rank: int) -> list[tuple[int, int]]:
         """Shapes of all parameters of a LoRA."""
@@ -124,7 +133,10 @@ def denoiser_of(
     first, highest = found.get("within", {}).get(mode, (found.get("least", 1), sys.maxsize))
     sides, ranks = range(first * by, most + 1, step), range(1, highest + 1)
     sorts = tuple((sort, count, numbers) for sort, count, numbers in found["sorts"])
-    return Denoiser(layers, sorts, weights, found["kept"][mode], found["flops"], sides, ranks)
+    numbers, rows = found["fewer"]
+    return Denoiser(
+        layers, sorts, weights, (numbers, rows), found["kept"][mode], found["flops"], sides, ranks
+    )
 
 
 def vae_of(folder: Path, info: BaseInfo) -> Vae | None:
@@ -145,14 +157,17 @@ def value(
     height: int,
     count: int = 1,
     rank: int = 0,
+    beside: int = 0,
 ) -> int:
-    """Of pictures of so many pixels."""
+    """Of pictures of so many pixels; `beside`: pixels of those that each is made from, which are
+    further tokens of its sequence."""
     if isinstance(polynomial, list):  # of a picture alone, and of several
         polynomial = polynomial[min(count, 2) - 1]
     letters = {
         letter: Fraction(number, UNIT if letter in "wh" else 1)
         for letter, number in (("w", width), ("h", height), ("b", count), ("r", rank))
     }
+    letters["h"] += Fraction(beside, width * UNIT)
     whole = Fraction(0)
     for term, factor in polynomial.items():
         part = Fraction(factor)

@@ -28,17 +28,28 @@ def quantise(denoiser: nn.Module, kind: Kind, device: torch.device | None = None
     """Exchange the linear layers of the denoiser's blocks for quantised ones, each on `device`
     (default: where it is), and answer how many. What comes before and behind the blocks, norms and
     convolutions stay as they are; so do layers whose rows are no multiple of 64."""
-    from torch import nn
 
-    found = [
-        (name, module)
-        for name, module in denoiser.named_modules()
-        if type(module) is nn.Linear and is_in_block(name) and _fits(module)
-    ]
+    found = quantisable(denoiser)
     for name, module in found:
         parent, _, own = name.rpartition(".")
         setattr(denoiser.get_submodule(parent), own, _layer(module, kind, device))
     return len(found)
+
+
+def quantisable(denoiser: nn.Module) -> list[tuple[str, nn.Linear]]:
+    """The layers that `quantise` exchanges, with their names."""
+    from torch import nn
+
+    return [
+        (name, module)
+        for name, module in denoiser.named_modules()
+        if type(module) is nn.Linear and is_in_block(name) and _fits(module)
+    ]
+
+
+def bytes_packed(numbers: int, rows: int, kind: Kind) -> int:
+    """What `packed` makes of layers of so many numbers and rows, biases left out."""
+    return numbers // 2 + numbers // _BLOCK * 4 if kind == "nf4" else numbers + 4 * rows
 
 
 def is_quantised(denoiser: nn.Module) -> bool:

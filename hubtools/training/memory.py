@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.models.blank import blank_component, bytes_of
+from hubtools.models.families.batches import REFERENCE_SIDE
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.models.loading import left_out
 from hubtools.models.lookup import texts_of
@@ -162,6 +163,13 @@ def largest_pass(recipe: Recipe) -> tuple[tuple[int, int], int]:
     return size, settings.train_batch_size * (2 if settings.keeps_answers else 1)
 
 
+def largest_encoded(info: BaseInfo, size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of the largest picture that the VAE encodes where training is at `size`: one
+    that others are made from is as large as it may be."""
+    controls = [(REFERENCE_SIDE, REFERENCE_SIDE)] if info.controls[1] else []
+    return max(size, *controls, key=prod) if controls else size
+
+
 def _reckon(
     family: Rehearses,
     folder: Path,
@@ -249,8 +257,9 @@ def _beside(
     if key in _known_beside:
         return _known_beside[key]
     vae = blank_component(folder, "vae")
+    largest = largest_encoded(info, size)
     encoded = rehearse(
-        lambda: family.rehearse_vae(vae, info, size, decode=False), torch.float32
+        lambda: family.rehearse_vae(vae, info, largest, decode=False), torch.float32
     ).bytes
     square = (sample, sample)
     drawn = (

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from hubtools.models import outlines
 from hubtools.models.blank import blank_component, in_precision
+from hubtools.models.families.batches import REFERENCE_SIDE
 from hubtools.models.families.protocol import BaseInfo, Family
 from hubtools.models.loading import left_out
 from hubtools.models.lookup import texts_of
+from hubtools.models.quantised import bytes_packed
 from hubtools.models.registry import SUPPORTED
 from hubtools.quiet import hush
 from hubtools.train_settings import TrainSettings
@@ -22,11 +24,12 @@ from hubtools.training.memory import (
     Beside,
     Memory,
     all_it_hangs_on,
+    largest_encoded,
     largest_pass,
     plan_memory,
     put_together,
 )
-from hubtools.training.recipe import Recipe
+from hubtools.training.recipe import DTYPES, Recipe
 from hubtools.training.start import Start
 from hubtools.training.texts import trained_of
 
@@ -83,13 +86,14 @@ def known(folder: Path, info: BaseInfo, recipe: Recipe, sample: int) -> Outline 
     usual layers."""
     settings, support = recipe.settings, SUPPORTED[info.family]
     size, count = largest_pass(recipe)
+    dtype = DTYPES[recipe.precision]
     if not _is_plain(settings, info):
         return None
     denoiser = outlines.denoiser_of(
         folder,
         support.denoiser,
         info,
-        half=recipe.precision != "no",
+        half=dtype != "float32",
         checkpointing=settings.gradient_checkpointing,
     )
     vae = outlines.vae_of(folder, info)
@@ -102,19 +106,27 @@ def known(folder: Path, info: BaseInfo, recipe: Recipe, sample: int) -> Outline 
         return None
     if settings.rank not in denoiser.ranks:
         return None
+    if info.controls[1] and not denoiser.counts_tokens:
+        return None
+    weights, (numbers, rows) = denoiser.weights, denoiser.fewer
+    if settings.quantize is not None:
+        if not numbers:
+            return None
+        weights += bytes_packed(numbers, rows, settings.quantize) - numbers * _BYTES[dtype]
     beside = Beside(
         vae.numbers * 4,
-        outlines.value(vae.encoding, *size),
+        outlines.value(vae.encoding, *largest_encoded(info, size)),
         outlines.value(vae.decoding, sample, sample) if sample else 0,
         sum(number or 0 for number in texts) * _BYTES[info.text_dtype],
     )
+    given = info.controls[1] * REFERENCE_SIDE**2
     shapes: list[tuple[int, ...]] = [*denoiser.lora_shapes(settings.rank)]
     memory = put_together(
         recipe,
-        denoiser.weights,
+        weights,
         shapes,
-        outlines.value(denoiser.kept, *size, count, settings.rank),
-        outlines.value(denoiser.flops, *size, count, settings.rank),
+        outlines.value(denoiser.kept, *size, count, settings.rank, given),
+        outlines.value(denoiser.flops, *size, count, settings.rank, given),
         beside,
     )
     own = tuple(
@@ -131,9 +143,7 @@ def _is_plain(settings: TrainSettings, info: BaseInfo) -> bool:
     return (
         all(getattr(settings, name) == getattr(usual, name) for name in others)
         and sorted(settings.target_modules) == sorted(info.targets)
-        and settings.quantize is None
         and settings.gradient_checkpointing_interval == 1
-        and info.controls == (0, 0)
     )
 
 

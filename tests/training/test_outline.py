@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("diffusers")
 
+from hubtools.dataset.examples import Example
 from hubtools.models.families.protocol import family_of
 from hubtools.settings import TrainSettings
 from hubtools.training.choices import completed
@@ -93,12 +94,29 @@ FLOW = {
     "scheduler": """{"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000,
         "use_dynamic_shifting": false, "shift": 3.0}""",
 }
+# Bases whose blocks have layers large enough to be held in fewer bits.
+FEWER_BITS = {
+    "tiny_base": "int8", "tiny_sdxl": "fp8", "tiny_sd3": "nf4", "tiny_flux1": "fp8",
+    "tiny_qwen_image": "nf4", "tiny_chroma": "fp8",
+}  # fmt: skip
 HEAVY = ("torch", "diffusers", "transformers", "accelerate", "peft", "pyarrow")
 
 
-def asked(folder: Path, precision: str, size: int, **settings: Any) -> tuple[Any, ...]:
+def copied(base: Path, to: Path) -> Path:
+    """The base's configuration files alone."""
+    for path in (*base.glob("*.json"), *base.glob("*/*.json")):
+        copy = to / path.relative_to(base)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    return to
+
+
+def asked(
+    folder: Path, precision: str, size: int, controls: int = 0, **settings: Any
+) -> tuple[Any, ...]:
     family = family_of(folder, "tiny")
-    info = with_controls(family.info(folder, None), [])
+    row = Example(Path("a.png"), "a", "a.png", 1, controls=(Path("b.png"),) * controls)
+    info = with_controls(family.info(folder, None), [row])
     recipe = make_recipe(
         completed(TrainSettings(**settings), info),
         resolution=size,
@@ -110,19 +128,36 @@ def asked(folder: Path, precision: str, size: int, **settings: Any) -> tuple[Any
     return family, folder, info, recipe, size
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_the_table_tells_what_rehearsing_tells(name: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    ("name", "controls", "pipeline"),
+    [
+        *((name, 0, None) for name in FAMILIES),
+        ("tiny_flux2", 3, None),
+        ("tiny_kontext", 1, None),
+        ("tiny_qwen_image", 1, "QwenImageEditPipeline"),
+        ("tiny_qwen_image", 2, "QwenImageEditPlusPipeline"),
+    ],
+)
+def test_the_table_tells_what_rehearsing_tells(
+    name: str, controls: int, pipeline: str | None, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     folder, luck = request.getfixturevalue(name), random.Random(name)
+    if pipeline is not None:  # in the shape of another
+        folder = copied(folder, tmp_path)
+        index = folder / "model_index.json"
+        index.write_text(json.dumps(json.loads(index.read_text()) | {"_class_name": pipeline}))
     said = asked(
         folder,
         luck.choice(["no", "bf16"]),
         luck.choice([64, 128, 256]),
+        controls,
         rank=luck.choice([1, 3, 16, 32]),
         lora_alpha=luck.choice([None, 7.0]),
         train_batch_size=luck.choice([1, 2, 5]),
         gradient_accumulation_steps=luck.choice([1, 3]),
         gradient_checkpointing=name != "tiny_sdxl" and luck.random() < 0.5,
         with_prior_preservation=luck.random() < 0.3,
+        quantize=FEWER_BITS.get(name),
     )
     found = known(*said[1:])
     assert found is not None, "python tools/make_outlines.py"
@@ -136,7 +171,7 @@ def test_the_table_tells_what_rehearsing_tells(name: str, request: pytest.Fixtur
     "otherwise",
     [
         {"target_modules": ["to_v"]},
-        {"quantize": "fp8"},
+        {"quantize": "fp8", "use_dora": True},
         {"lora_dropout": 0.1},
         {"size": 72},
     ],
@@ -191,10 +226,7 @@ def test_what_was_rehearsed_in_this_process_is_not_again(
 def test_another_configuration_is_another_base(
     tiny_base: Path, tmp_path: Path, file: str, key: str, value: object, same: bool
 ) -> None:
-    for path in (*tiny_base.glob("*.json"), *tiny_base.glob("*/*.json")):
-        copy = tmp_path / path.relative_to(tiny_base)
-        copy.parent.mkdir(exist_ok=True)
-        copy.write_bytes(path.read_bytes())
+    copied(tiny_base, tmp_path)
     config = tmp_path / file / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {key: value}))
     found = known(*asked(tmp_path, "no", 64)[1:])
@@ -212,14 +244,19 @@ def write_configs(folder: Path, files: dict[str, str]) -> None:
 def test_a_published_base_of_flow_matching_is_what_rehearsing_tells(tmp_path: Path) -> None:
     """All 34 of its blocks, where the table was made from three and four of them."""
     write_configs(tmp_path, FLOW)
-    said = asked(tmp_path, "bf16", 128, rank=2, train_batch_size=2, gradient_checkpointing=True)
+    usual = {"rank": 2, "train_batch_size": 2, "gradient_checkpointing": True}
+    said = asked(tmp_path, "bf16", 128, quantize="nf4", **usual)
     found, exact = known(*said[1:]), rehearsed(*said)
     assert found is not None, "python tools/make_outlines.py Z-Image"
     assert (sorted(found.shapes), found.shares) == (sorted(exact.shapes), exact.shares)
     assert found.memory is not None
     assert exact.memory is not None
     assert found.memory == exact.memory
-    assert found.memory.base == pytest.approx(6.155e9 * 2, rel=1e-3)
+    assert found.memory.base == pytest.approx(6.155e9 * 4.5 / 8, rel=1e-2)
+    whole = known(*asked(tmp_path, "bf16", 128, **usual)[1:])
+    assert whole is not None
+    assert whole.memory is not None
+    assert whole.memory.base == pytest.approx(6.155e9 * 2, rel=1e-3)
     assert found.memory.captions == pytest.approx(4.022e9 * 2, rel=1e-3)
 
 
