@@ -189,6 +189,20 @@ def test_a_dry_run_by_the_tutorials_names(invoke: Any, make_project: MakeProject
     assert not project.run_dir.exists()
 
 
+# A process of two that is told to stop, as torchrun tells all of its own, in the first step.
+STOPPED = """
+import os, signal, sys
+from hubtools.cli.main import run
+from hubtools.training.step_log import StepLog
+add = StepLog.add
+def told(self, step):
+    os.kill(os.getpid(), signal.SIGTERM)
+    add(self, step)
+StepLog.add = told
+sys.exit(run(sys.argv[1:]))
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fsdp", [False, True], ids=["whole", "sharded"])
 def test_two_processes_are_one_with_twice_the_batch(
@@ -199,7 +213,8 @@ def test_two_processes_are_one_with_twice_the_batch(
     fsdp: bool,
 ) -> None:
     """Three pictures of one shape and two of another in steps of four: one process has nothing to
-    do in every second step. So it is where each holds a share of the base only, a transformer."""
+    do in every second step. So it is where each holds a share of the base only, a transformer. They
+    are stopped after the first step, long before torchrun would kill them, and go on with it."""
     import torch
 
     from hubtools.models.tensors import read_tensors
@@ -217,19 +232,31 @@ def test_two_processes_are_one_with_twice_the_batch(
     train(one, skip_validation=True)
     sharded = {"fsdp": True} if fsdp else {}
     two = make_project(name="two", train_batch_size=2, **sharded, **settings)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    # what torchrun and `accelerate launch` tell each process
-    said = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
-    said["MASTER_PORT"] = str(port)
     words = command(two, "--skip-validation", "--format", "json")[3:]
-    processes = [
-        forkserver.start(*words, env=said | {"RANK": rank, "LOCAL_RANK": rank}, together=False)
-        for rank in "01"
-    ]
-    (out, err), (nothing, more) = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], err + more
+
+    def launched(code: str | None = None) -> tuple[list[int | None], list[tuple[str, str]]]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        # what torchrun and `accelerate launch` tell each process
+        said = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+        said["MASTER_PORT"] = str(port)
+        processes = [
+            forkserver.start(
+                *words, env=said | {"RANK": rank, "LOCAL_RANK": rank}, together=False, code=code
+            )
+            for rank in "01"
+        ]
+        told = [process.communicate() for process in processes]
+        return [process.returncode for process in processes], told
+
+    codes, told = launched(STOPPED)
+    assert codes == [130, 130], told
+    assert RunManifest.read(two.run_dir).steps_done == 1
+    assert [path.name for path in (two.run_dir / "state").iterdir()] == ["step-000001"]
+    codes, ((out, err), (nothing, more)) = launched()
+    assert codes == [0, 0], err + more
+    assert "Continuing after step 1." in err
     assert (json.loads(out)["run"], nothing) == (str(two.run_dir), "")
     err += more
     assert err.count("= 2 steps an epoch") == 1
