@@ -87,7 +87,7 @@ def draw(
     rescales = "guidance_rescale" in signature(pipeline.__call__).parameters
     for shot in shots:
         check_size(shot.width, shot.height, divisor)
-        check_steps(pipeline, shot.steps)
+        check_steps(pipeline.scheduler.config, type(pipeline).__name__, shot.steps)
         if shot.guidance_rescale and not rescales:
             raise no_rescale(shot.guidance_rescale)
     studio = PipelineSession(pipeline, base, tuple(loras), fuse, train_step, prompts)

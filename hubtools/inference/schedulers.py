@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError
@@ -50,6 +49,13 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+# Those that take `rescale_betas_zero_snr`.
+FROM_PURE_NOISE = frozenset(
+    {
+        "DDIMScheduler", "DDPMScheduler", _MULTI, "EulerAncestralDiscreteScheduler",
+        "EulerDiscreteScheduler", "LCMScheduler", "UniPCMultistepScheduler",
+    }
+)  # fmt: skip
 # Packages that diffusers imports for them and does not depend on.
 _NEEDS = {"LMSDiscreteScheduler": ("scipy",), _SDE: ("torchsde", "scipy")}
 
@@ -63,38 +69,47 @@ def use_scheduler(pipeline: Any, name: str) -> str:
     missing.
     """
     current = pipeline.scheduler
+    told = {**current.config, "_class_name": type(current).__name__}
+    check_fits(name, told, type(pipeline).__name__)
     if name == "default":
         return type(current).__name__
-    class_name, options = _lookup(name)
-    if not _fits(class_name, options, current):
-        names = [key for key, (cls, add) in SCHEDULERS.items() if _fits(cls, add, current)]
-        raise UsageError(
-            f"The scheduler {name} does not fit {type(pipeline).__name__},"
-            f" whose base {_kind(current)}.",
-            hint=f"these do: {', '.join(names)}",
-        )
-    _require(class_name, name)
     import diffusers
 
+    class_name, options = _lookup(name)
     scheduler_class = getattr(diffusers, class_name)
-    if _zero_snr(current) and not _takes(scheduler_class, _ZERO_SNR):
-        raise UsageError(
-            f"The scheduler {name} cannot start from pure noise, as this base was trained to"
-            " (zero terminal SNR); its pictures would be washed out.",
-            hint=f"these can: {', '.join(_zero_snr_names(current))}",
-        )
     if "use_flow_sigmas" in options:
         options = {**options, "flow_shift": float(current.config.get("shift") or 1.0)}
     pipeline.scheduler = scheduler_class.from_config(current.config, **options)
     return class_name
 
 
-def check_steps(pipeline: Any, steps: int) -> None:
-    """Raise `UsageError` for a number of steps that the base's scheduler makes no numbers of: one,
-    where it stretches them to a last one (`shift_terminal`)."""
-    if steps == 1 and pipeline.scheduler.config.get("shift_terminal"):
+def check_fits(name: str, told: Mapping[str, Any], pipeline: str) -> None:
+    """Raise what `use_scheduler` would for a `pipeline` (its class) whose own scheduler has the
+    configuration `told`; nothing is loaded."""
+    if name == "default":
+        return
+    class_name, options = _lookup(name)
+    if not _fits(class_name, options, told):
+        names = [key for key, (cls, add) in SCHEDULERS.items() if _fits(cls, add, told)]
         raise UsageError(
-            f"{type(pipeline).__name__} draws nothing in a single step: its scheduler stretches the"
+            f"The scheduler {name} does not fit {pipeline}, whose base {_kind(told)}.",
+            hint=f"these do: {', '.join(names)}",
+        )
+    _require(class_name, name)
+    if told.get("rescale_betas_zero_snr") and class_name not in FROM_PURE_NOISE:
+        raise UsageError(
+            f"The scheduler {name} cannot start from pure noise, as this base was trained to"
+            " (zero terminal SNR); its pictures would be washed out.",
+            hint=f"these can: {', '.join(_zero_snr_names(told))}",
+        )
+
+
+def check_steps(told: Mapping[str, Any], pipeline: str, steps: int) -> None:
+    """Raise `UsageError` for a number of steps that the base's scheduler, of the configuration
+    `told`, makes no numbers of: one, where it stretches them to a last one (`shift_terminal`)."""
+    if steps == 1 and told.get("shift_terminal"):
+        raise UsageError(
+            f"{pipeline} draws nothing in a single step: its scheduler stretches the"
             " steps between the first and the last.",
             hint="--steps 2, or more",
             code="bad-setting",
@@ -119,50 +134,30 @@ def options_of(name: str) -> dict[str, Any]:
     return dict(SCHEDULERS[name][1]) if name in SCHEDULERS else {}
 
 
-def _is_flow(scheduler: Any) -> bool:
-    """True if the base predicts a flow (rectified flow), not noise or velocity."""
-    return is_flow({**scheduler.config, "_class_name": type(scheduler).__name__})
-
-
-def _kind(scheduler: Any) -> str:
-    if _is_flow(scheduler):
+def _kind(told: Mapping[str, Any]) -> str:
+    if is_flow(told):
         return "predicts a flow"
-    return f"predicts {scheduler.config.get('prediction_type') or 'epsilon'}"
+    return f"predicts {told.get('prediction_type') or 'epsilon'}"
 
 
-def _fits(class_name: str, options: dict[str, Any], current: Any) -> bool:
-    if class_name == type(current).__name__ and not options:
+def _fits(class_name: str, options: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    if class_name == told.get("_class_name") and not options:
         return True
     flow = class_name.startswith("FlowMatch") or "use_flow_sigmas" in options
-    if flow or _is_flow(current):
+    if flow or is_flow(told):
         # Heun's timesteps cannot be shifted by the size of the picture (FLUX does that).
-        shifts = bool(current.config.get("use_dynamic_shifting"))
-        return flow and _is_flow(current) and not (shifts and "Heun" in class_name)
-    # its own list leaves LCM out, though it takes their settings
-    fitting = {cls.__name__ for cls in current.compatibles} | {"LCMScheduler"}
-    return class_name in fitting
+        shifts = bool(told.get("use_dynamic_shifting"))
+        return flow and is_flow(told) and not (shifts and "Heun" in class_name)
+    return True
 
 
-_ZERO_SNR = "rescale_betas_zero_snr"
-
-
-def _zero_snr(scheduler: Any) -> bool:
-    return bool(scheduler.config.get(_ZERO_SNR))
-
-
-def _takes(scheduler_class: type, parameter: str) -> bool:
-    return parameter in inspect.signature(scheduler_class).parameters
-
-
-def _zero_snr_names(current: Any) -> list[str]:
-    import diffusers
-
+def _zero_snr_names(told: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name, (class_name, options) in SCHEDULERS.items()
-        if _fits(class_name, options, current)
+        if _fits(class_name, options, told)
         and not _missing(class_name)
-        and _takes(getattr(diffusers, class_name), _ZERO_SNR)
+        and class_name in FROM_PURE_NOISE
     ]
 
 

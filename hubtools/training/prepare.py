@@ -17,13 +17,14 @@ from hubtools.files import sha256_of
 from hubtools.findings import plural
 from hubtools.inference.controls import controls_for
 from hubtools.inference.project_base import name_of_base, project_base
-from hubtools.inference.schedulers import check_name
+from hubtools.inference.schedulers import check_fits, check_steps
 from hubtools.inference.shots import prompts_of, rescale_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import configs_of
 from hubtools.models.configs import check_configs
 from hubtools.models.device import free_memory, processor_of
 from hubtools.models.families.clip import with_encoders
+from hubtools.models.families.configs import config
 from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
 from hubtools.models.targets import target_of
 from hubtools.progress import Reporter
@@ -120,7 +121,7 @@ def make_plan(
     prompts = prompts_of(project.samples, [e.caption for e in source.examples if not e.of_class])
     controls: Sequence[tuple[Path, ...]] = ()
     if sample:
-        check_name(project.samples.scheduler)
+        _check_sampler(project.samples, family, folder)
         takes = family.info(folder, project.train.prediction_type).controls
         controls = controls_for(project, prompts, takes, source.examples)
     outline = outline_of(family, folder, info, recipe, sample, start, note)
@@ -175,6 +176,14 @@ def with_controls(info: BaseInfo, examples: Sequence[Example]) -> BaseInfo:
             code="not-supported",
         )
     return replace(info, controls=(least, max(counts, default=0) if most else 0))
+
+
+def _check_sampler(samples: SampleSettings, family: Family, folder: Path) -> None:
+    """Raise `UsageError` for a sampler or a number of steps that the base cannot be drawn with."""
+    told = config(folder, "scheduler/scheduler_config.json")
+    pipeline = str(config(folder, "model_index.json").get("_class_name"))
+    check_fits(samples.scheduler, told, pipeline)
+    check_steps(told, pipeline, _as_drawn(samples, family.sampling(folder)).steps or 0)
 
 
 def _as_drawn(samples: SampleSettings, usual: Sampling) -> SampleSettings:

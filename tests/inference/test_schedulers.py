@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ torch = pytest.importorskip("torch")
 from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
 from hubtools.inference.schedulers import (  # noqa: E402
     _NEEDS,
+    FROM_PURE_NOISE,
     SCHEDULERS,
     _missing,
     options_of,
@@ -109,6 +111,23 @@ def test_a_straight_flow_is_followed_to_its_end(name: str) -> None:
     for timestep in scheduler.timesteps:
         sample = scheduler.step(noise - end, timestep, sample, return_dict=False)[0]
     assert torch.allclose(sample, end, atol=1e-3)
+
+
+def test_which_can_start_from_pure_noise_is_what_their_classes_take() -> None:
+    import diffusers
+
+    takes = {
+        name
+        for name, _ in SCHEDULERS.values()
+        if "rescale_betas_zero_snr" in signature(getattr(diffusers, name)).parameters
+    }
+    assert takes == FROM_PURE_NOISE
+
+
+def test_what_fits_noise_is_what_diffusers_calls_compatible(tiny_base: Path) -> None:
+    compatible = {one.__name__ for one in of(tiny_base).scheduler.compatibles}
+    # its own list leaves LCM out, though it takes their settings
+    assert {SCHEDULERS[name][0] for name in DIFFUSION} <= compatible | {"LCMScheduler"}
 
 
 def test_zero_terminal_snr_is_kept_or_the_scheduler_refused(tiny_v_base: Path) -> None:

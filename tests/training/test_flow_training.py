@@ -142,6 +142,43 @@ def test_it_is_trained_resumed_written_read_and_drawn_with(
     assert apart(picture, Path("picture.png"))[0] <= 1
 
 
+@pytest.fixture(scope="module")
+def z_image_turbo(tiny_z_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Z-Image pipeline, as Turbo is."""
+    folder = tmp_path_factory.mktemp("turbo") / "z-image-turbo"
+    shutil.copytree(tiny_z_image, folder)
+    scheduler = folder / "scheduler/scheduler_config.json"
+    scheduler.write_text(json.dumps(json.loads(scheduler.read_text()) | {"shift": 3.0}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "base", ["tiny_klein", "z_image_turbo", "tiny_krea2_turbo", "tiny_schnell"], indirect=True
+)
+def test_a_distilled_base_is_trained_with_a_word_on_it_and_drawn_in_its_few_steps(
+    make_flow: MakeProject, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = {"prompts": ["a tok"], "size": 64, "steps": None}
+    project = make_flow(
+        max_train_steps=2, caption_dropout=None, validation_steps=2, samples=samples
+    )
+    heard: list[str] = []
+    manifest = train(project, skip_validation=True, note=heard.append)
+    assert "is distilled to draw in a few steps" in "\n".join(heard)
+    assert manifest.train["caption_dropout"] == 0
+    (sample,) = [one for one in read_samples(project.run_dir / "samples") if one.train_step == 2]
+    usual = family_of(base, "tiny").sampling(base)
+    assert (sample.steps, sample.guidance) == (usual.steps, usual.guidance)
+    assert usual.steps < 10
+
+    # stock diffusers draws with the LoRA what the run drew
+    monkeypatch.chdir(project.run_dir)
+    support = SUPPORTED[manifest.base_model.family]
+    code = snippet(str(base), None, LORA_WEIGHTS, sample, None, support)
+    exec(code.replace(", torch_dtype=torch.bfloat16", ""), {})  # noqa: S102
+    assert apart(Path("samples") / sample.file, Path("picture.png"))[0] <= 1
+
+
 def test_its_plan_reckons_memory_and_tells_its_moments(make_flow: MakeProject, base: Path) -> None:
     lines: list[str] = []
     train(make_flow(), skip_validation=True, dry_run=True, note=lines.append)

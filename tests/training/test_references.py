@@ -131,6 +131,63 @@ def test_the_loss_of_kontext_is_that_of_its_parts(tiny_kontext: Path) -> None:
     assert our_loss(model, picture, caption, noise, 0.7) == pytest.approx(float(wanted), rel=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_loss_of_flux2_is_that_of_its_parts(tiny_flux2: Path, count: int) -> None:
+    model = load(tiny_flux2, PLAIN)
+    pipeline = model.pipeline
+    noise = torch.randn(1, 128, 4, 3, generator=torch.Generator().manual_seed(1))
+    shown = [given(), given(64, 112, 1)][:count]
+    with torch.no_grad():
+        latents = pipeline._encode_vae_image(pixels(48, 64)[None], None)
+        seen = [pipeline.image_processor.preprocess(one) for one in shown]
+        others, other_ids = pipeline.prepare_image_latents(
+            seen, 1, generator=None, device="cpu", dtype=torch.float32
+        )
+        words, word_ids = pipeline.encode_prompt(prompt=CAPTION)
+        noisy = 0.3 * latents + 0.7 * noise
+        answer = pipeline.transformer(
+            hidden_states=torch.cat([pipeline._pack_latents(noisy), others], 1),
+            timestep=torch.tensor([0.7]),
+            guidance=None,
+            encoder_hidden_states=words,
+            txt_ids=word_ids,
+            img_ids=torch.cat([pipeline._prepare_latent_ids(noisy), other_ids], 1),
+            return_dict=False,
+        )[0][:, :12]
+        wanted = (answer - pipeline._pack_latents(noise - latents)).square().mean()
+    picture = model.encode_picture(pixels(48, 64)) | model.encode_references(shown)
+    caption = model.encode_caption(CAPTION)
+    assert our_loss(model, picture, caption, noise, 0.7) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_the_loss_of_qwen_edit_is_that_of_its_parts(tiny_qwen_edit: Path) -> None:
+    model = load(tiny_qwen_edit, PLAIN)
+    pipeline, shown = model.pipeline, given(64, 64)
+    noise = torch.randn(1, 16, 1, 8, 6, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+
+        def packed_as(latents: Any) -> Any:
+            return pipeline._pack_latents(latents, 1, 16, *latents.shape[-2:])
+
+        latents = pipeline._encode_vae_image(pixels(48, 64)[None, :, None], None)
+        seen = pipeline.image_processor.preprocess(shown, 64, 64)[:, :, None]
+        others = packed_as(pipeline._encode_vae_image(seen, None))
+        words, mask = pipeline.encode_prompt(CAPTION, shown, "cpu")
+        answer = pipeline.transformer(
+            hidden_states=torch.cat([packed_as(0.3 * latents + 0.7 * noise), others], 1),
+            timestep=torch.tensor([0.7]),
+            encoder_hidden_states=words,
+            encoder_hidden_states_mask=mask,
+            img_shapes=[[(1, 4, 3), (1, 4, 4)]],
+            return_dict=False,
+        )[0][:, :12]
+        wanted = (answer - packed_as(noise - latents)).square().mean()
+    picture = model.encode_picture(pixels(48, 64)) | model.encode_references([shown])
+    caption = model.encode_seen(CAPTION, [shown])
+    found = our_loss(model, picture, caption, noise[:, :, 0], 0.7)
+    assert found == pytest.approx(float(wanted), rel=1e-5)
+
+
 @pytest.mark.parametrize("base", ["tiny_kontext", "tiny_flux2"])
 def test_what_it_is_made_from_decides_the_loss(base: str, request: pytest.FixtureRequest) -> None:
     model = load(request.getfixturevalue(base), PLAIN)

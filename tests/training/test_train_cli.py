@@ -156,6 +156,40 @@ def test_wrong_inputs_end_in_one_sentence(
     assert not project.run_dir.exists()
 
 
+@pytest.mark.parametrize(
+    ("base", "sampler", "told"),
+    [
+        (
+            "tiny_base",
+            ["--scheduler=flow_euler"],
+            "flow_euler does not fit StableDiffusionPipeline",
+        ),
+        (
+            "tiny_z_image",
+            ["--scheduler=ddim"],
+            "ddim does not fit ZImagePipeline, whose base predicts",
+        ),
+        ("tiny_flux2", ["--scheduler=flow_heun"], "flow_heun does not fit Flux2KleinPipeline"),
+        ("tiny_qwen_image", ["--samples-steps=1"], "QwenImagePipeline draws nothing in a single"),
+    ],
+)
+def test_a_sampler_that_does_not_fit_the_base_stops_the_plan(
+    invoke: Any,
+    make_project: MakeProject,
+    request: pytest.FixtureRequest,
+    base: str,
+    sampler: list[str],
+    told: str,
+) -> None:
+    folder = request.getfixturevalue(base)
+    project = make_project(pretrained_model_name_or_path=str(folder), target_modules=[])
+    words = [*command(project)[4:], *sampler, "--dry-run"]
+    code, _, err = invoke(*words, "--validation-steps=2")
+    assert code == 2
+    assert told in err
+    assert invoke(*words, "--validation-steps=0")[0] == 0  # none are drawn
+
+
 def test_a_dry_run_by_the_tutorials_names(invoke: Any, make_project: MakeProject) -> None:
     project = make_project()
     code, out, err = invoke(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -79,10 +80,21 @@ def run(project: Project) -> dict[str, Any]:
     return dict(found)
 
 
-def test_it_is_trained_resumed_written_and_read(make_pairs: MakeProject, base: Path) -> None:
+@pytest.mark.parametrize("base", [*BASES, "tiny_qwen_edit_plus"], indirect=True)
+def test_it_is_trained_resumed_written_and_read(
+    make_pairs: MakeProject, base: Path, data: Path, tmp_path: Path
+) -> None:
     from diffusers import DiffusionPipeline
 
-    usual = {"train_batch_size": 2, "gradient_accumulation_steps": 2}
+    usual: dict[str, Any] = {"train_batch_size": 2, "gradient_accumulation_steps": 2}
+    if base.name == "qwen-plus":  # every other row has two
+        usual["data"] = more = tmp_path / "more"
+        shutil.copytree(data, more)
+        rows = [json.loads(line) for line in (more / "metadata.jsonl").read_text().splitlines()]
+        for number, row in enumerate(rows):
+            own = row.pop("control_file_name")
+            row["control_file_names"] = [own, "before/3.png"] if number % 2 else [own]
+        (more / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     whole = make_pairs(name="whole", **usual)
     tensors = run(whole)
     broken = make_pairs(name="broken", checkpointing_steps=1, **usual)
