@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
+from hubtools.cards.render import write_model_card  # noqa: E402
 from hubtools.cards.snippet import snippet  # noqa: E402
 from hubtools.conversion.export import export  # noqa: E402
 from hubtools.errors import UsageError  # noqa: E402
+from hubtools.evaluation.run import evaluate  # noqa: E402
 from hubtools.inference.generate import generate  # noqa: E402
+from hubtools.inference.grid.draw import grid  # noqa: E402
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.manifest import RunManifest, read_samples  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
@@ -27,7 +31,7 @@ from hubtools.models.registry import SUPPORTED, TARGETS  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.progress import PlainReporter  # noqa: E402
 from hubtools.project import Project  # noqa: E402
-from hubtools.settings import TrainSettings  # noqa: E402
+from hubtools.settings import EvaluateSettings, ModelSettings, TrainSettings  # noqa: E402
 from hubtools.training.choices import completed  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
 from tests import merging  # noqa: E402
@@ -177,6 +181,39 @@ def test_a_distilled_base_is_trained_with_a_word_on_it_and_drawn_in_its_few_step
     code = snippet(str(base), None, LORA_WEIGHTS, sample, None, support)
     exec(code.replace(", torch_dtype=torch.bfloat16", ""), {})  # noqa: S102
     assert apart(Path("samples") / sample.file, Path("picture.png"))[0] <= 1
+
+
+@pytest.mark.parametrize("base", ["tiny_z_image"], indirect=True)
+def test_its_run_is_laid_in_a_grid_measured_and_told_on_a_card(
+    make_flow: MakeProject, base: Path
+) -> None:
+    samples = {"prompts": ["a tok"], "size": 64, "steps": 2}
+    project = make_flow(
+        max_train_steps=2, snapshot_steps=1, validation_steps=2, samples=samples,
+        base_model_repo="me/z-image",
+    )  # fmt: skip
+    train(project, skip_validation=True)
+    lora = str(project.run_dir)
+    laid = grid(project, "a tok", x="step=1,2", y="lora_weight=0,1", lora=lora)
+    cells = [Image.open(laid.plan.folder / cell.file).tobytes() for cell in laid.plan.cells]
+    assert len(cells) == 4
+    assert len(set(cells)) == 3  # without the LoRA its step says nothing
+
+    judged = EvaluateSettings(
+        num_images=1, picture_encoder="efficientnet-lite0", prompt_judge="none", weights="0,1"
+    )
+    own = ModelSettings(license="mit")
+    project = project.model_copy(update={"evaluate": judged, "model": own})
+    measured = evaluate(project, lora)
+    assert [one.label for one in measured.candidates] == ["the base", "step 2 at weight 1"]
+    assert measured.candidates[1].against_base["denoising_loss"].mean
+
+    generate(project, lora=lora, prompts=["a tok"], output=project.run_dir / "samples")
+    card = write_model_card(project.run_dir, project)
+    assert "guidance_scale=" in card.text
+    assert "step 2 at weight 1" in card.text
+    assert "DiffusionPipeline.from_pretrained('me/z-image'" in card.text
+    assert card.images == ("images/00.png", "images/base_00.png")
 
 
 def test_its_plan_reckons_memory_and_tells_its_moments(make_flow: MakeProject, base: Path) -> None:
