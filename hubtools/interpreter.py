@@ -54,10 +54,13 @@ def leave_here() -> None:
 
 def guard_children() -> None:
     """Set the environment so that Python processes which libraries start (of `multiprocessing`, of
-    a compiler) do not look into the working directory either, nor Windows for programs that they
-    start by name."""
+    a compiler) do not look into the working directory either, nor the system for programs that they
+    start by name (a browser, a compiler)."""
     os.environ["PYTHONSAFEPATH"] = "1"
     os.environ["NODEFAULTCURRENTDIRECTORYINEXEPATH"] = "1"
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    named = [folder for folder in folders if os.path.isabs(folder.strip('"'))]
+    os.environ["PATH"] = os.pathsep.join(named) or os.defpath
     listed = os.environ.get("PYTHONPATH")
     if listed is not None:
         kept = [place for place in listed.split(os.pathsep) if os.path.isabs(place)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -184,6 +185,26 @@ def test_programs_are_not_looked_for_where_one_stands(
     monkeypatch.setattr(programs, "_ENDINGS", (".exe", ".com"))
     found = [programs.program(name) for name in ("git", "gs", "gs.exe", "hg")]
     assert found == [None, str(tmp_path / "there/gs.exe"), str(tmp_path / "there/gs.exe"), None]
+
+
+@pytest.mark.parametrize("path", [".{0}{1}", "{1}{0}", "bin{0}.{0}{0}{1}", "."])
+def test_libraries_find_none_there_either(
+    trap: Path, tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser for `--open`, a compiler for PyTorch: both are looked for along PATH."""
+    there = tmp_path / "there"
+    there.mkdir()
+    for name in ("xdg-open", "xdg-settings", "g++", "bin/g++"):
+        (trap / name).parent.mkdir(exist_ok=True)
+        (trap / name).touch(0o755)
+    monkeypatch.chdir(trap)
+    for variable in ("PYTHONSAFEPATH", "NODEFAULTCURRENTDIRECTORYINEXEPATH"):
+        monkeypatch.setenv(variable, "")
+    monkeypatch.setenv("PATH", path.format(os.pathsep, there))
+    interpreter.guard_children()
+    assert os.environ["PATH"] == (str(there) if "1" in path else os.defpath)
+    assert not (shutil.which("xdg-settings") or "").startswith((".", "bin", "xdg", str(trap)))
+    assert not (shutil.which("g++") or "").startswith((".", "bin", "g++", str(trap)))
 
 
 def test_nobody_starts_a_program_by_its_bare_name() -> None:
