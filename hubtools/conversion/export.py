@@ -177,22 +177,22 @@ def _write_file(adapter: Adapter, place: Path, format: Format, private: bool) ->
 def _write_folder(adapter: Adapter, place: Path, private: bool) -> int:
     """A new folder appears when it is whole, and the same again goes on after a kill."""
     if place.is_dir() and any(place.iterdir()):
-        return _fill_folder(adapter, place, private)
+        with Root(place) as root:
+            return _fill_folder(adapter, root, private)
     with appearing(place.absolute(), "export") as made:
-        return _fill_folder(adapter, made.path, private)
+        return _fill_folder(adapter, made, private)
 
 
-def _fill_folder(adapter: Adapter, place: Path, private: bool) -> int:
+def _fill_folder(adapter: Adapter, root: Root, private: bool) -> int:
     """Raises `LeadsOut` for a link in the place of a folder for a text encoder."""
     size = 0
-    with Root(place) as root:
-        root.private = private
-        for number, (part, (tensors, config)) in enumerate(peft_parts(adapter).items()):
-            folder = f"{part}/" if number else ""
-            with root.replacing(folder + PEFT_WEIGHTS) as file:
-                _put(file, tensors, {"format": "pt"})
-            size += (place / folder / PEFT_WEIGHTS).stat().st_size
-            root.write_json(folder + PEFT_CONFIG, config | {"inference_mode": True})
+    root.private = private
+    for number, (part, (tensors, config)) in enumerate(peft_parts(adapter).items()):
+        folder = f"{part}/" if number else ""
+        with root.replacing(folder + PEFT_WEIGHTS) as file:
+            _put(file, tensors, {"format": "pt"})
+            size += file.tell()
+        root.write_json(folder + PEFT_CONFIG, config | {"inference_mode": True})
     return size
 
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.folder.appearing import appearing, copy_own
+from hubtools.dataset.sources.download import sweep
 from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, human_bytes, json_within
 from hubtools.inference.adapters import apply_loras
 from hubtools.inference.lora import WeightedLora
+from hubtools.layout import cache_dir
 from hubtools.modelfiles import components_of
 from hubtools.models.base import Base, as_folder, wanted_files
 from hubtools.models.loading import Part, load_pipeline
 from hubtools.models.merged import INDEX, with_merged
 from hubtools.models.registry import TEXT_ENCODERS
+from hubtools.rooted import Root
 from hubtools.weights import read_header
 
 # Files beside the parts that go along with them; a person's notes do not.
@@ -56,9 +60,9 @@ def merge(
     folder = Path(as_folder(base).path_or_id)
     place.parent.mkdir(parents=True, exist_ok=True)
     names = _names(folder, base.variant)
-    _check_room(folder, names, place.parent)
+    _check_room(sum((folder / name).stat().st_size for name in names), place.parent)
     with appearing(place, "merge") as made:
-        changed, precision = _write(base, folder, loras, made.path, precision)
+        changed, precision = _write(base, folder, loras, made, precision)
         for name in names:
             if name.split("/")[0] not in changed and name != INDEX:
                 copy_own(folder, name, made, name)
@@ -88,8 +92,7 @@ def _names(folder: Path, variant: str | None) -> list[str]:
     return wanted_files([*names, *own], variant)
 
 
-def _check_room(folder: Path, names: Sequence[str], place: Path) -> None:
-    needed = sum((folder / name).stat().st_size for name in names)
+def _check_room(needed: int, place: Path) -> None:
     free = shutil.disk_usage(place).free
     if needed > free:
         raise HubtoolsError(
@@ -100,7 +103,7 @@ def _check_room(folder: Path, names: Sequence[str], place: Path) -> None:
 
 
 def _write(
-    base: Base, folder: Path, loras: Sequence[WeightedLora], made: Path, precision: str | None
+    base: Base, folder: Path, loras: Sequence[WeightedLora], made: Root, precision: str | None
 ) -> tuple[tuple[str, ...], str]:
     import torch
 
@@ -125,8 +128,21 @@ def _write(
                 hint="give a LoRA a smaller weight, or --dtype bf16 or fp32",
                 code="not-supported",
             )
-        module.save_pretrained(made / name, safe_serialization=True)
+        _put(module, made, name)
     return tuple(components), precision
+
+
+def _put(module: Any, made: Root, name: str) -> None:
+    """Write a component. Libraries write by a path, so they do where nobody else can put a link in
+    the way."""
+    place = cache_dir() / "merging"
+    place.mkdir(parents=True, exist_ok=True)
+    sweep(place)
+    _check_room(sum(one.numel() * one.element_size() for one in module.parameters()), place)
+    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=place) as own:
+        module.save_pretrained(own, safe_serialization=True)
+        for path in sorted(Path(own).iterdir()):
+            made.take(path, f"{name}/{path.name}")
 
 
 def _stored(folder: Path) -> str:

@@ -38,7 +38,6 @@ from hubtools.models.base import fetch_base
 from hubtools.models.registry import SUPPORTED
 from hubtools.project import Project
 from hubtools.publish.undo import pushed_to
-from hubtools.rooted import Root
 
 TOKEN = "hf_local"
 DEFAULT_OWNER = "me"
@@ -219,12 +218,11 @@ def _read_back(
     samples = project.run_dir / SAMPLES_DIR
     record = _a_sample(project.run_dir)
     if record.prompt_weights:
-        # stock diffusers reads none: what it is compared with is drawn without them
+        # stock diffusers reads none: what it is compared with is drawn without them, where nobody
+        # else can put a link
         words = ["generate", "--no-prompt-weights", "--project", str(project.file)]
         words += ["--from", str(samples / record.file)]
-        samples = root / SAMPLES_DIR
-        with Root(root) as own:
-            own.remove_tree(SAMPLES_DIR)  # of another rehearsal
+        samples = Path(environment["HF_HOME"], SAMPLES_DIR)
         words += ["--quiet", "--output", str(samples)]
         _call(command("hubtools", *words), environment)
         (record,) = read_samples(samples)

@@ -135,6 +135,7 @@ class Database:
         self._idle_lock = threading.Lock()
         self._write_lock = threading.RLock()
         self._closed = False
+        self._first: os.stat_result | None = None
         try:
             with disk_errors(path):
                 connection = self._open()
@@ -158,15 +159,23 @@ class Database:
                 hint="choose another folder with --root",
                 code="other-version",
             )
+        self._first = path.stat()
         self._idle.append(connection)
 
     def _open(self) -> sqlite3.Connection:
         # sqlite follows links and opens what it finds: what lies there may have come with a folder
         for suffix in ("", "-wal", "-shm", "-journal"):
             _check_own(self.path.with_name(self.path.name + suffix))
+        # nor is another one made, or used, where the folder was exchanged since
+        place = str(self.path)
+        if self._first is not None:
+            if not os.path.samestat(self._first, self.path.stat()):
+                raise not_ours(self.path)
+            place = f"{self.path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(
-            self.path, timeout=30, isolation_level=None, check_same_thread=False
-        )
+            place, timeout=30, isolation_level=None, check_same_thread=False,
+            uri=self._first is not None,
+        )  # fmt: skip
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         # A killed process loses nothing; a power cut may lose the last transactions, never more.

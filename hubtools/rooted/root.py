@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
-from hubtools.fences import AT, forget
+from hubtools.fences import AT, check_fence, forget
 from hubtools.files import untouched
 from hubtools.patterns import regex
 from hubtools.rooted import system
@@ -50,6 +50,7 @@ class Root(Writing):
             below = Root.__new__(Root)
             below.path, below._fd = self.path / name, os.dup(folder) if AT else -1
             below.private, below._heir = self.private, self._heir
+        check_fence(below.path, below._fd)
         with below:  # what happens in there is not said of the way to it
             yield below
 

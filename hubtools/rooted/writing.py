@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from hubtools.causes import named, naming
@@ -208,6 +210,20 @@ class Writing(Looking):
         finally:
             self.unlink(temporary, missing_ok=True)
         self.unlink(source)
+
+    def take(self, source: Path, name: str) -> None:
+        """Move a file here that lies where nobody but this user writes: at once where that is the
+        same file system, else by copying. What has the name is replaced, but for a folder."""
+        with self._in(name, make=True) as (at, last):
+            try:
+                os.rename(source, last, **({"dst_dir_fd": at["dir_fd"]} if at else {}))
+                return
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+        with source.open("rb") as file, self.replacing(name) as copy:
+            shutil.copyfileobj(file, copy, BLOCK)
+        source.unlink()
 
     def unlink(self, name: str, *, missing_ok: bool = False) -> None:
         """Remove a file or a link."""

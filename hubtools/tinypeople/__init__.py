@@ -8,14 +8,13 @@ can say. All were trained by `base/` in the repository, from drawn pictures alon
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import check_sums
+from hubtools.files import TEMPORARY, check_sums
+from hubtools.rooted import Root
 
 if TYPE_CHECKING:
     from hubtools.tinypeople.classifier import AttributeClassifier
@@ -60,12 +59,27 @@ def copy_model(folder: Path) -> Path:
     elif folder.exists():
         _check(folder)
         return folder
-    work = Path(tempfile.mkdtemp(prefix=f".tmp-{folder.name}-", dir=folder.parent))
-    try:
-        shutil.copytree(MODEL, work / folder.name)
-        os.replace(work / folder.name, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)  # of our own making
+    with Root(folder.parent) as parent:
+        name = f"{TEMPORARY}{folder.name}-{secrets.token_hex(4)}"
+        parent.mkdir(name)
+        with parent.inside(name) as work:
+            try:
+                for path in sorted(MODEL.rglob("*")):
+                    if path.is_file():
+                        with work.create(path.relative_to(MODEL).as_posix()) as copy:
+                            copy.write(path.read_bytes())
+                if not parent.holds(name, work):
+                    raise HubtoolsError(
+                        f"{folder.parent / name} was changed for something else meanwhile.",
+                        hint="look who changes it, and run the same command again",
+                        code="file-changed",
+                    )
+                if parent.is_folder(folder.name):
+                    parent.rmdir(folder.name)
+                parent.rename(name, folder.name)
+            finally:
+                if parent.holds(name, work):
+                    parent.remove_tree(name)
     return folder
 
 

@@ -7,19 +7,25 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, BinaryIO
 
 import pytest
 from PIL import Image
 
+from hubtools.conversion import merge as merging
 from hubtools.dataset.caption import exchange
 from hubtools.dataset.folder.appearing import appearing, copy_own
 from hubtools.dataset.packing.write import Format, shard
 from hubtools.errors import HubtoolsError
 from hubtools.files import replacing, write_json, write_text
 from hubtools.inference.sheet import contact_sheet
+from hubtools.journey import rehearse
+from hubtools.localhub.database import Database
+from hubtools.models.base import resolve_base
 from hubtools.project import load_project
 from hubtools.rooted import LeadsOut, Root, fence, same_folders, unfence
+from hubtools.tinypeople import copy_model
 from hubtools.trust import seal
 from tests.drawing import write_pictures
 from tests.typed import typed
@@ -307,3 +313,96 @@ def test_marks_that_a_kill_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with appearing(tmp_path / f"to{left}", "unshard"):
             pass
         assert len(list(tmp_path.glob(".*.json"))) == left
+
+
+def test_a_base_that_is_being_merged(
+    tmp_path: Path, victim: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries write it by its path."""
+    (victim.parent / "unet").mkdir()
+    (victim.parent / "unet" / "config.json").write_text("mine")
+
+    def swapped(pipeline: object, loras: object, **options: object) -> None:
+        (tmp_path / ".merged.merge").rename(tmp_path / "away")
+        (tmp_path / ".merged.merge").symlink_to(victim.parent)
+
+    monkeypatch.setattr(merging, "apply_loras", swapped)
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path / "cache"))
+    base = resolve_base(str(tiny_base))
+    with pytest.raises(HubtoolsError, match="changed for something else"):
+        merging.merge(base, [], tmp_path / "merged")
+    assert (victim.parent / "unet" / "config.json").read_text() == "mine"
+    assert len([*victim.parent.rglob("*")]) == 3
+    assert not list((tmp_path / "cache" / "merging").iterdir())
+
+
+def test_the_base_of_the_demo_that_is_being_copied(
+    tmp_path: Path, victim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Root.create
+
+    def swapped(root: Root, name: str) -> BinaryIO:
+        for work in tmp_path.glob(".tmp-base-*"):
+            if not work.is_symlink() and not (tmp_path / "away").exists():
+                work.rename(tmp_path / "away")
+                work.symlink_to(victim.parent)
+        return create(root, name)
+
+    monkeypatch.setattr(Root, "create", swapped)
+    with pytest.raises(HubtoolsError, match="changed for something else"):
+        copy_model(tmp_path / "base")
+    assert [path.name for path in victim.parent.rglob("*")] == ["victim"]
+    assert not (tmp_path / "base").exists()
+
+
+def test_a_folder_in_an_open_one_that_is_exchanged_before_a_path_is_opened(
+    tmp_path: Path, victim: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    with same_folders(), Root(run) as root, root.inside("samples", create=True) as samples:
+        (run / "samples").rename(run / "away")
+        (run / "samples").symlink_to(victim.parent)
+        with pytest.raises(LeadsOut), replacing(samples.path / "comparison.png") as file:
+            file.write(b"a sheet")
+    assert [path.name for path in victim.parent.rglob("*")] == ["victim"]
+
+
+def test_the_database_of_a_hub(tmp_path: Path, victim: Path) -> None:
+    """Another connection makes none where the folder leads by then, nor uses one."""
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    database = Database(hub / "hub.sqlite3")
+    hub.rename(tmp_path / "away")
+    hub.symlink_to(victim.parent)
+    with database.reading(), pytest.raises((HubtoolsError, OSError)), database.reading():
+        pass
+    assert [path.name for path in victim.parent.rglob("*")] == ["victim"]
+    Database(victim.parent / "hub.sqlite3").close()
+    with database.reading(), pytest.raises(HubtoolsError), database.reading():
+        pass
+    database.close()
+
+
+def test_what_is_drawn_again_to_be_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is drawn by another process, which is given a path: none in the project."""
+    given: list[list[str]] = []
+
+    class Stop(Exception):
+        pass
+
+    def called(words: list[str], environment: dict[str, str]) -> None:
+        given.append(words)
+        raise Stop
+
+    record = SimpleNamespace(prompt_weights=True, file="final_p00_s0.png")
+    monkeypatch.setattr(rehearse, "_a_sample", lambda run: record)
+    monkeypatch.setattr(rehearse, "_call", called)
+    monkeypatch.setattr(rehearse, "read_examples", lambda *places, **options: [])
+    (tmp_path / "hubtools.toml").write_text("")
+    project = load_project(tmp_path)
+    with pytest.raises(Stop):
+        rehearse._read_back(project, tmp_path, {"HF_HOME": "/own"}, "base", "me/d", "me/m")
+    assert given[0][given[0].index("--output") + 1] == str(Path("/own/samples"))
