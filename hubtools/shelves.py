@@ -20,12 +20,12 @@ from typing import NamedTuple
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
 from hubtools.files import LEFT_OVER
-from hubtools.layout import COMPILED_DIR, IN_USE, cache_dir
+from hubtools.layout import COMPILED_DIR, IN_USE, PACES_CACHE, cache_dir
 from hubtools.rooted.system import FLOCK, NOFOLLOW, flocked
 
 # In folders of their encoder, which trainings hold; and lone files, which are read at once.
 ENCODED = ("latents", "text", "masks")
-LONE = ("scans", "sums", "tars", "captions")
+LONE = ("scans", "sums", "tars", PACES_CACHE, "captions")
 BASES = "bases"  # each a folder of folders
 DATASETS = "datasets"  # of repositories, a folder for each commit
 UNPACKED = f"{DATASETS}/train"  # earlier versions unpacked all splits

@@ -180,7 +180,7 @@ def command(
         if out.format == "json":
             facts["plan"] = manifest.plan
         out.result("The plan stands", **facts)
-        if manifest.steps > _TRIED:
+        if manifest.steps > _TRIED and not (manifest.plan or {}).get("seconds_measured"):
             place = quote(from_here(project.run_dir.parent / "try"))
             some = f"--max-train-steps {_TRIED} --validation-steps 0 --output-dir {place}"
             out.hint(f"how long a step takes here is known after a few: the same with {some}")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import platform
+import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +35,15 @@ def processor_of(device: torch.device, cores: int) -> Processor:
     import torch
 
     return Processor(torch.cuda.get_device_name(device), cores)
+
+
+def cpu_model() -> str:
+    """What the machine's CPU is called, as far as can be told."""
+    with suppress(OSError):
+        told = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+        if found := re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE):
+            return found[1]
+    return platform.processor() or platform.machine()
 
 
 def best_device() -> str:

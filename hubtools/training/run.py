@@ -45,6 +45,7 @@ from hubtools.training.identity import fingerprint
 from hubtools.training.loop import TrainState
 from hubtools.training.metrics import HeldOut, Log, Metric
 from hubtools.training.optimizers import make_optimizer, not_found
+from hubtools.training.pace import keep_pace
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prediction import check_prediction, explained
 from hubtools.training.recipe import STATE_SECONDS
@@ -212,6 +213,7 @@ class Run:
             start,
             saved.facts.loss_ema if saved else None,
             self._tell,
+            partial(keep_pace, self.plan, self.threads),
         )
         self.log = log
         if self.group.main:

@@ -29,7 +29,8 @@ MEASURED = 5  # steps after which the time per step is told
 class StepLog:
     """Metrics of a run that continues after `start`. Without `run_dir` (a process that is not the
     main one) nothing is written, but NaN is found all the same, so that all stop together. `tell`
-    hears what is written."""
+    hears what is written, `paced` the seconds a step: as soon as they are known, and each time that
+    they are those of twice as many steps."""
 
     def __init__(
         self,
@@ -39,10 +40,11 @@ class StepLog:
         start: int,
         loss_ema: float | None,
         tell: Callable[[Sequence[Metric | HeldOut]], None] = lambda lines: None,
+        paced: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._run_dir, self._recipe, self._examples = run_dir, recipe, examples
         self._log = MetricsLog(run_dir, start) if run_dir else None
-        self._told = tell
+        self._told, self._paced, self._next = tell, paced, MEASURED - 1
         earlier = read_log(run_dir) if run_dir else None
         self.history: list[Metric] = earlier.steps if earlier else []
         self.held_out: list[HeldOut] = earlier.held_out if earlier else []
@@ -89,6 +91,10 @@ class StepLog:
             spent, count = self._measured or (0.0, 0)
             self._measured = (spent + seconds * len(steps), count + len(steps))
             self.seconds_a_step = self._measured[0] / self._measured[1]
+            if self._measured[1] >= self._next and self._run_dir is not None:
+                self._next = 2 * self._measured[1]
+                with self.pause():
+                    self._paced(self.seconds_a_step)
 
     def _write(self, metrics: list[Metric]) -> None:
         self.history.extend(metrics)

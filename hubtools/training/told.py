@@ -15,7 +15,7 @@ from hubtools.printable import number
 from hubtools.progress import duration
 from hubtools.settings import TrainSettings
 from hubtools.training.layers import share_words
-from hubtools.training.pace import Pace, guessed
+from hubtools.training.pace import Pace, flops_told, pace_of
 from hubtools.training.plan import TrainPlan
 from hubtools.training.rates_told import average_told, optimizer_told, rate_told, texts_told
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
@@ -38,7 +38,7 @@ def describe(plan: TrainPlan) -> list[str]:
             f"{len(plan.prompts)} every {recipe.sample_every:,} steps and before the first,"
             f" {plan.pictures} in all, {plan.samples.steps or USUAL.steps} denoising steps each"
         )
-    pace = guessed(plan)
+    pace = pace_of(plan)
     rows = {
         "steps": _arithmetic(recipe),
         "resumes": f"after step {plan.resumes_at:,}; {recipe.steps - plan.resumes_at:,} are left"
@@ -85,7 +85,7 @@ def describe(plan: TrainPlan) -> list[str]:
 def figures(plan: TrainPlan) -> dict[str, Any]:
     """The plan in numbers: bytes, pixels, floating point operations, seconds, the cost in the money
     of `price_per_hour`, pictures in each bucket."""
-    recipe, memory, pace = plan.recipe, plan.memory, guessed(plan)
+    recipe, memory, pace = plan.recipe, plan.memory, pace_of(plan)
     buckets = recipe.buckets.counts(1).most_common()
     reckoned = None
     if memory is not None:
@@ -123,6 +123,7 @@ def figures(plan: TrainPlan) -> dict[str, Any]:
         "seconds_a_step": pace and round(pace.step, 4),
         "seconds": pace and round(pace.all, 1),
         "seconds_are": pace and pace.how,
+        "seconds_measured": pace is not None and pace.measured,
         "cost": pace and _rounded(pace.cost(plan)),
     }
 
@@ -337,7 +338,7 @@ def _work(plan: TrainPlan) -> str:
         return ""
     step = plan.memory.flops * plan.recipe.world_size
     left = plan.recipe.steps - plan.resumes_at
-    return f"{_flops(step)} a step, {_flops(step * left)} in all"
+    return f"{flops_told(step)} a step, {flops_told(step * left)} in all"
 
 
 def _time(plan: TrainPlan, pace: Pace | None) -> str:
@@ -346,10 +347,8 @@ def _time(plan: TrainPlan, pace: Pace | None) -> str:
         return "told after the first steps: nothing is known of this machine and base before"
     samples = f" and {plural(plan.pictures, 'sample')}" if plan.pictures else ""
     left = plural(plan.recipe.steps - plan.resumes_at, "step")
-    return (
-        f"roughly {duration(pace.all)} for {left}{samples}, {pace.step:.2g} s a step: {pace.how},"
-        " and half or twice as much may come true; the first steps tell"
-    )
+    about = "about" if pace.measured else "roughly"
+    return f"{about} {duration(pace.all)} for {left}{samples}, {pace.step:.2g} s a step: {pace.how}"
 
 
 def _cost(plan: TrainPlan, pace: Pace | None) -> str:
@@ -357,17 +356,9 @@ def _cost(plan: TrainPlan, pace: Pace | None) -> str:
     if cost is None:
         return ""
     price = plan.recipe.settings.price_per_hour
-    return f"roughly {cost:.2f} at {price:g} an hour, beside loading and encoding"
+    about = "about" if pace is not None and pace.measured else "roughly"
+    return f"{about} {cost:.2f} at {price:g} an hour, beside loading and encoding"
 
 
 def _rounded(cost: float | None) -> float | None:
     return None if cost is None else round(cost, 4)
-
-
-def _flops(number: float) -> str:
-    for unit in ("FLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"):
-        step = 1e6 if unit == "FLOP" else 1e3
-        if number < 1000 or unit == "PFLOP":
-            return f"{number:.3g} {unit}"
-        number /= step
-    raise AssertionError(number)

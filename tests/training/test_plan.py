@@ -15,10 +15,11 @@ from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.findings import Severity
 from hubtools.models.device import Processor
 from hubtools.models.families.protocol import BaseInfo
+from hubtools.progress import duration
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 from hubtools.training.buckets import Buckets
 from hubtools.training.memory import Memory
-from hubtools.training.pace import card_of
+from hubtools.training.pace import Pace, card_of, keep_pace, pace_of
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import make_recipe
 from hubtools.training.rules import TRAIN_RULES, judge
@@ -435,8 +436,14 @@ H100 = Processor("NVIDIA H100 80GB HBM3", 16)
     ],
 )
 def test_time_and_cost_are_told_before_the_first_step(
-    processor: Processor | None, given: dict[str, Any], step: float | None, how: str | None
+    processor: Processor | None,
+    given: dict[str, Any],
+    step: float | None,
+    how: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path))  # nothing was measured here
     half = given.pop("mixed_precision", "no")
     made = replace(on_gpu(16 * GB, price_per_hour=3, **given), processor=processor)
     made = replace(made, recipe=replace(made.recipe, precision=half), resumes_at=400)
@@ -460,7 +467,56 @@ def test_time_and_cost_are_told_before_the_first_step(
     assert not [line for line in describe(free) if line.startswith("cost:")]
 
 
-def test_half_the_pictures_of_a_step_are_drawn_in_half_the_time() -> None:
+def test_time_is_told_as_it_was_measured_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path))
+    made = replace(on_gpu(16 * GB, price_per_hour=3), processor=H100)
+    keep_pace(made, 8, 0.4)
+    keep_pace(made, 2, 0.5)  # the last one counts; of a GPU's cores nothing hangs
+    (file,) = (tmp_path / "paces").iterdir()
+
+    def pace(flops: float = 1.0, processor: Processor = H100, **settings: Any) -> Pace:
+        asked = replace(on_gpu(16 * GB, **settings), processor=processor)
+        found = pace_of(replace(asked, memory=replace(MEMORY, flops=int(MEMORY.flops * flops))))
+        assert found is not None
+        return found
+
+    lines = {line.split(":")[0]: " ".join(line.split()) for line in describe(made)}
+    whole = (1000 + made.pictures * 30) * 0.5
+    assert re.search(r"0\.5 s a step: as measured here on \d{4}-\d\d-\d\d$", lines["time"])
+    assert lines["time"].startswith(f"time: about {duration(whole)} for 1,000 steps and ")
+    assert lines["cost"].startswith(f"cost: about {whole / 1200:.2f} at 3 an hour")
+    assert figures(made)["seconds_measured"] is True
+    assert pace(rank=64).measured  # the rank is in the work
+
+    twice = pace(2.0)
+    assert (twice.step, twice.measured) == (1.0, False)
+    assert twice.how.startswith("by a step of 10 TFLOP that took 0.5 s here on 20")
+    for other in (
+        pace(20.0),
+        pace(processor=H100._replace(gpu="NVIDIA L4")),
+        pace(quantize="nf4"),
+        pace(allow_tf32=False),
+    ):
+        assert other.how.startswith("a guess by the data sheet of NVIDIA ")
+    for damaged in ("", "[", "{}", "[1]", '[["a", 1, 1, "2026-01-01"]]', '[[1, 1, 1, "then"]]'):
+        file.write_text(damaged)
+        assert "a guess" in pace().how
+        keep_pace(made, 1, 0.25)
+        assert pace().step == 0.25
+
+    four, two = Processor(None, 4), Processor(None, 2)
+    keep_pace(replace(made, processor=four), 4, 8.0)
+    assert (pace(processor=four).step, pace(processor=four).measured) == (8.0, True)
+    assert pace(processor=two).step == 16.0
+    assert " that took 8 s here on 4 cores on 20" in pace(processor=two).how
+
+
+def test_half_the_pictures_of_a_step_are_drawn_in_half_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path))
     made = replace(on_gpu(16 * GB, train_batch_size=2), processor=H100)
     found = figures(made)
     assert found["seconds"] == pytest.approx(

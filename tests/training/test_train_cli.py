@@ -111,6 +111,11 @@ def test_asked_to_stop_it_saves_first(make_project: MakeProject) -> None:
     assert 10 <= manifest.steps_done < 1500
     (state,) = (project.run_dir / "state").iterdir()
     assert state.name == f"step-{manifest.steps_done:06d}"
+    # how long its steps took is known to the next plan
+    again = make_project(name="again", **LONG)
+    plan = train(again, skip_validation=True, dry_run=True).plan
+    assert plan is not None
+    assert plan["seconds_measured"] is True, plan
 
 
 @pytest.fixture
