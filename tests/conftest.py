@@ -32,7 +32,7 @@ from tests.flushing import ask_again_soon, hurry, in_memory
 if TYPE_CHECKING:
     from hubtools.localhub.server import Hub
 
-pytest_plugins = ["tests.cpu", "tests.parallel"]
+pytest_plugins = ["tests.cpu", "tests.logs", "tests.parallel"]
 
 # How long an example takes depends on what else the machine does.
 hypothesis_settings.register_profile("hubtools", deadline=None)
