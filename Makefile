@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # (tests/parallel.py). One more than the two cores that the suite is made for: a tenth of its time
 # is waiting for other processes.
 WORKERS ?= 3
-PYTEST  := $(BIN)/python -m pytest -q --workers $(WORKERS)
+PYTEST  := $(BIN)/python -m pytest -q --workers $(WORKERS) --early tests/security/test_bounds.py
 
 .PHONY: demo test test-fast lint bench clean help
 

@@ -2,6 +2,9 @@
 
 They are forked once all is imported and collected, which takes longer than most files of tests.
 Each takes the next file of the queue when it is done with one, and tells what came out.
+
+Meanwhile one more, forked before, is busy with the file that `--early` names: it should be one that
+needs no PyTorch and starts no commands. It makes room for a process of the others when it is done.
 """
 
 from __future__ import annotations
@@ -25,6 +28,15 @@ from tests import forkserver, homes, largepages
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--workers", type=int, default=1, metavar="N", help="processes of tests")
+    parser.addoption("--early", metavar="FILE", help="begun while the others are collected")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    config, option = session.config, session.config.option
+    chosen = config.args_source is pytest.Config.ArgsSource.ARGS  # perhaps without this file
+    if option.early and option.workers > 1 and not option.collectonly and not chosen:
+        config.stash[_EARLY] = _begin_early(session, option.early)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,8 +44,69 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     option = session.config.option
     if option.workers < 2 or option.collectonly or session.testsfailed or not session.items:
         return None
-    _Crew(session).run(option.workers)
+    early = session.config.stash.get(_EARLY, None)
+    if early is not None:
+        del session.config.stash[_EARLY]
+    _Crew(session, early).run(option.workers)
     return True
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    early = config.stash.get(_EARLY, None)
+    if early is not None:  # there was no loop
+        _end(early.pid)
+
+
+class _Early(NamedTuple):
+    connection: Connection
+    pid: int
+
+
+_EARLY = pytest.StashKey[_Early]()
+
+
+def _begin_early(session: pytest.Session, path: str) -> _Early:
+    """A process that collects this file and does its tests. It tells how they are called, and then
+    the same as others, with numbers of its own."""
+    import fcntl  # as fork, not everywhere
+
+    ours, theirs = Pipe(duplex=False)
+    if hasattr(fcntl, "F_SETPIPE_SZ"):  # nobody hears it yet
+        fcntl.fcntl(theirs.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return _Early(ours, pid)
+    code = 1
+    try:
+        ours.close()
+        _be_alone(session.config, "early", homes.holders())
+        session.perform_collect([path])
+        theirs.send([item.nodeid for item in session.items])
+        _Crew(session).do_tests(theirs)
+        code = 0
+    except BaseException:
+        theirs.send(traceback.format_exc())
+    finally:
+        os._exit(code)
+
+
+def _be_alone(config: pytest.Config, home: str, holders: list[Any]) -> None:
+    """In a process that was forked: nothing of the one that shows what comes out."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    capture.stop_global_capturing()
+    capture.start_global_capturing()
+    forkserver.log_to_stderr()
+    capture.suspend_global_capture()
+    reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+    reporter._tw = create_terminal_writer(config, io.StringIO())
+    homes.move(home, holders)
+
+
+def _end(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 class _Worker(NamedTuple):
@@ -41,21 +114,35 @@ class _Worker(NamedTuple):
     pid: int
     began: list[int]  # indices of the tests that it began, the last one last
     broken: list[str]  # why it could not go on
+    first: int = 0  # what it counts from
+    early: bool = False
 
 
 class _Crew:
-    def __init__(self, session: pytest.Session) -> None:
+    def __init__(self, session: pytest.Session, early: _Early | None = None) -> None:
         self._session, self._items = session, session.items
         self._hook = session.config.hook
         self._capture = session.config.pluginmanager.getplugin("capturemanager")
         self._workers: dict[Connection, _Worker] = {}
         self._count = 0
+        done = self._welcome(early) if early is not None else None
         # Each reads the number of one test, the first of a file: what is not read is yet to do.
         self._queue, write = os.pipe()
         with os.fdopen(write, "wb") as queue:
             for number in range(len(self._items)):
-                if not number or not self._goes_on(number - 1):
+                if number != done and (not number or not self._goes_on(number - 1)):
                     queue.write(number.to_bytes(4, "big"))
+
+    def _welcome(self, early: _Early) -> int | None:
+        """The number of its first test; None if it has none."""
+        told = early.connection.recv()
+        names = [item.nodeid for item in self._items]
+        first = names.index(told[0]) if isinstance(told, list) and told else 0
+        if not isinstance(told, list) or names[first : first + len(told)] != told:
+            _end(early.pid)
+            raise RuntimeError(f"The file that is begun early was collected otherwise: {told}")
+        self._workers[early.connection] = _Worker(0, early.pid, [], [], first, early=True)
+        return first if told else None
 
     def run(self, count: int) -> None:
         """Until all is done; raises what ends a session early."""
@@ -68,7 +155,7 @@ class _Crew:
         gc.freeze()  # of no interest to the collections of garbage in what is forked
         largepages.gather()
         try:
-            for _ in range(count):
+            for _ in range(count - len(self._workers)):
                 self._start()
             while self._workers:
                 for connection in wait(list(self._workers)):
@@ -76,8 +163,7 @@ class _Crew:
                     self._hear(connection)
         finally:
             for worker in self._workers.values():
-                os.kill(worker.pid, signal.SIGKILL)
-                os.waitpid(worker.pid, 0)
+                _end(worker.pid)
 
     def _start(self, first: int | None = None) -> None:
         """One more; `first`: the test that it begins with."""
@@ -99,8 +185,9 @@ class _Crew:
             self._ended(connection)
             return
         if isinstance(said, int):
-            self._workers[connection].began.append(said)
-            item = self._items[said]
+            number = said + self._workers[connection].first
+            self._workers[connection].began.append(number)
+            item = self._items[number]
             self._hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         elif isinstance(said, str):
             self._workers[connection].broken.append(said)
@@ -130,6 +217,8 @@ class _Crew:
         worker = self._workers.pop(connection)
         code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
         if not code:
+            if worker.early:
+                self._start()
             return
         number = worker.began[-1] if worker.began else 0
         item = self._items[number]
@@ -144,32 +233,24 @@ class _Crew:
     def _work(self, connection: Connection, first: int | None) -> NoReturn:
         code = 1
         try:
-            self._be_alone()
+            _be_alone(self._session.config, f"worker{self._count}", self._holders)
             forkserver.branch()
-            self._session.config.pluginmanager.register(_Told(self._session.config, connection))
-            for number in itertools.chain(self._file(first), self._rest()):
-                connection.send(number)
-                self._hook.pytest_runtest_protocol(
-                    item=self._items[number], nextitem=self._next(number)
-                )
-            self._session._setupstate.teardown_exact(None)
-            connection.close()
+            self.do_tests(connection, first)
             code = 0
         except BaseException:
             connection.send(traceback.format_exc())
         finally:
             os._exit(code)
 
-    def _be_alone(self) -> None:
-        config = self._session.config
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._capture.stop_global_capturing()
-        self._capture.start_global_capturing()
-        forkserver.log_to_stderr()
-        self._capture.suspend_global_capture()
-        reporter = config.pluginmanager.getplugin("terminalreporter")
-        reporter._tw = create_terminal_writer(config, io.StringIO())
-        homes.move(f"worker{self._count}", self._holders)
+    def do_tests(self, connection: Connection, first: int | None = None) -> None:
+        self._session.config.pluginmanager.register(_Told(self._session.config, connection))
+        for number in itertools.chain(self._file(first), self._rest()):
+            connection.send(number)
+            self._hook.pytest_runtest_protocol(
+                item=self._items[number], nextitem=self._next(number)
+            )
+        self._session._setupstate.teardown_exact(None)
+        connection.close()
 
     def _file(self, first: int | None) -> Iterator[int]:
         """The tests of a file from this one on."""

@@ -189,4 +189,21 @@ def test_the_first_failure_ends_it_where_that_is_asked_for(tmp_path: Path) -> No
 
 
 def test_all_is_well(tmp_path: Path) -> None:
-    assert run(tmp_path, {}).code == pytest.ExitCode.OK
+    done = run(tmp_path, {"test_c.py": SEVERAL}, "--early", "test_c.py")
+    assert done.code == pytest.ExitCode.OK
+    assert "5 passed, 1 skipped" in done.said
+    (early,) = (pid for what, pid in done.notes if what == "test_c.py")
+    (home,) = {what for what, pid in done.notes if pid == early and "/" in what}
+    assert "/early/" in home
+    assert len({pid for what, pid in done.notes if what == "begins"}) > 1
+
+
+def test_what_was_begun_early_and_is_killed_is_gone_on_with(tmp_path: Path) -> None:
+    done = run(tmp_path, {"test_b.py": KILLED}, "--early", "test_b.py")
+    assert done.outcomes == {
+        "test_b.py::test_before": "PASSED",
+        "test_b.py::test_is_killed": "FAILED",
+        "test_b.py::test_after": "PASSED",
+        "test_z0.py::test_passes": "PASSED",
+        "test_z1.py::test_passes": "PASSED",
+    }
