@@ -19,6 +19,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 _HOST = "127.0.0.1:"
+_AT_ONCE = 200  # objects that are looked through together
 
 
 def make() -> Path:
@@ -55,10 +56,12 @@ def port() -> int:
 def holders() -> list[Any]:
     """All that holds the home or the port of this process, but for texts and paths themselves."""
     told = (str(home()), f"{_HOST}{port()}")
-    for found in _that_hold(told):
-        if isinstance(found, functools._lru_cache_wrapper):
-            found.cache_clear()
-    return _that_hold(told)
+    known = gc.get_objects()
+    caches = [one for one in known if type(one) is functools._lru_cache_wrapper]
+    for cache in _among(caches, told):
+        cache.cache_clear()
+    del known, caches
+    return _among(gc.get_objects(), told)
 
 
 def move(name: str, holders: list[Any]) -> None:
@@ -72,15 +75,38 @@ def move(name: str, holders: list[Any]) -> None:
     home().mkdir()
 
 
-def _that_hold(texts: tuple[str, ...]) -> list[Any]:
-    """All known objects that hold one of these, but for `texts`."""
+def _among(known: list[Any], texts: tuple[str, ...]) -> list[Any]:
+    """Those of the objects that hold one of these, but for `texts`."""
+    parts = (known[first : first + _AT_ONCE] for first in range(0, len(known), _AT_ONCE))
     return [
         holder
-        for holder in gc.get_objects()
+        for part in parts
+        if _may_speak_of(gc.get_referents(*part), texts)
+        for holder in part
         if not issubclass(type(holder), PurePath | types.FrameType)
         and holder is not texts
         and any(_speaks_of(held, texts) for held in gc.get_referents(holder) if held is not texts)
     ]
+
+
+def _may_speak_of(values: list[Any], texts: tuple[str, ...]) -> bool:
+    """False if none of the values speaks of `texts`; for thousands of them at once."""
+    values += gc.get_referents(*[value for value in values if type(value) is tuple])
+    said = [value for value in values if type(value) is str]
+    said += [str(value) for value in values if _IS_TEXT[type(value)]]
+    together = "\n".join(said)
+    return any(text in together for text in texts)
+
+
+class _IsText(dict[type, bool]):
+    """Whether a type is one of texts or paths, but for `str` itself."""
+
+    def __missing__(self, kind: type) -> bool:
+        self[kind] = kind is not str and issubclass(kind, str | PurePath)
+        return self[kind]
+
+
+_IS_TEXT = _IsText()
 
 
 def _speaks_of(value: Any, texts: tuple[str, ...]) -> bool:
