@@ -261,8 +261,15 @@ def test_files_on_disk_are_not_touched_by_looking(tmp_path: Path) -> None:
     assert (tmp_path / "a.jpg").read_bytes() == FILES["jpeg"]
 
 
-def test_an_empty_list_of_positions_is_left_as_it_is() -> None:
-    """It says nothing; taking it out would be a change of which nobody is told."""
-    entries = struct.pack("<H", 1) + struct.pack("<HHII", 0x8825, 4, 1, 26) + bytes(4) + bytes(6)
-    data = b"II*\0" + struct.pack("<I", 8) + entries
+@pytest.mark.parametrize(
+    ("entry", "rest"),
+    [
+        (struct.pack("<HHII", 0x8825, 4, 1, 26), bytes(6)),  # a list of positions
+        (struct.pack("<HHII", 0x9C9D, 0, 0, 0), b""),  # XPAuthor without type and value
+        (struct.pack("<HHI4s", 0xA431, 2, 4, b"    "), b""),  # a serial number of blanks
+    ],
+)
+def test_what_says_nothing_is_left_as_it_is(entry: bytes, rest: bytes) -> None:
+    """Taking it out would be a change of which nobody is told."""
+    data = b"II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4) + rest
     assert scrub(data) == (data, ())

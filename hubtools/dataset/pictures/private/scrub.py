@@ -28,8 +28,10 @@ _XMP_MORE = b"http://ns.adobe.com/xmp/extension/\0"
 
 def scrub(data: bytes) -> tuple[bytes, tuple[Found, ...]]:
     """The file without position, people, serial numbers, maker notes and names of places, and what
-    of it there was. Other formats come back as they are. Raises `Damaged`."""
-    return _run(data, Work())
+    of it there was. Other formats come back as they are, and so does a file with nothing
+    of it: an entry that says nothing is no reason to write it anew. Raises `Damaged`."""
+    cleaned, removed = _run(data, Work())
+    return (cleaned, removed) if removed else (data, ())
 
 
 def look(data: bytes, work: Work) -> None:
