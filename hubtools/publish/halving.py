@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from hubtools.conversion.halving import Half as Precision
 from hubtools.conversion.halving import halve, is_full
 from hubtools.errors import ChecksFailed, HubtoolsError
-from hubtools.files import human_bytes
+from hubtools.files import human_bytes, json_bytes, json_value
 from hubtools.layout import RUN_MANIFEST
 from hubtools.lorafile.look import ADAPTERS
 from hubtools.manifest import RunManifest, described
@@ -82,16 +83,18 @@ def exchange(
     kept: str,
     new: Iterable[tuple[str, str]],
     halves: Mapping[str, Path],
-    facts: bytes | None,
+    facts: tuple[bytes, bytes] | None,
 ) -> None:
-    """Put LoRA files (`halves`, by name) and a `run.json` with `facts` in the place of what is
-    there, of which copies are made first in the folder `kept`. `new`: the names that the LoRAs had
-    and get. A kill leaves the folder with a LoRA and a `run.json` at every moment, and what is done
-    again is done with the same result. Raises `HubtoolsError` for a LoRA that changed meanwhile."""
-    copied = {old: root.copy(old, f"{kept}/{old}") for old, _ in new}
+    """Put LoRA files (`halves`, by name) and a `run.json` (its bytes `facts`: before, after) in the
+    place of what is there, of which copies are made first in the folder `kept`. `new`: the names
+    that the LoRAs had and get. A kill leaves the folder with a LoRA and a `run.json` at every
+    moment, and what is done again is done with the same result. Raises `HubtoolsError` for a file
+    that changed meanwhile."""
+    copied = {old: root.copy_whole(old, f"{kept}/{old}") for old, _ in new}
     if facts is not None:
-        root.copy(RUN_MANIFEST, f"{kept}/{RUN_MANIFEST}")
-        root.write(RUN_MANIFEST, facts)
+        before, after = facts
+        root.copy_whole(RUN_MANIFEST, f"{kept}/{RUN_MANIFEST}")
+        root.write_over(RUN_MANIFEST, after, before)
     for old, target in new:
         facts_of = root.stat(old)
         mode = None if facts_of is None else stat.S_IMODE(facts_of.st_mode)
@@ -107,34 +110,99 @@ def exchange(
             root.unlink(old)
 
 
-def new_facts(plan: PrunePlan) -> bytes | None:
-    """`run.json` with the facts of the LoRA in half precision; None where it says nothing of it."""
+def new_facts(root: Root, plan: PrunePlan) -> tuple[bytes, bytes] | None:
+    """`run.json`, and the same with the facts of the LoRA in half precision; None where it says
+    nothing of it."""
     try:
         manifest = RunManifest.read(plan.root)
-    except HubtoolsError:
+        data = root.read(RUN_MANIFEST)
+    except (HubtoolsError, FileNotFoundError):
         return None
     lora = manifest.lora
     for item in plan.halved:
         half = item.half
         if lora is not None and half is not None and lora.sha256 == half.made_of.sha256:
             facts = lora.model_copy(update={"sha256": half.sha256, "bytes": half.bytes})
-            return _bytes(with_lora(plan.root, manifest, facts))
+            return data, _about(data, with_lora(plan.root, manifest, facts))
     return None
 
 
-def earlier_facts(root: Root, now: str, was: str, halves: Iterable[str]) -> bytes | None:
-    """`run.json` as it is `now`, with the LoRA that it had before (in the file `was`), whatever
-    else came since; None if it is about another LoRA than one of `halves` (SHA-256)."""
-    place = root.path / now
-    found = described(RunManifest, root.read(now), place, "move it aside and undo again")
+def _earlier_facts(root: Root, data: bytes, was: str, halves: Iterable[str]) -> bytes | None:
+    """`run.json` with these bytes, and with the LoRA that it had before (in the file `was`),
+    whatever else came since; None if it is about another LoRA than one of `halves` (SHA-256) and
+    that one."""
+    place = root.path / RUN_MANIFEST
+    found = described(RunManifest, data, place, "move it aside and undo again")
     before = described(RunManifest, root.read(was), root.path / was, "move it aside")
+    if found.lora == before.lora and found.seal == before.seal:
+        return data  # an undo that was killed has written it
     if found.lora is None or found.lora.sha256 not in set(halves):
         return None
-    return _bytes(found.model_copy(update={"lora": before.lora, "seal": before.seal}))
+    return _about(data, before)
 
 
-def _bytes(manifest: RunManifest) -> bytes:
-    return (manifest.model_dump_json(indent=2) + "\n").encode()
+def _about(data: bytes, manifest: RunManifest) -> bytes:
+    """The bytes of a `run.json` with the LoRA of `manifest`; all else that it says stays."""
+    facts = manifest.model_dump(mode="json", include={"lora", "seal"})
+    return json_bytes(json_value(data) | facts)
 
 
-__all__ = ["earlier_facts", "exchange", "halved", "new_facts", "only_halves", "written"]
+class Taken(NamedTuple):
+    """What has taken the place of a file that comes back, and goes; no name where nothing has.
+    `mark` is that of when it was looked at; `facts` of a `run.json` that has changed since: (its
+    bytes, those that it gets)."""
+
+    name: str
+    mark: tuple[int, ...] | None = None
+    facts: tuple[bytes, bytes] | None = None
+
+
+NOTHING = Taken("")
+
+
+def mark_of(root: Root, name: str) -> tuple[int, ...] | None:
+    """What is another once a file was written to."""
+    found = root.stat(name)
+    return found and (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def taken_back(root: Root, listed: Mapping[str, tuple[str, str]], now: str, was: str) -> Taken:
+    """What has taken the place of the file `was`, which is `now` in the trash. `listed`: {name it
+    had: (name, SHA-256) of what took its place}. Raises `HubtoolsError` if it is another file than
+    that."""
+    new, digest = listed.get(was, ("", ""))
+    mark = mark_of(root, new) if new else None
+    if mark is None:
+        return NOTHING
+    if root.is_file(new) and root.fingerprint(new) == digest:
+        return Taken(new, mark)
+    if root.is_file(new) and root.fingerprint(new) == root.fingerprint(now):
+        return NOTHING  # killed between copying it to another disk and removing it
+    if new == RUN_MANIFEST and root.is_file(new):
+        data = root.read(new)
+        facts = _earlier_facts(root, data, now, [sha256 for _, sha256 in listed.values()])
+        if facts is not None:
+            return Taken(new, mark, (data, facts))
+    raise changed(root, new)
+
+
+def changed(root: Root, name: str) -> HubtoolsError:
+    """The error for a file that is not the one that hubtools has written there."""
+    return HubtoolsError(
+        f"{root.path / name} is another file now than the one that was moved there.",
+        hint="move it aside and undo again",
+        code="file-changed",
+    )
+
+
+__all__ = [
+    "NOTHING",
+    "changed",
+    "exchange",
+    "halved",
+    "mark_of",
+    "new_facts",
+    "only_halves",
+    "taken_back",
+    "written",
+]

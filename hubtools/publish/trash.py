@@ -22,7 +22,14 @@ from hubtools.files import json_value, sha256_of
 from hubtools.findings import plural
 from hubtools.layout import RUN_MANIFEST, TRASH_DIR, WORK_DIR
 from hubtools.publish.classify import PrunePlan
-from hubtools.publish.halving import earlier_facts, exchange, new_facts, written
+from hubtools.publish.halving import (
+    changed,
+    exchange,
+    mark_of,
+    new_facts,
+    taken_back,
+    written,
+)
 from hubtools.rooted import LeadsOut, Root, parts_of
 from hubtools.runfolders.trainers import read_manifest, recognise
 from hubtools.trust import ForeignState, is_sealed, seal
@@ -89,7 +96,7 @@ def apply(plan: PrunePlan) -> Path | None:
         _sweep(root)
         new = [(item.path, item.target or item.path) for item in plan.halved]
         moved = [item.path for item in plan.moved]
-        facts = new_facts(plan) if new and RUN_MANIFEST not in moved else None
+        facts = new_facts(root, plan) if new and RUN_MANIFEST not in moved else None
         replaced = [old for old, _ in new] + ([RUN_MANIFEST] if facts is not None else [])
         left = sorted(_folders_of(moved + replaced + [old for old, _ in promoted]))
         folders = [found for name in left if (found := _folder(root, name)) is not None]
@@ -109,7 +116,7 @@ def apply(plan: PrunePlan) -> Path | None:
             ],
         }
         if facts is not None:
-            digest = hashlib.sha256(facts).hexdigest()
+            digest = hashlib.sha256(facts[1]).hexdigest()
             content["written"].append({"from": RUN_MANIFEST, "to": RUN_MANIFEST, "sha256": digest})
         root.write_json(name, seal(plan.root, name, content))
         for old, target in promoted:
@@ -206,19 +213,21 @@ def undo(root: Path, *, trust: bool = False) -> int:
                 f"move {plural(len(pending), 'file')} back into the folder",
                 tuple(shown + more),
             )
-        back = {was: _taken_back(opened, listed, now, was) for now, was in pending}
+        back = {was: taken_back(opened, listed.written, now, was) for now, was in pending}
         copies = [
             (now, was)
             for now, was in pending
-            if (back[was] or ("",))[0] != was and _blocked(opened, now, was)
+            if back[was].name != was and _blocked(opened, now, was)
         ]
         for now, digest in listed.promoted.items():
             if digest is not None and opened.fingerprint(now) not in (None, digest):
-                raise _changed(opened, now)
+                raise changed(opened, now)
         for now, was in pending:
-            new, facts = back[was] or ("", None)
+            new, mark, facts = back[was]
             if facts is not None:
-                opened.write(was, facts)
+                opened.write_over(was, facts[1], facts[0])
+            elif new and mark != mark_of(opened, new):  # the others may have taken long
+                raise changed(opened, new)
             elif new and new != was:
                 opened.unlink(new)
             if facts is not None or (now, was) in copies:
@@ -230,32 +239,6 @@ def undo(root: Path, *, trust: bool = False) -> int:
         _remove_trash(opened, trash)
         _restore(opened, [folder for folder in listed.folders if not folder.name])
     return len(pending)
-
-
-def _taken_back(root: Root, listed: _Listed, now: str, was: str) -> tuple[str, bytes | None] | None:
-    """(what has taken the place of a file that comes back, and goes; its new content, of a
-    `run.json` that has changed since). None if nothing has. Raises `HubtoolsError` if that is
-    another file than the one that was written."""
-    new, digest = listed.written.get(was, ("", ""))
-    if not new or not root.exists(new):
-        return None
-    if root.is_file(new) and root.fingerprint(new) == digest:
-        return new, None
-    if root.is_file(new) and root.fingerprint(new) == root.fingerprint(now):
-        return None  # killed between copying it to another disk and removing it
-    if new == RUN_MANIFEST and root.is_file(new):
-        facts = earlier_facts(root, new, now, [sha256 for _, sha256 in listed.written.values()])
-        if facts is not None:
-            return new, facts
-    raise _changed(root, new)
-
-
-def _changed(root: Root, name: str) -> HubtoolsError:
-    return HubtoolsError(
-        f"{root.path / name} is another file now than the one that was moved there.",
-        hint="move it aside and undo again",
-        code="file-changed",
-    )
 
 
 def _blocked(root: Root, now: str, was: str) -> bool:
@@ -297,6 +280,8 @@ def _restore(root: Root, folders: Iterable[_Folder]) -> None:
 def _remove_trash(root: Root, trash: str) -> None:
     """Remove the list and the empty folders of a trash that was brought back."""
     inside = [name for name, facts in root.walk(trash) if stat.S_ISDIR(facts.st_mode)]
+    for folder in inside:
+        root.sweep(folder, older_than=0)  # copies that a kill has left half made
     _remove_empty(root, inside)
     root.unlink(f"{trash}/{_LIST}", missing_ok=True)
     root.sweep(trash)

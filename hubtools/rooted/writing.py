@@ -157,6 +157,18 @@ class Writing(Looking):
                     os.fsync(copy.fileno())
         return digest.hexdigest()
 
+    def copy_whole(self, source: str, target: str) -> str:
+        """As `copy`; a kill leaves no half copy under the name `target`."""
+        folder, _, base = target.rpartition("/")
+        temporary = f"{folder}/{temporary_for(base)}" if folder else temporary_for(base)
+        try:
+            copied = self.copy(source, temporary)
+            self.rename(temporary, target)
+        except BaseException:
+            self.unlink(temporary, missing_ok=True)
+            raise
+        return copied
+
     def carry_attributes(self, source: str, target: str) -> None:
         """Give a file the extended attributes and the access list of another one."""
         with self.open(source) as file, self.open(target) as other:

@@ -132,7 +132,7 @@ def test_what_came_after_is_kept(run: Path) -> None:
     assert tree(run) == held
 
 
-@pytest.mark.parametrize("moment", ["rename", "replacing"])
+@pytest.mark.parametrize("moment", ["rename", "replacing", "copy"])
 def test_stopped_at_any_moment_it_comes_back(
     run: Path, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +150,8 @@ def test_stopped_at_any_moment_it_comes_back(
         def failing(self: Root, *args: Any, **options: Any) -> Any:
             nonlocal left
             if (left := left - 1) < 0:
+                if moment == "copy":  # as a kill leaves one
+                    self.create(args[1]).close()
                 raise OSError(28, "No space left on device")
             return real(self, *args, **options)
 
@@ -171,6 +173,58 @@ def test_stopped_at_any_moment_it_comes_back(
         raise AssertionError("it is never through")
     trash.undo(run)
     assert tree(run) == before
+
+
+@pytest.mark.parametrize("name", [LORA_WEIGHTS, "run.json"])
+def test_what_is_edited_while_the_others_come_back(
+    run: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hubtools.rooted import Root
+
+    trash.apply(halved(classify(run), "fp16"))
+    real, mine = Root.rename, (run / name).read_bytes() + b" "
+    with monkeypatch.context() as patch:
+
+        def rename(self: Root, source: str, target: str, **options: Any) -> None:
+            if target == "state/step-000010/optimizer.safetensors":
+                (run / name).write_bytes(mine)
+            real(self, source, target, **options)
+
+        patch.setattr(Root, "rename", rename)
+        with pytest.raises(HubtoolsError, match="another file now"):
+            trash.undo(run)
+    assert (run / name).read_bytes() == mine
+
+
+def test_a_key_of_a_person_s_stays_and_a_killed_undo_goes_on(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hubtools.rooted import Root
+
+    before = tree(run)
+    trash.apply(halved(classify(run), "fp16"))
+    facts = json.loads((run / "run.json").read_text()) | {"mine": "the best of three"}
+    (run / "run.json").write_text(json.dumps(facts))
+    real = Root.unlink
+    with monkeypatch.context() as patch:
+
+        def unlink(self: Root, name: str, **options: Any) -> None:
+            if name.endswith("files/run.json"):
+                raise KeyboardInterrupt
+            real(self, name, **options)
+
+        patch.setattr(Root, "unlink", unlink)
+        with pytest.raises(KeyboardInterrupt):
+            trash.undo(run)
+    trash.undo(run)
+    now = json.loads((run / "run.json").read_text())
+    assert (now["mine"], now["lora"]["sha256"]) == (
+        "the best of three",
+        sha256_of(run / LORA_WEIGHTS),
+    )
+    assert {k: v for k, v in tree(run).items() if k != "run.json"} == {
+        k: v for k, v in before.items() if k != "run.json"
+    }
 
 
 def test_a_dropped_run_json_comes_back_too(run: Path) -> None:
