@@ -547,6 +547,33 @@ def test_an_edit_between_removing_and_placing(data: Path, monkeypatch: pytest.Mo
     assert (data / "0.png").read_bytes() == picture
 
 
+@pytest.mark.parametrize("words", [["--undo"], ["--yes"]])
+def test_an_edit_before_a_file_was_lifted_and_a_kill_after(
+    data: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    real = Root.rename
+
+    def rename(self: Root, source: str, target: str, **more: Any) -> None:
+        if source == "0.png":
+            (data / source).write_bytes(b"theirs")
+        real(self, source, target, **more)
+        if source == "0.png":
+            raise KeyboardInterrupt
+
+    op = Operation(Action.RENAME, "0.png", "a.png", (), (), fingerprint(data / "0.png"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Root, "rename", rename)
+        with pytest.raises(KeyboardInterrupt):
+            apply(data, FixPlan(data, (op,)))
+    told = typed("fix", data, *SET, *words)
+    assert (told.returncode, "has changed since" in told.stderr) == (1, True)
+    assert (data / "0.png").read_bytes() == b"theirs"
+    (data / "0.png").rename(data.parent / "theirs.png")
+    picture = op.before
+    undo(data)
+    assert fingerprint(data / "0.png") == picture
+
+
 # --- names, modes, messages ------------------------------------------------------------------
 
 

@@ -280,7 +280,8 @@ def _put_back(root: Root, journal: Journal, number: int, step: Step) -> None:
 
 
 def _settle(root: Root, journal: Journal) -> None:
-    """What a kill has left aside goes, if it is what the journal says, else back to its name."""
+    """What a kill has left aside goes, if it is what the journal says, else back to its name; so
+    does a file that was lifted and not looked at yet."""
     folder = f"{journal.name}/aside"
     for entry in root.list(folder):
         number, _, which = entry.partition("-")
@@ -296,6 +297,12 @@ def _settle(root: Root, journal: Journal) -> None:
             _drop(root, journal, aside, name, step, found)
         else:
             _give_back(root, aside, name)
+    waiting = set() if journal.keeps else set(root.list(f"{journal.name}/new"))
+    for number, step in enumerate(journal.steps):
+        if str(number) in waiting and step.action == Action.RENAME and step.path is not None:
+            new = journal.new(number)
+            if root.fingerprint(new) not in (None, step.before):
+                _give_back(root, new, step.path)
 
 
 # --- folders ---------------------------------------------------------------------------------
