@@ -21,6 +21,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hubtools.dataset.edits.journal_files import JOURNAL, Journal, journals
 from hubtools.dataset.edits.plan import check_name
 from hubtools.dataset.fix.steps import REMEDIES
 from hubtools.dataset.metadata.focus import focus_of
@@ -41,6 +42,7 @@ FOLDER = f"{WORK_DIR}/review"
 FILE = f"{FOLDER}/pending.json"
 LOCK = f"{FOLDER}/.lock"
 _APPLIED = "review.json"  # in the folder of a journal
+_IGNORE = b"*\n"  # in .gitignore
 _SCHEMA = 1
 _MOST_UNDO = 500  # steps back
 
@@ -107,11 +109,38 @@ class Pending:
 def save(root: Root, pending: Pending) -> None:
     """Write the entries, sealed, so that a kill at any moment leaves the former or these ones."""
     if not root.exists(f"{FOLDER}/.gitignore"):
-        root.write(f"{FOLDER}/.gitignore", b"*\n")
+        root.write(f"{FOLDER}/.gitignore", _IGNORE)
     entries = [[list(key), value] for key, value in pending.entries.items()]
     sealed = seal(root.path, FILE, {"schema": _SCHEMA, "entries": entries})
     # without indents: that takes ten times as long, and each pause in typing writes all of it
     root.write(FILE, json.dumps(sealed).encode("ascii"))
+
+
+def clear(root: Root) -> None:
+    """Remove what `save` has written, and the folder; what a person has put there stays."""
+    ignore = f"{FOLDER}/.gitignore"
+    own = {FILE, LOCK}
+    if root.is_file(ignore) and root.read(ignore) == _IGNORE:
+        own.add(ignore)
+    root.sweep(FOLDER, older_than=0)
+    there = {f"{FOLDER}/{name}" for name in root.list(FOLDER)}
+    for name in own & there if there <= own else {FILE}:
+        root.unlink(name, missing_ok=True)
+    if there:
+        root.rmdir(FOLDER)
+
+
+def save_unsaid(root: Root, entries: Mapping[Key, Value]) -> None:
+    """Keep entries that were in the folder when it was looked at, as `save_applied`, where a fix
+    was made after they were saved and does not say which: it was killed before it could."""
+    own = [journal for journal in journals(root.path) if journal.ours]
+    saved = root.stat(FILE)
+    if not own or own[-1].state != "done" or saved is None:
+        return
+    made = root.stat(f"{own[-1].name}/{JOURNAL}")
+    late = made is not None and made.st_mtime_ns >= saved.st_mtime_ns
+    if late and not root.exists(f"{own[-1].name}/{_APPLIED}"):
+        save_applied(root, own[-1].name, entries)
 
 
 def save_applied(root: Root, journal: str, entries: Mapping[Key, Value]) -> None:
@@ -133,6 +162,19 @@ def load_applied(root: Root, journal: str) -> dict[Key, Value]:
         return _entries(content) if is_sealed(root.path, name, content) else {}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
         return {}
+
+
+def coming_back(root: Root, pending: Pending, journal: Journal) -> dict[Key, Value]:
+    """What an undo of a fix makes pending again: what it had written, but where something else is
+    pending by now."""
+    was = load_applied(root, journal.name)
+    return {key: one for key, one in was.items() if key not in pending.entries}
+
+
+def save_before_undo(root: Root, pending: Pending, journal: Journal) -> None:
+    """Write what is pending with what the undo is about to bring back: it may be killed."""
+    if again := coming_back(root, pending, journal):
+        save(root, Pending(pending.entries | again))
 
 
 def _entries(content: Any) -> dict[Key, Value]:

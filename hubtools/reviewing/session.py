@@ -6,10 +6,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.edits.journal import apply, finish, undo
+from hubtools.dataset.edits.journal_files import Journal
 from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.metadata.focus import COLUMN as FOCUS
@@ -27,15 +29,17 @@ from hubtools.project import Project
 from hubtools.reviewing import items, typed
 from hubtools.reviewing.mending import fixes_of
 from hubtools.reviewing.pending import (
-    FOLDER,
     LOCK,
     Key,
     Value,
+    clear,
+    coming_back,
     is_caption,
     load,
-    load_applied,
     save,
     save_applied,
+    save_before_undo,
+    save_unsaid,
 )
 from hubtools.reviewing.planning import Planned, plan_pending
 from hubtools.rooted import Root
@@ -102,7 +106,7 @@ class Session:
         with self.lock:
             if not self.pending.entries:
                 with contextlib.suppress(OSError, HubtoolsError):
-                    self.root.remove_tree(FOLDER)
+                    clear(self.root)
             self._stack.close()
 
     # --- looking -----------------------------------------------------------------------------
@@ -136,6 +140,7 @@ class Session:
             or (value.get("what") == "delete" and key[1] not in self.places)
         ]
         if done:
+            save_unsaid(self.root, {key: self.pending.entries[key] for key in done})
             self.pending.drop(done)
             self.keep()
 
@@ -372,21 +377,24 @@ class Session:
             self.keep()
 
     def take_back(self, id: str | None) -> str:
-        """Undo a fix, or what was interrupted of one. What it had written is pending again, but
-        where something else is by now."""
+        """Undo a fix, or what was interrupted of one; see `coming_back`."""
         with self._working():
-            done = undo(self.folder, id)
-        with self.lock:
-            was = load_applied(self.root, done.name)
-            again = {key: one for key, one in was.items() if key not in self.pending.entries}
-            if again:
-                self.pending.change(again, f"bring {plural(len(again), 'change')} back")
-                self.keep()
-        told = f"; {plural(len(again), 'change')} pending again" if again else ""
+            done = undo(self.folder, id, before=partial(save_before_undo, self.root, self.pending))
+            told = self._bring_back(done)
         return f"Undone: {plural(len(done.steps), 'file')}{told}."
+
+    def _bring_back(self, journal: Journal) -> str:
+        """Have what an undone fix had written pending again; the end of a sentence on it."""
+        if not (again := coming_back(self.root, self.pending, journal)):
+            return ""
+        told = plural(len(again), "change")
+        self.pending.change(again, f"bring {told} back")
+        self.keep()
+        return f"; {told} pending again"
 
     def go_on(self) -> str:
         """Finish a fix that was interrupted."""
         with self._working():
             done = finish(self.folder)
-        return f"{done.id} is finished." if done else "There was nothing to finish."
+            told = self._bring_back(done) if done and done.state == "undone" else ""
+        return f"{done.id} is finished{told}." if done else "There was nothing to finish."

@@ -355,6 +355,64 @@ def test_what_an_apply_that_was_killed_has_written_is_not_pending_again(folder: 
     assert captions_of(folder)["picture3.png"] == "tok, not yet"
 
 
+def test_what_an_apply_that_was_killed_has_written_comes_back_with_its_undo(folder: Path) -> None:
+    kept = folder / ".hubtools" / "review" / "pending.json"
+    with served(folder) as page:
+        page.write("picture1.png", "tok, typed for an hour")
+        there = kept.read_bytes()
+        page.apply()
+    (told,) = (folder / ".hubtools" / "fixes").glob("*/review.json")
+    told.unlink()
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(there)
+    then = (told.parent / "journal.json").stat().st_mtime_ns - 1000
+    os.utime(kept, ns=(then, then))
+    with served(folder) as page:
+        assert page.get("set")["pending"] == []
+        page.post("undo", id=told.parent.name)
+        ((key, value, _),) = page.get("set")["pending"]
+        assert (key[1], value["after"]) == ("picture1.png", "tok, typed for an hour")
+
+
+def test_an_undo_that_is_killed_when_it_is_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hubtools.reviewing import session
+
+    with served(folder) as page:
+        page.write("picture1.png", "tok, typed for an hour")
+        page.apply()
+    before = Session(folder, Project())
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "coming_back", killed)
+        with pytest.raises(KeyboardInterrupt):
+            before.take_back(None)
+    before._stack.close()
+    with served(folder) as page:
+        ((key, value, _),) = page.get("set")["pending"]
+        assert (key[1], value["after"]) == ("picture1.png", "tok, typed for an hour")
+
+
+def test_what_a_person_keeps_beside_the_pending_changes_stays(folder: Path) -> None:
+    place = folder / ".hubtools" / "review"
+    for mine in (False, True):
+        with served(folder) as page:
+            page.write("picture1.png", "tok, other")
+            if mine:
+                (place / "pending.old.json").write_text("{}")
+            page.post("back")
+        assert place.exists() == mine
+    assert sorted(path.name for path in place.iterdir()) == [
+        ".gitignore",
+        ".lock",
+        "pending.old.json",
+    ]
+
+
 def _as_if_killed(folder: Path, id: str) -> None:
     """The journal as it stands just after the new file has taken its place."""
     from hubtools.dataset.edits.journal_files import journals

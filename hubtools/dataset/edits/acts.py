@@ -298,9 +298,9 @@ def _settle(root: Root, journal: Journal) -> None:
         else:
             _give_back(root, aside, name)
     waiting = set() if journal.keeps else set(root.list(f"{journal.name}/new"))
-    for number, step in enumerate(journal.steps):
-        if str(number) in waiting and step.action == Action.RENAME and step.path is not None:
-            new = journal.new(number)
+    for place, step in enumerate(journal.steps):
+        if str(place) in waiting and step.action == Action.RENAME and step.path is not None:
+            new = journal.new(place)
             if root.fingerprint(new) not in (None, step.before):
                 _give_back(root, new, step.path)
 

@@ -164,9 +164,15 @@ def _trusted(journal: Journal, trust_state: bool) -> Journal:
     return replace(journal, keeps=True)
 
 
-def undo(root: Path, id: str | None = None, *, trust_state: bool = False) -> Journal:
+def undo(
+    root: Path,
+    id: str | None = None,
+    *,
+    trust_state: bool = False,
+    before: Callable[[Journal], None] = lambda journal: None,
+) -> Journal:
     """Put back, byte for byte, what the fix `id` (default the last of one's own) has changed; one
-    that was interrupted is taken back from where it is.
+    that was interrupted is taken back from where it is. `before` hears which, once it is sure.
 
     Raises `HubtoolsError` if there is none, if an original is not what it was, or if a file has
     been changed since (nothing is touched then), and `ForeignState` if somebody else wrote the
@@ -196,6 +202,8 @@ def undo(root: Path, id: str | None = None, *, trust_state: bool = False) -> Jou
         if fresh:
             check_originals(rooted, journal)
             _refuse_to_lose(rooted, journal, newest=journal.id == last.id)
+        before(journal)
+        if fresh:
             journal = journal.write(rooted, "undo-removing")
         with _told(root):
             return act_back(rooted, journal, fresh=fresh)
