@@ -62,6 +62,19 @@ def summed_json(data: bytes, *, bag: bool = False) -> bytes:
     return data.removesuffix(_END) + before + _KEY + b': "' + _hex(data) + b'"' + after + _END
 
 
+def summed_lines(data: bytes) -> bytes:
+    """JSON objects, one a line and at least one, with the sum of all else as the last key of the
+    last."""
+    assert data.endswith(b"}\n")
+    return data[:-2] + b", " + _KEY + b': "' + _hex(data) + b'"}\n'
+
+
+def are_summed_lines(data: bytes) -> bool:
+    """Whether these are the bytes that `summed_lines` has made."""
+    rest, found, _ = data.rpartition(b", " + _KEY)
+    return bool(found) and summed_lines(rest + b"}\n") == data
+
+
 def json_was_changed(data: bytes) -> bool:
     """Whether these are the bytes of what `summed_json` has made and somebody has changed since."""
     if _KEY not in data:

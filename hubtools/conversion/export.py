@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -25,12 +25,13 @@ from hubtools.conversion.reduction import (
 from hubtools.dataset.folder.appearing import appearing
 from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, leads_out, replacing
+from hubtools.files import StrPath, leads_out
 from hubtools.layout import PEFT_CONFIG, PEFT_WEIGHTS
 from hubtools.lorafile.told import told_by
 from hubtools.models.rows import Target
 from hubtools.models.tensors import dump_tensors
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import writing_over
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -111,7 +112,11 @@ def export(
     if format == "peft":
         size = _write_folder(now, place, private)
     else:
-        size = _write_file(now, place, format, private)
+
+        def free(_: Path) -> None:  # it may have taken minutes
+            _check_free(place, source, format, overwrite)
+
+        size = _write_file(now, place, format, private, free)
     after = _read_back(place, now.target, format)
     return Exported(
         path=place,
@@ -169,9 +174,14 @@ def _precision_of(adapter: Adapter) -> Precision:
     return next((one for one, dtype in DTYPES.items() if names == {dtype}), "fp32")
 
 
-def _write_file(adapter: Adapter, place: Path, format: Format, private: bool) -> int:
+def _write_file(
+    adapter: Adapter, place: Path, format: Format, private: bool, free: Callable[[Path], None]
+) -> int:
     tensors, header = tensors_for(adapter, format)
-    return _dump(place, tensors, header, private)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with writing_over(place, free, private=private) as file:
+        _put(file, tensors, header)
+    return place.stat().st_size
 
 
 def _write_folder(adapter: Adapter, place: Path, private: bool) -> int:
@@ -198,13 +208,6 @@ def _fill_folder(adapter: Adapter, root: Root, private: bool) -> int:
 
 def _put(file: BinaryIO, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
     dump_tensors(file, {name: one.contiguous() for name, one in tensors.items()}, dict(header))
-
-
-def _dump(place: Path, tensors: dict[str, Tensor], header: dict[str, str], private: bool) -> int:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(place, private=private) as file:
-        _put(file, tensors, header)
-    return place.stat().st_size
 
 
 def _read_back(place: Path, target: Target, format: Format) -> Adapter:

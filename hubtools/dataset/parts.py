@@ -42,8 +42,9 @@ from hubtools.dataset.sources.model import Contents, Source
 from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, check_replaceable, read_within, write_bytes
+from hubtools.files import StrPath, check_replaceable, read_within
 from hubtools.leaks import without_password
+from hubtools.rooted.outputs import writing_over
 
 if TYPE_CHECKING:
     from hubtools.dataset.pictures.table import PictureTable
@@ -99,7 +100,7 @@ def validate_part(
 
     `engine`: local or daft. Raises `HubtoolsError` if there is no such source.
     """
-    check_replaceable(path, "a partial result", lambda data: data.startswith(MAGIC))
+    _check_free(path)
     part = Part.parse(part) if isinstance(part, str) else part
     opened = open_source(source)
     contents, table = scan_source(
@@ -118,8 +119,13 @@ def validate_part(
         "texts": table.texts,
     }
     parts = {"names": os.fsencode("\0".join(table.names)), **table.dump()}
-    write_bytes(Path(path), b"".join(pack(MAGIC, head, parts)))
+    with writing_over(Path(path), _check_free) as file:
+        file.writelines(pack(MAGIC, head, parts))
     return Written(Path(path), len(table), len(contents.pictures))
+
+
+def _check_free(path: StrPath) -> None:
+    check_replaceable(path, "a partial result", lambda data: data.startswith(MAGIC))
 
 
 def _where(source: StrPath | Source) -> str | None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from hubtools.files import replacing
 from hubtools.lettering import font_for, shortened_to, told_apart
-from hubtools.reporting.sheets import save_sheet
+from hubtools.reporting.sheets import check_sheet, save_sheet
+from hubtools.rooted.outputs import writing_over
 
 _PAPER, _INK, _FAINT = (250, 250, 248), (32, 33, 36), (110, 112, 118)
 _GAP = 16
@@ -52,7 +52,7 @@ def contact_sheet(
         for number, line in enumerate(lines):
             place = (left, top + cell + 6 + number * line_height)
             pen.text(place, shortened_to(line, font, cell), _INK if number == 0 else _FAINT, font)
-    with replacing(path) as written:
+    with writing_over(path, check_sheet) as written:
         save_sheet(sheet, written)
 
 

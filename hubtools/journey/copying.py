@@ -174,14 +174,14 @@ def copy_files(
             with open_own(folder, there) as file:
                 made = private_mode(file.fileno())
                 private = private or made is not None
-                mode = None if root.exists(name) else made
-                with root.replacing(name, mode=mode) as copy:
+                with root.filling(name, mode=made) as copy:
                     shutil.copyfileobj(file, copy)
         root.private = private
         for name, data in own.items():  # last: what it names is there
-            if aside is not None and root.exists(name) and root.read(name) != data:
+            was = data if root.is_file(name) and root.read(name) == data else None
+            if aside is not None and was is None:
                 aside.keep(f"{target.name}/{name}")
-            root.write(name, data)
+            root.write_over(name, data, was)
 
 
 def _is_text(name: str) -> bool:

@@ -36,7 +36,7 @@ def unpack(source: Path, target: Path, *, aside: Aside | None) -> tuple[int, str
                     if aside is not None and not is_copy(target / name, place / name):
                         aside.keep(f"{target.name}/{name}")
                     if not root.exists(name):
-                        with given.open(name) as file, root.replacing(name) as copy:
+                        with given.open(name) as file, root.filling(name) as copy:
                             shutil.copyfileobj(file, copy, 1 << 20)
         finally:
             with Root(target.parent) as root:

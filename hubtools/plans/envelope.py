@@ -19,13 +19,14 @@ from hubtools.files import (
     json_bytes,
     json_value,
     read_within,
-    write_bytes,
 )
 from hubtools.layout import WORK_DIR
 from hubtools.limits import json_cost
 from hubtools.plans.fields import text
 from hubtools.plans.state import Changes, inside, state_of
 from hubtools.rooted import LeadsOut, parts_of
+from hubtools.rooted.outputs import writing_over
+from hubtools.summed import JSON_SUM, json_was_changed, summed_json
 from hubtools.trust import NOT_OURS, SEAL, ForeignState, is_sealed, seal
 from hubtools.version import __version__
 
@@ -88,14 +89,15 @@ class SavedPlan:
         """Write the plan, for its owner alone if it is new and `private`. Raises `HubtoolsError`
         if something else is there, or if it is so large that it would not be read again."""
         check_plan_file(path)
-        data = json_bytes(self.to_dict())
+        data = summed_json(json_bytes(self.to_dict()))
         if len(data) > MOST_BYTES or json_cost(data) > _MOST_COST:
             raise HubtoolsError(
                 f"The plan for {self.subject} is larger than any that is read again.",
                 hint=f"run `hubtools {self.kind}` without --plan",
                 code="too-large",
             )
-        write_bytes(path, data, private=private)
+        with writing_over(path, check_plan_file, private=private) as file:
+            file.write(data)
 
     def folder(self, given: StrPath | None = None) -> Path:
         """The folder that the plan is for: the `given` one, or the one at `root` seen from the
@@ -170,6 +172,8 @@ def check_plan_file(path: StrPath) -> None:
 
 
 def _is_plan(data: bytes) -> bool:
+    if json_was_changed(data):
+        return False
     if data.startswith(_BEGINS):
         return True
     try:
@@ -213,7 +217,7 @@ def read_plan(
         other = _schema_fault(content)
         if other is not None:
             raise HubtoolsError(f"{bad}: {other}.", hint=make, code="other-version")
-        content = {key: value for key, value in content.items() if key not in beside}
+        content = {k: value for k, value in content.items() if k not in beside | {JSON_SUM}}
         found = _parsed(content, path)
     except (ValueError, KeyError, TypeError, AttributeError, LeadsOut) as error:
         said = error.message if isinstance(error, HubtoolsError) else str(error)

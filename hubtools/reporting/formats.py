@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from hubtools.causes import cannot_be
 from hubtools.errors import UsageError
-from hubtools.files import StrPath, check_replaceable, json_value, write_bytes
+from hubtools.files import StrPath, check_replaceable, json_value
 from hubtools.findings import (
     Finding,
     Report,
@@ -25,7 +24,16 @@ from hubtools.printable import printable
 from hubtools.reporting.github import to_github
 from hubtools.reporting.page import to_html
 from hubtools.reporting.sarif import is_own_sarif, to_sarif
-from hubtools.summed import JSON_SUM, is_summed_text, json_was_changed, summed_json, summed_text
+from hubtools.rooted.outputs import writing_over
+from hubtools.summed import (
+    JSON_SUM,
+    are_summed_lines,
+    is_summed_text,
+    json_was_changed,
+    summed_json,
+    summed_lines,
+    summed_text,
+)
 
 ReportFormat = Literal["text", "json", "jsonl", "sarif", "github", "html"]
 
@@ -72,34 +80,12 @@ def _is_json_report(data: bytes) -> bool:
         return False
 
 
-def _is_jsonl_report(data: bytes) -> bool:
-    keys = _OF_FINDING | {"suppressed"}
-    try:
-        return all(json_value(line).keys() == keys for line in data.splitlines())
-    except (ValueError, AttributeError):
-        return False
-
-
-def _is_text_report(data: bytes) -> bool:
-    """Whether each line is one of a report, and the last one its last: a person may have written
-    above it, or into it."""
-    *lines, last = data.decode("utf-8", "replace").removesuffix("\n").split("\n")
-    return _LAST_LINE.search(last) is not None and all(map(_LINE.match, lines))
-
-
-_LINE = re.compile(
-    rf"    fix: |(?:.*: )?(?:{'|'.join(map(re.escape, Severity))}) [A-Z]{{1,3}}[0-9]{{1,4}}: "
-)
-_LAST_LINE = re.compile(
-    r": (?:no (?:new )?problems(?: found)?|\d+ (?:error|warning|note)s?)(?:, \d+ \w+)*"
-    r"(?:, and \d+ that the baseline knows)?$"
-)
 _IS_ONE: dict[ReportFormat, Callable[[bytes], bool]] = {
     "json": _is_json_report,
-    "jsonl": _is_jsonl_report,
+    "jsonl": are_summed_lines,
     "sarif": lambda data: is_own_sarif(data) and not json_was_changed(data),
     "html": is_summed_text,
-    "text": _is_text_report,
+    "text": is_summed_text,
 }
 
 
@@ -129,16 +115,21 @@ def _as_text(report: Report, format: ReportFormat, prefix: str) -> str:
 
 def write_report(report: Report, path: StrPath, *, prefix: str = "") -> None:
     """Write the report to a .html, .sarif, .json, .jsonl or .txt file; see `as_text`. Raises
-    `HubtoolsError` if it cannot be written, or if something else is there. JSON and SARIF in a file
-    carry a sum of the rest (`sha256_of_the_rest`), by which one that a person has changed is
-    known."""
+    `HubtoolsError` if it cannot be written, or if something else is there. A report in a file
+    carries a sum of the rest, by which one that a person has changed is known: JSON and SARIF as
+    `sha256_of_the_rest`, JSON lines in the last one, text as its last line."""
     check_report_file(path)
     format = format_of(path)
     text = as_text(report, format, prefix)
     data = f"{text}\n".encode() if text else b""
     if format in ("json", "sarif"):
         data = summed_json(data, bag=format == "sarif")
+    elif format == "jsonl" and data:
+        data = summed_lines(data)
+    elif format == "text":
+        data = summed_text(text, "").encode()
     try:
-        write_bytes(Path(path), data, private=report.private)
+        with writing_over(Path(path), check_report_file, private=report.private) as file:
+            file.write(data)
     except OSError as error:
         raise cannot_be("written", path, error) from None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
 
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value, not_replaced
+from hubtools.files import json_value, not_replaced, replacing
 from hubtools.layout import WORK_DIR, WRITTEN, new_replaced
 from hubtools.limits import JSON_FILE
 from hubtools.rooted.root import Root
@@ -32,6 +36,19 @@ def check_output(root: Root, name: str, what: str, is_one: Callable[[bytes], boo
             pass  # not to be read: nobody can say that it is ours
     if data and not is_one(data):
         raise not_replaced(root.path / name, what)
+
+
+@contextmanager
+def writing_over(
+    path: Path, check: Callable[[Path], object], *, private: bool = False
+) -> Iterator[BinaryIO]:
+    """As `files.replacing`, of an output that takes long to make: `check` is asked once more when
+    all of it is on the disk, and raises if something that is nobody's output lies there by now."""
+    with replacing(path, private=private) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        check(path)
 
 
 def keep_replaced(root: Root, name: str) -> str:

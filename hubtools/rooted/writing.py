@@ -73,6 +73,19 @@ class Writing(Looking):
     def _holds(self, name: str, data: bytes) -> bool:
         return self.is_file(name) and self.read(name) == data
 
+    @contextmanager
+    def filling(self, name: str, *, mode: int | None = None) -> Iterator[BinaryIO]:
+        """As `replacing`, of a file that is not there. Raises `HubtoolsError` if something has
+        appeared under its name by then, which stays."""
+        with self.replacing(name, mode=mode) as file:
+            yield file
+            if self.exists(name):
+                raise HubtoolsError(
+                    f"{self.path / name} has appeared meanwhile; it stays as it is.",
+                    hint="run the same command again",
+                    code="file-changed",
+                )
+
     def append(self, name: str, data: bytes) -> None:
         """Write at the end of a file, which is made if there is none, and see it onto the disk; its
         other names (of a copy by hard links) stay what they are. Raises `LeadsOut` for a link."""

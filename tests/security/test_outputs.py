@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -16,15 +17,19 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import hubtools
+from hubtools import files
 from hubtools.conversion import export
+from hubtools.dataset.edits.plan import FixPlan
 from hubtools.dataset.inspect.draw import write_sheet
-from hubtools.errors import HubtoolsError
+from hubtools.dataset.parts import validate_part
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.evaluation.result import Evaluation
 from hubtools.evaluation.run import evaluate
 from hubtools.files import json_bytes
 from hubtools.findings import Finding, Report, Severity
 from hubtools.inference.grid.draw import _are_facts
 from hubtools.inference.png import save_picture
+from hubtools.inference.sheet import contact_sheet
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.reporting.formats import write_report
@@ -116,11 +121,13 @@ def test_outputs_that_a_person_changed_are_theirs(tmp_path: Path) -> None:
 NOTED: dict[str, Callable[[str], str]] = {
     "above.txt": lambda text: f"A year of notes\n{text}",
     "within.txt": lambda text: text.replace("\n", "\nmine: look at this\n", 1),
+    "behind.txt": lambda text: text.replace("\n", "  <- mine: ask her\n", 1),
     "top.json": lambda text: text.replace("{", '{"mine": 1,', 1),
     "finding.json": lambda text: text.replace('"rule"', '"mine": 1, "rule"', 1),
     "value.json": lambda text: text.replace("mend it: now", "mended, she says"),
     "counts.json": lambda text: text.replace('"error": ', '"error": 1'),
     "finding.jsonl": lambda text: text.replace('"rule"', '"mine": 1, "rule"', 1),
+    "value.jsonl": lambda text: text.replace("mend it: now", "mended, she says", 1),
     "run.sarif": lambda text: text.replace('"results"', '"properties": {}, "results"', 1),
     "result.sarif": lambda text: text.replace('"ruleId"', '"rank": 1, "ruleId"', 1),
     "value.sarif": lambda text: text.replace('"level": "error"', '"level": "none"', 1),
@@ -166,6 +173,92 @@ def test_what_is_changed_between_look_and_write_stays(tmp_path: Path) -> None:
         with pytest.raises(HubtoolsError, match="changed meanwhile"):
             root.write_over("README.md", b"three", None)
     assert [one.name for one in tmp_path.iterdir()] == ["README.md"]
+
+
+def _report(place: Path) -> None:
+    write_report(Report("set", (Finding("X1", Severity.ERROR, "odd"),)), place)
+
+
+def _plan(place: Path) -> None:
+    FixPlan(place.parent, made_from={}).save(place)
+
+
+_SLOW: dict[str, Callable[[Path], object]] = {
+    "page.html": _report,
+    "sheet.png": lambda place: write_sheet(place.parent, [], place),
+    "comparison.png": lambda place: contact_sheet([], place),
+    "plan.json": _plan,
+    "part.hubtools": lambda place: validate_part(place.parent / "set", "1/1", place),
+}
+
+
+@pytest.mark.parametrize("name", _SLOW)
+def test_what_is_saved_while_an_output_is_made_stays(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were looked at before anything was read or drawn, and written at the end."""
+    write_pictures(tmp_path / "set", 1)
+    place = tmp_path / name
+    for _ in range(2):
+        _SLOW[name](place)
+    real = files.taking_place
+
+    def late(*words: Any) -> Any:
+        place.write_text("mine")
+        return real(*words)
+
+    monkeypatch.setattr(files, "taking_place", late)
+    with pytest.raises(HubtoolsError, match="not written over"):
+        _SLOW[name](place)
+    assert place.read_text() == "mine"
+
+
+def test_an_export_writes_over_nothing_that_appears_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lora, place = save(tmp_path / "a.safetensors", good()), tmp_path / "b.safetensors"
+    real = files.taking_place
+
+    def late(*words: Any) -> Any:
+        place.write_text("mine")
+        return real(*words)
+
+    monkeypatch.setattr(files, "taking_place", late)
+    with pytest.raises(UsageError, match="is there already"):
+        hubtools.export(lora, "kohya", place)
+    assert place.read_text() == "mine"
+    assert hubtools.export(lora, "kohya", place, overwrite=True).path == place
+
+
+@pytest.mark.parametrize("name", ["1.png", "metadata.jsonl"])
+def test_what_is_put_into_a_dataset_while_others_are_copied_stays(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hubtools.journey import copying
+
+    given = {f"{number}.png": (write_pictures(tmp_path / "from", 2), f"picture{number}.png")
+             for number in range(2)}  # fmt: skip
+    place = tmp_path / "to" / name
+    real = copying.open_own
+
+    def late(*words: Any) -> Any:
+        place.write_text("mine")
+        return real(*words)
+
+    monkeypatch.setattr(copying, "open_own", late)
+    with pytest.raises(HubtoolsError, match="it stays as it is"):
+        copying.copy_files(given, tmp_path / "to", [{"file_name": "0.png"}], aside=None)
+    assert place.read_text() == "mine"
+
+
+def test_a_plan_that_a_person_has_edited_is_theirs(tmp_path: Path) -> None:
+    place = tmp_path / "plan.json"
+    _plan(place)
+    edited = place.read_text().replace('"kind": "fix"', '"kind": "fix", "mine": 1')
+    place.write_text(edited)
+    with pytest.raises(HubtoolsError, match="not written over"):
+        _plan(place)
+    assert place.read_text() == edited
 
 
 def test_a_grid_replaces_none_of_mine(tiny_base: Path, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from hubtools.dataset.folder.appearing import keep_private
 from hubtools.dataset.inspect.look import InspectedPicture
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError
-from hubtools.files import replacing
 from hubtools.lettering import font_for, shortened_to
 from hubtools.reporting.sheets import check_sheet, save_sheet
+from hubtools.rooted.outputs import writing_over
 
 # Upscaled pictures stand out.
 FRAME, WARNED = (60, 200, 90), (240, 150, 30)
@@ -81,7 +81,7 @@ def write_sheet(
         pen.text((left, top + side + 15), shortened_to(told, font, wide), ink, font)
         if on_picture is not None:
             on_picture(number + 1, len(shown))
-    with replacing(path) as file:
+    with writing_over(path, check_sheet) as file:
         keep_private(root, (name for one in shown for name in (one.name, *one.controls)), file)
         save_sheet(sheet, file)
     return len(shown)
