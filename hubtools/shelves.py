@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
-from hubtools.files import LEFT_OVER
+from hubtools.files import LEFT_OVER, open_regular
 from hubtools.layout import COMPILED_DIR, IN_USE, PACES_CACHE, cache_dir
 from hubtools.rooted.system import FLOCK, NOFOLLOW, flocked
 
@@ -38,7 +38,16 @@ DAYS = 30.0
 # In the folder of a base, when it is whole; its time is that of the last use.
 MARK = "unpacked.json"
 
-_ENTRY = re.compile(r"[0-9a-f]{24,64}(?:(?:_[\w.,+-]{1,200})?\.safetensors|\.cache|\.jsonl?)")
+_ENCODER = re.compile(r"[0-9a-f]{24,64}|cells")
+_ENTRY = re.compile(r"[0-9a-f]{24,64}(?:_[\w.,+-]{1,200})?\.safetensors")
+# Of lone files of each kind: how they are called, and what they begin with.
+_OF_LONE = {
+    "scans": (re.compile(r"[0-9a-f]{32}\.cache"), b"hubtools pictures\n"),
+    "sums": (re.compile(r"[0-9a-f]{64}\.json"), b'{\n  "of": ['),
+    "tars": (re.compile(r"[0-9a-f]{32}\.json"), b'{"form":'),
+    PACES_CACHE: (re.compile(r"[0-9a-f]{64}\.json"), b"[["),
+    "captions": (re.compile(r"[0-9a-f]{24}\.jsonl"), b'["'),
+}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _OF_DATASETS = re.compile(r"\d{6,}\.\w{1,8}|metadata\.jsonl")
 _OF_BASES = re.compile(r"[^/]+\.(?:json|txt|model|jinja|safetensors)")
@@ -153,6 +162,8 @@ def _folders(kinds: Sequence[str]) -> Iterator[tuple[str, Path]]:
             continue  # a folder that nobody has held is not ours
         with os.scandir(root) as found:
             names = sorted(one.name for one in found if one.is_dir(follow_symlinks=False))
+        if kind != DATASETS:  # whose folders are called as repositories
+            names = list(filter(_ENCODER.fullmatch, names))
         yield from ((kind, root / name) for name in names)
 
 
@@ -165,7 +176,8 @@ def _entries(folder: Path) -> list[_Entry]:
         return _compiled(folder)
     if folder.parent == cache_dir() / UNPACKED:
         return _entries_of_dataset(folder)
-    return _still_there(path for path in _inside(folder) if _is_entry(path.name))
+    lone = _OF_LONE.get(folder.name) if folder.parent == cache_dir() else None
+    return _still_there(path for path in _inside(folder) if _is_entry(path, lone))
 
 
 def _entries_of_base(folder: Path) -> list[_Entry]:
@@ -231,8 +243,19 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _is_entry(name: str) -> bool:
-    return _ENTRY.fullmatch(name) is not None or LEFT_OVER.fullmatch(name) is not None
+def _is_entry(path: Path, lone: tuple[re.Pattern[str], bytes] | None) -> bool:
+    if LEFT_OVER.fullmatch(path.name):
+        return True
+    if lone is None:
+        return _ENTRY.fullmatch(path.name) is not None
+    called, begins = lone
+    if not called.fullmatch(path.name):
+        return False
+    try:
+        with open_regular(path) as file:
+            return file.read(len(begins)) == begins
+    except OSError:
+        return False  # nobody can say that it is ours
 
 
 def _shelf(kind: str, folder: Path, entries: list[_Entry], *, in_use: bool) -> Shelf:

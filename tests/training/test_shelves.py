@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from hubtools import shelves
 from hubtools.commands.caches import cache_ls, cache_prune
 from hubtools.errors import UsageError
 from hubtools.shelves import hold
@@ -32,6 +33,11 @@ LONG = {
 SHORT = {name: short for short, name in LONG.items()}
 
 
+def long(part: str) -> str:
+    """The name of an entry, or of an encoder's folder, as hubtools gives it."""
+    return LONG.get(part, part * 16 if len(part) == 2 and part != "me" else part)
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two encoders' latents, captions and a scan; by name how many days ago they were used."""
@@ -41,9 +47,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("latents/aa/one", 1, 100), ("latents/aa/two", 50, 200), ("latents/bb/three", 40, 400),
         ("text/cc/four", 60, 50), ("scans/five", 90, 30), ("datasets/me/six", 90, 7),
     ):  # fmt: skip
-        path = (root / name).with_name(LONG.get(name.rpartition("/")[2], name.rpartition("/")[2]))
+        path = root / "/".join(long(part) for part in name.split("/"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x" * size)
+        path.write_bytes(b"hubtools pictures\n".ljust(size, b"x")[:size])
         then = time.time() - days * DAY
         os.utime(path, (then, then))
     return root
@@ -51,14 +57,17 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def files(root: Path) -> set[str]:
     return {
-        path.relative_to(root).with_name(SHORT.get(path.name, path.name)).as_posix()
+        "/".join(
+            SHORT.get(part, part[:2] if part == part[:2] * 16 else part)
+            for part in path.relative_to(root).parts
+        )
         for path in root.rglob("*")
         if path.is_file() and not path.name.startswith(".")
     }
 
 
 def test_it_is_listed_by_kind_and_encoder(cache: Path) -> None:
-    found = [(one.kind, one.of, one.entries, one.bytes, one.in_use) for one in cache_ls()]
+    found = [(one.kind, one.of[:2], one.entries, one.bytes, one.in_use) for one in cache_ls()]
     assert found == [
         ("latents", "bb", 1, 400, False), ("latents", "aa", 2, 300, False),
         ("text", "cc", 1, 50, False), ("scans", "", 1, 30, False),
@@ -81,7 +90,7 @@ def test_what_was_not_used_for_a_while_goes(cache: Path) -> None:
     done = cache_prune(older_than=45)
     assert (done.entries, done.bytes) == (3, 280)
     assert files(cache) == {"latents/aa/one", "latents/bb/three", "datasets/me/six"}
-    assert not (cache / "text/cc").exists()
+    assert not (cache / "text" / long("cc")).exists()
     cache_prune(older_than=0, kind=["latents"])
     assert files(cache) == {"datasets/me/six"}
     with pytest.raises(UsageError, match="no kind 'pictures'"):
@@ -101,7 +110,7 @@ def test_compiled_code_captions_and_datasets(cache: Path, held: bool) -> None:
         os.close(hold(cache / "inductor") or 0)
     for name in (*code, *pictures, words, *mine):
         (cache / name).parent.mkdir(parents=True, exist_ok=True)
-        (cache / name).write_bytes(b"x")
+        (cache / name).write_bytes(b'["a", "b"]' if name == words else b"x")
         os.utime(cache / name, (0, 0))
     os.utime(cache / commit, (0, 0))
     assert cache_prune(older_than=-1, dry_run=True).entries == 5 + 3 * held
@@ -134,12 +143,12 @@ def test_a_link_is_not_followed(cache: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.doc").write_text("years")
-    (cache / "latents/dd").symlink_to(mine)
-    (cache / "latents/aa/link").symlink_to(mine / "thesis.doc")
+    (cache / "latents" / long("dd")).symlink_to(mine)
+    (cache / "latents" / long("aa") / "link").symlink_to(mine / "thesis.doc")
     (cache / "masks").symlink_to(mine)
     cache_prune(older_than=0)
     assert (mine / "thesis.doc").read_text() == "years"
-    assert (cache / "latents/aa/link").is_symlink()
+    assert (cache / "latents" / long("aa") / "link").is_symlink()
 
 
 HOLDS = """
@@ -154,16 +163,16 @@ sys.stdin.read()
 
 @pytest.mark.skipif(os.name == "nt", reason="no locks")
 def test_what_a_running_process_uses_stays(cache: Path) -> None:
-    folder = cache / "latents/aa"
+    folder = cache / "latents" / long("aa")
     with subprocess.Popen(
         [sys.executable, "-c", HOLDS, str(folder)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        assert {one.of for one in cache_ls() if one.in_use} == {"aa"}
+        assert {one.of for one in cache_ls() if one.in_use} == {long("aa")}
         done = cache_prune(older_than=0)
-        assert [one.of for one in done.left] == ["aa"]
+        assert [one.of for one in done.left] == [long("aa")]
         assert files(cache) == {"latents/aa/one", "latents/aa/two", "datasets/me/six"}
         # a second one may use it at the same time
         held = hold(folder)
@@ -214,13 +223,22 @@ def test_a_training_holds_what_it_reads_and_says_when(
 
 def test_what_hubtools_has_not_made_stays(cache: Path) -> None:
     """HUBTOOLS_CACHE may be a folder that holds other things too."""
-    mine = ("masks/jane/001.png", "latents/aa/notes.txt", "text/cc/deed.safetensors", "tars/x.tar")
+    a, c, digest, short = "a" * 32, "c" * 32, "d" * 64, "d" * 24
+    mine = (
+        "masks/jane/001.png", f"latents/{a}/notes.txt", f"text/{c}/deed.safetensors", "tars/x.tar",
+        f"text/x/{digest}.safetensors", f"text/{c}/{digest}.json", f"sums/{digest}.json",
+        f"scans/{a}.cache", f"tars/{a}.json", f"captions/{short}.jsonl", "bases/x/model.json",
+    )  # fmt: skip
     for name in mine:
         (cache / name).parent.mkdir(parents=True, exist_ok=True)
         (cache / name).write_text("mine")
         os.utime(cache / name, (0, 0))
-    cache_prune(older_than=0)
-    assert files(cache) == {*mine, "datasets/me/six"}
+    assert shelves._OF_LONE.keys() == set(shelves.LONE)
+    for kind in ((), ("captions", "datasets")):
+        cache_prune(older_than=0, kind=kind)
+    there = {path.relative_to(cache).as_posix() for path in cache.rglob("*") if path.is_file()}
+    assert {one for one in there if not one.endswith(".in-use")} == {*mine, "datasets/me/six"}
+    assert not [one for one in there if one.endswith("x/.in-use")]
 
 
 def test_several_that_empty_it_at_once(cache: Path) -> None:
