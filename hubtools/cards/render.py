@@ -209,6 +209,8 @@ def _write_images(run_dir: Path, shown: Sequence[Shown], text: str) -> None:
             with Root(folder) as samples:
                 data = _page_image(samples, name, record)
             if not root.is_file(target) or root.read(target) != data:
+                # one that was painted on since the first look
+                check_output(root, target, "a picture of the gallery", is_summed_png)
                 root.write(target, data)
 
 

@@ -339,22 +339,24 @@ def _changed(plan: PackingPlan) -> HubtoolsError:
 def _carry(plan: PackingPlan, root: Root, state: dict[str, Any]) -> None:
     """Card and licence go along. Raises `HubtoolsError` for one that a person has changed since."""
     files = _carried(plan)
-    for name in _check_carried(root, files, state):
-        root.write(name, files[name])
+    for name, was in _check_carried(root, files, state).items():
+        root.write_over(name, files[name], was)
     state["carried"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     _write_state(root, state)
 
 
-def _check_carried(root: Root, files: Mapping[str, bytes], state: dict[str, Any]) -> list[str]:
-    """Those of the `files` that are to be written."""
-    found = []
+def _check_carried(
+    root: Root, files: Mapping[str, bytes], state: dict[str, Any]
+) -> dict[str, bytes | None]:
+    """Those of the `files` that are to be written, with what lies there now."""
+    found = {}
     for name, data in files.items():
         there = root.read(name) if root.is_file(name) else None
         if there == data:
             continue
         if there and hashlib.sha256(there).hexdigest() != state["carried"].get(name):
             raise not_replaced(root.path / name, "the file")
-        found.append(name)
+        found[name] = there
     return found
 
 
@@ -365,8 +367,7 @@ def _carried(plan: PackingPlan) -> dict[str, bytes]:
 
 
 def _card(plan: PackingPlan) -> bytes:
-    there = (plan.root / CARD).is_file()
-    old = read_own(plan.root, CARD, CARD_FILE) if there else None
+    old = read_own(plan.root, CARD, CARD_FILE) if (plan.root / CARD).is_file() else None
     splits = dict.fromkeys(item.split for item in plan.shards)
     files = [{"split": split, "path": f"data/{split}-*"} for split in splits]
     card = with_key(old, "dataset_info", None) or b""
@@ -392,7 +393,6 @@ def _says_where(data: bytes) -> bool:
         return False
     if not trusted_format(data):
         return scan_one(data, "").gps
-
     try:
         with opened(data) as picture:
             return bool(picture.getexif().get_ifd(0x8825))
