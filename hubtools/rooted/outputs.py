@@ -55,7 +55,7 @@ def keep_replaced(root: Root, name: str) -> str:
     """Copy a file that is about to be replaced, and that somebody may have changed, into
     `.hubtools/replaced` of an open folder; answers its place there."""
     kept = f"{new_replaced()}/{name}"
-    root.copy(name, kept)
+    root.copy_whole(name, kept)
     return kept
 
 
