@@ -53,6 +53,8 @@ class Remedy:
 
 _Step = TypeVar("_Step", bound=Callable[..., object])
 _FOUND: dict[str, Remedy] = {}
+# By rule: module and name of a step, and what is said beside it.
+_NOTED: dict[str, list[tuple[str, str, str | None, str | None, bool]]] = {}
 
 
 def fixes(
@@ -69,11 +71,13 @@ def fixes(
 
     def note(step: _Step) -> _Step:
         for id in ids:
-            known = _FOUND.get(id, Remedy())
-            said = [text for text in (known.safe, safe) if text]
-            names = dict.fromkeys((*known.unsafe, *([unsafe] if unsafe else ())))
-            steps = dict.fromkeys((*known.steps, f"{step.__module__}.{step.__qualname__}"))
-            one_by_one = known.each and each
+            beside = _NOTED.setdefault(id, [])
+            beside.append((step.__module__, step.__qualname__, safe, unsafe, each))
+            beside.sort(key=lambda one: one[0])  # whichever module is imported first
+            said = [one[2] for one in beside if one[2]]
+            names = dict.fromkeys(one[3] for one in beside if one[3])
+            steps = dict.fromkeys(f"{one[0]}.{one[1]}" for one in beside)
+            one_by_one = all(one[4] for one in beside)
             _FOUND[id] = Remedy(", or ".join(said) or None, tuple(names), tuple(steps), one_by_one)
         return step
 
