@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
-from hubtools.files import LinkedOut, open_inside, open_regular, write_text
+from hubtools.files import LinkedOut, open_inside, open_regular
 from hubtools.layout import RUN_MANIFEST
 from hubtools.limits import JSON_VALUES, json_values
 from hubtools.notebooks import table
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import keep_replaced
 
 SCHEMA = 1
 _MAX_MANIFEST = 10_000_000  # bytes
@@ -304,8 +305,24 @@ class RunManifest(_Manifest):
         )
 
     def write(self, run_dir: Path) -> None:
-        """Write `run_dir/run.json` atomically."""
-        write_text(run_dir / RUN_MANIFEST, self.model_dump_json(indent=2) + "\n")
+        """Write `run_dir/run.json` atomically. One that holds what is none of its facts is kept in
+        `.hubtools/replaced` of the run."""
+        with Root(run_dir, create=True) as root:
+            if root.is_file(RUN_MANIFEST) and not self._has_no_more(root):
+                keep_replaced(root, RUN_MANIFEST)
+            root.write(RUN_MANIFEST, self._text().encode("utf-8"))
+
+    def _text(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def _has_no_more(cls, root: Root) -> bool:
+        """Whether the `run.json` there holds what is read of it, and no more."""
+        try:
+            data = root.read(RUN_MANIFEST, _MAX_MANIFEST)
+            return cls.model_validate_json(data)._text().encode("utf-8") == data
+        except (ValidationError, ValueError, HubtoolsError):
+            return False
 
 
 def changed_versions(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

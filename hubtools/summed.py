@@ -14,8 +14,7 @@ import zlib
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Behind the signature and the header (PNG, third edition, 11.2.1).
 _PLACE = len(_SIGNATURE) + 25
-_SAYS = b"Software\0hubtools, SHA-256 of the rest "
-_CHUNK = len(_SAYS) + 64 + 12  # bytes: text, length, type and checksum
+DRAWN = b" (drawn)"  # by a pipeline; sheets, charts and pictures of a card say nothing
 _MARK = b"SHA-256 of all above: "
 _LINE = re.compile(rb"[^\n]{0,8}" + _MARK + rb"([0-9a-f]{64})[^\n]{0,8}\n")
 _LONGEST = 200  # bytes of the last line
@@ -25,18 +24,24 @@ _END, _NEXT = b"\n}\n", b",\n  "
 _BAG = _NEXT + b'"properties": {'
 
 
-def summed_png(png: bytes) -> bytes:
-    """A PNG with its sum in a text chunk."""
-    text = b"tEXt" + _SAYS + _hex(png)
+def _says(kind: bytes) -> bytes:
+    return b"Software\0hubtools" + kind + b", SHA-256 of the rest "
+
+
+def summed_png(png: bytes, kind: bytes = b"") -> bytes:
+    """A PNG with its sum in a text chunk, which says what `kind` of picture it is."""
+    text = b"tEXt" + _says(kind) + _hex(png)
     size, check = struct.pack(">I", len(text) - 4), struct.pack(">I", zlib.crc32(text))
     return png[:_PLACE] + size + text + check + png[_PLACE:]
 
 
-def is_summed_png(data: bytes) -> bool:
-    """Whether these are the bytes that `summed_png` has made."""
-    chunk = data[_PLACE : _PLACE + _CHUNK]
-    rest = data[:_PLACE] + data[_PLACE + _CHUNK :]
-    return chunk[8:-4] == _SAYS + _hex(rest) and data.startswith(_SIGNATURE)
+def is_summed_png(data: bytes, kind: bytes = b"") -> bool:
+    """Whether these are the bytes that `summed_png` has made of a picture of this `kind`."""
+    says = _says(kind)
+    end = _PLACE + len(says) + 64 + 12  # bytes: text, length, type and checksum
+    chunk = data[_PLACE:end]
+    rest = data[:_PLACE] + data[end:]
+    return chunk[8:-4] == says + _hex(rest) and data.startswith(_SIGNATURE)
 
 
 def summed_text(text: str, before: str, after: str = "") -> str:
@@ -82,11 +87,6 @@ def json_was_changed(data: bytes) -> bool:
     rest = data[: data.rfind(_KEY)]
     bag = rest.endswith(_BAG)
     return summed_json(rest.removesuffix(_BAG if bag else _NEXT) + _END, bag=bag) != data
-
-
-def was_changed(data: bytes) -> bool:
-    """Whether these are the bytes of such a text that somebody has changed since."""
-    return _MARK in data and not is_summed_text(data)
 
 
 def _hex(data: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path, PurePath
 
@@ -9,17 +10,25 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hubtools.causes import says_nothing_of_file
-from hubtools.files import open_regular
+from hubtools.files import json_value, open_regular
 from hubtools.manifest import SampleRecord, read_record_of
 from hubtools.parameters import TEXT_KEY
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import check_output
+from hubtools.summed import (
+    DRAWN,
+    JSON_SUM,
+    is_summed_png,
+    json_was_changed,
+    summed_json,
+    summed_png,
+)
 
 JSON_KEY = "hubtools"
 SHOWN = ("PNG", "JPEG", "WEBP")  # what a record may lie beside; Pillow would run PostScript, too
-_CHUNK = b"iTXt" + JSON_KEY.encode() + b"\0"
 
 
+_KEYS = {*SampleRecord.model_fields, JSON_SUM}
 _ON_OFF = {None: None, True: "on", False: "off"}
 
 
@@ -52,8 +61,8 @@ def parameters_text(record: SampleRecord) -> str:
 
 def check_free(folder: Root, file: str) -> None:
     """Raises `HubtoolsError` if `file` (`x.png`) or the JSON beside it is there and was not written
-    by `save_picture`."""
-    check_output(folder, file, "a picture", lambda data: _CHUNK in data)
+    by `save_picture`, or was changed since."""
+    check_output(folder, file, "a picture", lambda data: is_summed_png(data, DRAWN))
     beside = str(PurePath(file).with_suffix(".json"))
     check_output(folder, beside, "a record", _is_record)
 
@@ -61,9 +70,9 @@ def check_free(folder: Root, file: str) -> None:
 def _is_record(data: bytes) -> bool:
     try:
         SampleRecord.model_validate_json(data)
+        return not json_was_changed(data) and json_value(data).keys() <= _KEYS
     except ValueError:
         return False
-    return True
 
 
 def save_picture(image: Image.Image, folder: Root, record: SampleRecord) -> None:
@@ -74,10 +83,12 @@ def save_picture(image: Image.Image, folder: Root, record: SampleRecord) -> None
     info = PngInfo()
     info.add_itxt(TEXT_KEY, parameters_text(record))
     info.add_itxt(JSON_KEY, record.model_dump_json())
-    with folder.replacing(record.file) as file:
-        image.save(file, format="PNG", pnginfo=info)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", pnginfo=info)
+    folder.write(record.file, summed_png(buffer.getvalue(), DRAWN))
     text = json.dumps(record.model_dump(), indent=2) + "\n"
-    folder.write(str(PurePath(record.file).with_suffix(".json")), text.encode("utf-8"))
+    beside = str(PurePath(record.file).with_suffix(".json"))
+    folder.write(beside, summed_json(text.encode("utf-8")))
 
 
 def record_inside(folder: Root, file: str) -> SampleRecord | None:

@@ -178,13 +178,16 @@ def _sweep(root: Root) -> None:
 def _make_room(root: Root, final: str) -> None:
     """Clear the place of a new state: what lies there was not good enough to resume from."""
     if root.is_folder(final) and _is_ours(root, final):
-        _remove(root, final)
+        _clear(root, final)
+    if root.exists(final):
+        _put_aside(root, final)
+
+
+def _put_aside(root: Root, folder: str) -> None:
     number = 1
-    while root.exists(final):
-        aside = f"{STATE_DIR}/other-{final.rpartition('/')[2]}-{number}"
-        if not root.exists(aside):
-            root.rename(final, aside)
+    while root.exists(aside := f"{STATE_DIR}/other-{folder.rpartition('/')[2]}-{number}"):
         number += 1
+    root.rename(folder, aside)
 
 
 def _drop_old(root: Root, final: str, limit: int) -> None:
@@ -194,7 +197,7 @@ def _drop_old(root: Root, final: str, limit: int) -> None:
     place = there.index(final)
     for old in (*there[: max(0, place + 1 - limit)], *there[place + 1 :]):
         if _is_ours(root, old):
-            _remove(root, old)
+            _clear(root, old)
 
 
 def _is_ours(root: Root, folder: str) -> bool:
@@ -202,6 +205,21 @@ def _is_ours(root: Root, folder: str) -> bool:
     seen = _seen(root, folder)
     names = {name for name in root.list(folder) if not name.startswith(TEMPORARY)}
     return seen.ours or (seen.facts is None and names <= _FILES)
+
+
+def _clear(root: Root, folder: str) -> None:
+    """Remove a state, but put one aside of which somebody has changed a file."""
+    facts = _seen(root, folder).facts
+    files = facts.files.items() if facts is not None else ()
+    if any(_is_other(root, f"{folder}/{name}", digest) for name, digest in files):
+        _put_aside(root, folder)
+    else:
+        _remove(root, folder)
+
+
+def _is_other(root: Root, file: str, digest: str) -> bool:
+    found = root.stat(file) if root.is_file(file) else None
+    return found is not None and found.st_size > 0 and root.sha256(file) != digest
 
 
 def _remove(root: Root, folder: str) -> None:

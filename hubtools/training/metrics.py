@@ -15,6 +15,7 @@ from hubtools.rooted.outputs import keep_replaced
 
 _MOST = 300_000_000  # bytes: a million steps and more
 _LONGEST = 10_000  # bytes of a line
+_BEGINS = b'{"step": '
 _MOST_LINES = 5_000_000
 EMA = 0.98  # of the smoothed loss: remembers about fifty steps
 
@@ -60,7 +61,7 @@ class MetricsLog:
         lines: list[Metric | HeldOut] = [*found.steps, *found.held_out]
         kept = [line for line in lines if line.step <= step]
         kept.sort(key=lambda line: line.step)
-        noted = any(line.endswith(b"\n") and read_line(line) is None for line in _lines(run_dir))
+        noted = any(_is_foreign(line) for line in _lines(run_dir))
         with Root(run_dir, create=True) as root:
             if noted:
                 keep_replaced(root, METRICS)
@@ -133,6 +134,13 @@ def read_line(line: bytes) -> Metric | HeldOut | None:
     except (ValueError, TypeError, RecursionError):
         return None
     return found if _makes_sense(found) else None
+
+
+def _is_foreign(line: bytes) -> bool:
+    """Whether a line is a person's: no figures of a step, nor the beginning of such a line, which a
+    kill leaves at the end."""
+    half = not line.endswith(b"\n") and (line.startswith(_BEGINS) or _BEGINS.startswith(line))
+    return not half and read_line(line) is None
 
 
 def _makes_sense(line: Metric | HeldOut) -> bool:

@@ -35,7 +35,7 @@ from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import keep_replaced, note_written, sums_written
-from hubtools.summed import summed_text, was_changed
+from hubtools.summed import is_summed_text, summed_text
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.identity import differences, fingerprint, identity, options_of
 from hubtools.training.recipe import ENDLESS
@@ -319,6 +319,23 @@ def _check_kinds(root: Root) -> None:
             )
 
 
+_MODELS = ("embeddings", "picture_encoder", "prompt_judge")  # a Hub id, or a folder here
+
+
+def _without_places(project: Project, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without models that are folders of this machine."""
+
+    def is_place(name: str) -> bool:
+        path = Path(name).expanduser()
+        return path.is_absolute() or name.startswith(".") or (project.root / path).exists()
+
+    return {
+        key: value
+        for key, value in settings.items()
+        if key not in _MODELS or value is None or not is_place(value)
+    }
+
+
 def write_settings(
     run_dir: Path, project: Project, manifest: RunManifest, prompts: Sequence[str]
 ) -> None:
@@ -331,16 +348,21 @@ def write_settings(
         train["init_from"] = start.repo  # of another there is no name to find it by
     text = to_toml(
         {
-            "dataset": project.dataset.model_dump(exclude={"path", "other_folders"})
+            "dataset": _without_places(
+                project, project.dataset.model_dump(exclude={"path", "other_folders"})
+            )
             | {"repo": manifest.dataset.repo, "revision": manifest.dataset.revision},
             "train": {"pretrained_model_name_or_path": manifest.base_model.named, **train},
-            "samples": project.samples.model_dump() | {"prompts": list(prompts)},
-            "evaluate": project.evaluate.model_dump(exclude={"held_out"}, exclude_defaults=True),
+            "samples": project.samples.model_dump(exclude={"validation_images"})
+            | {"prompts": list(prompts)},
+            "evaluate": _without_places(
+                project, project.evaluate.model_dump(exclude={"held_out"}, exclude_defaults=True)
+            ),
             "model": project.model.model_dump(),
             "push": project.push.model_dump(),
         }
     )
     with Root(run_dir) as root:
-        if root.is_file(PROJECT_FILE) and was_changed(root.read(PROJECT_FILE)):
+        if root.is_file(PROJECT_FILE) and not is_summed_text(root.read(PROJECT_FILE)):
             keep_replaced(root, PROJECT_FILE)
         root.write(PROJECT_FILE, summed_text(text, "# ").encode("utf-8"))

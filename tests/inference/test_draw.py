@@ -28,6 +28,7 @@ from hubtools.models.base import Base  # noqa: E402
 from hubtools.models.families.protocol import Sampling  # noqa: E402
 from hubtools.models.loading import load_pipeline  # noqa: E402
 from hubtools.settings import SampleSettings  # noqa: E402
+from hubtools.summed import JSON_SUM  # noqa: E402
 
 
 def shot(**changes: Any) -> Shot:
@@ -304,6 +305,12 @@ def test_what_is_there_is_kept_until_something_changes(
     (tmp_path / "x.json").unlink()
     assert drawn()
     content = json.loads((tmp_path / "x.json").read_text())
+    mine = json.dumps(content | {"seed": 8}, indent=2)
+    (tmp_path / "x.json").write_text(mine)
+    with pytest.raises(HubtoolsError, match="not written over"):
+        drawn()
+    assert (tmp_path / "x.json").read_text() == mine
+    del content[JSON_SUM]  # of an earlier version
     (tmp_path / "x.json").write_text(json.dumps(content | {"seed": 8}))
     assert drawn()
 

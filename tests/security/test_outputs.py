@@ -30,7 +30,7 @@ from hubtools.findings import Finding, Report, Severity
 from hubtools.inference.grid.draw import _are_facts
 from hubtools.inference.png import save_picture
 from hubtools.inference.sheet import contact_sheet
-from hubtools.manifest import SampleRecord
+from hubtools.manifest import RunManifest, SampleRecord
 from hubtools.project import Project
 from hubtools.reporting.formats import write_report
 from hubtools.rooted import Root
@@ -341,6 +341,66 @@ def test_a_gallery_replaces_none_of_mine(tmp_path: Path, make_lora_file: object)
     card.unlink()
     refused(words, images[0], tmp_path)
     assert not card.exists()
+
+
+def test_what_a_person_notes_in_the_facts_of_a_run_is_kept(tmp_path: Path) -> None:
+    save(tmp_path / LORA_WEIGHTS, good())
+    write_manifest(tmp_path, tmp_path / LORA_WEIGHTS)
+    manifest = RunManifest.read(tmp_path)
+    manifest.write(tmp_path)
+    for _ in range(2):
+        manifest.write(tmp_path)
+    assert not (tmp_path / ".hubtools").exists()
+    file = tmp_path / "run.json"
+    noted = file.read_text().replace("{", '{"mine": "a good one",', 1)
+    file.write_text(noted)
+    for _ in range(2):
+        manifest.write(tmp_path)
+    (kept,) = (tmp_path / ".hubtools/replaced").rglob("run.json")
+    assert kept.read_text() == noted
+    assert "mine" not in file.read_text()
+
+
+def test_a_plan_that_a_person_has_worked_on_is_theirs(tmp_path: Path) -> None:
+    folder, plan = write_pictures(tmp_path / "set", 2), tmp_path / "plan.json"
+    (folder / "Thumbs.db").write_bytes(b"x")
+    for _ in range(2):
+        hubtools.fix(folder, plan_file=plan)
+    for worked_on in (
+        plan.read_text().replace("{", '{"mine": 1,', 1),
+        plan.read_text().replace('"operations": [', '"operations": [ // mine', 1),
+    ):
+        plan.write_text(worked_on)
+        with pytest.raises(HubtoolsError, match="not written over"):
+            hubtools.fix(folder, plan_file=plan)
+        assert plan.read_text() == worked_on
+
+
+def test_a_drawn_picture_that_a_person_changed_is_theirs(tmp_path: Path) -> None:
+    """Its texts kept, or its record."""
+    picture, record = tmp_path / "x.png", tmp_path / "x.json"
+    save(tmp_path / LORA_WEIGHTS, good())
+    write_sample(tmp_path, "a man")
+    facts = SampleRecord.model_validate_json((tmp_path / "samples" / "a.json").read_bytes())
+
+    def write() -> None:
+        with Root(tmp_path) as root:
+            save_picture(Image.new("RGB", (9, 9)), root, facts.model_copy(update={"file": "x.png"}))
+
+    for _ in range(2):
+        write()
+    for file, beside in ((record, picture), (picture, record)):
+        before = beside.read_bytes()
+        if file == picture:
+            mine = painted(picture)
+        else:
+            mine = record.read_bytes().replace(b"a man", b"a man, she says")
+            record.write_bytes(mine)
+        with pytest.raises(HubtoolsError, match="not written over"):
+            write()
+        assert (file.read_bytes(), beside.read_bytes()) == (mine, before)
+        file.unlink()
+        write()
 
 
 def test_records_are_told_from_other_json() -> None:

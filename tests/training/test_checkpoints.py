@@ -102,6 +102,18 @@ def test_a_damaged_state_falls_back_with_a_warning(tmp_path: Path, file: str, ho
     assert names(tmp_path) == ["step-000012"]
 
 
+@pytest.mark.parametrize("step", [10, 20, 30])
+def test_a_state_that_a_person_has_changed_is_put_aside(tmp_path: Path, step: int) -> None:
+    """As one of the same step, as a later one, and as one that is too old."""
+    bench = Bench(1.0)
+    bench.save(tmp_path, 20)
+    (tmp_path / "state" / "step-000020" / LORA).write_bytes(b"a week of merging")
+    bench.save(tmp_path, step, limit=1)
+    assert names(tmp_path) == [f"step-{step:06d}"]
+    kept = tmp_path / "state" / "other-step-000020-1" / LORA
+    assert kept.read_bytes() == b"a week of merging"
+
+
 def test_a_state_of_other_settings_is_not_taken(tmp_path: Path) -> None:
     Bench(1.0).save(tmp_path, 10, fingerprint="other")
     warnings: list[str] = []

@@ -44,7 +44,15 @@ def test_resume_cuts_the_log_back_and_drops_a_half_line(tmp_path: Path) -> None:
     assert set(lines[0]) == {"step", "loss", "loss_ema", "grad_norm", "lr", "seconds"}
 
 
-@pytest.mark.parametrize("mine", ["from here on it is too strong\n", '{"mine": 1, "step": 2}\n'])
+@pytest.mark.parametrize(
+    "mine",
+    [
+        "from here on it is too strong\n",
+        '{"mine": 1, "step": 2}\n',
+        "no end of a line",
+        '{"st": 1}',
+    ],
+)
 def test_what_a_person_notes_in_the_log_is_kept(tmp_path: Path, mine: str) -> None:
     MetricsLog(tmp_path, 0).append([metric(1), metric(2)])
     path = tmp_path / "metrics.jsonl"

@@ -216,7 +216,7 @@ def test_a_run_does_not_say_where_they_lie(
     make_project: MakeProject, folders: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("torch")
-    from hubtools.training.runfolder import write_settings
+    from hubtools.training.runfolder import _without_places, write_settings
     from hubtools.training.train import train
 
     other = write_pictures(tmp_path / "older", 1, size=(72, 64))
@@ -235,3 +235,13 @@ def test_a_run_does_not_say_where_they_lie(
     assert load_project(tmp_path / "run").samples.prompts == ["b"]
     (kept,) = (tmp_path / "run/.hubtools/replaced").rglob("hubtools.toml")
     assert "# a good seed" in kept.read_text()
+    file.write_text("# mine from the first line to the last\n")
+    write_settings(tmp_path / "run", project, manifest, ["b"])
+    kept = [one.read_text() for one in (tmp_path / "run/.hubtools").rglob("hubtools.toml")]
+    assert sorted(kept)[0].startswith("# mine from the first")
+    # nor what a model is called that is a folder here
+    said = {"embeddings": "dinov2", "picture_encoder": "a/b", "prompt_judge": None, "trigger": "x"}
+    assert _without_places(project, said) == said
+    for key in ("embeddings", "picture_encoder", "prompt_judge"):
+        for place in (str(folders), "/gone/away", "../there", "~/there"):
+            assert _without_places(project, said | {key: place}).keys() == said.keys() - {key}
