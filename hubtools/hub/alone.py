@@ -8,16 +8,19 @@ programs that read texts and pictures. So what they do is refused at the moment 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from hubtools.compiled import keep_compiled_code_at_home, keep_headers_at_home
 from hubtools.errors import HubtoolsError
 from hubtools.hub.patience import be_patient
+from hubtools.layout import cache_dir
 from hubtools.modelfiles import Pickled
 
 # Packages that start programs, or load libraries, by the words of a model's settings: Tesseract
@@ -55,6 +58,47 @@ def _refuse(request: Any) -> None:
             f" {request.url.path[:80]!r}; a model is opened from its folder alone.",
             hint="remove the entry of its settings that names another repository",
         )
+
+
+@contextmanager
+def unchanged(folder: Path, shown: str) -> Iterator[None]:
+    """For the block in which a model's folder is judged and then opened by its path: raises
+    `HubtoolsError` at its end if something in the folder was exchanged meanwhile, as what was
+    opened may be what nobody judged. `shown` is what people call the model. What lies in a cache is
+    believed."""
+    if is_kept(folder):
+        yield
+        return
+    before = _facts_below(folder)
+    yield
+    if before != _facts_below(folder):
+        raise HubtoolsError(
+            f"{shown} has changed while it was opened; it is not used.",
+            hint="look who changes it, and run the same command again",
+            code="file-changed",
+        )
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether a model's folder lies in a cache of this user's: the client's, or hubtools'."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    real = os.path.realpath(folder)
+    kept = (os.path.realpath(place) for place in (HF_HUB_CACHE, cache_dir()))
+    return any(Path(real).is_relative_to(place) for place in kept)
+
+
+def _facts_below(folder: Path) -> dict[str, tuple[int, ...]]:
+    """What changes with whatever happens to a folder and to what is below it, links and where they
+    lead: the times of changes, which nobody sets."""
+    found = {}
+    for place, folders, names in os.walk(folder):
+        for path in (Path(place, name) for name in ("", *folders, *names)):
+            with suppress(OSError):
+                for facts in (path.lstat(), path.stat()):
+                    key = f"{path} {facts.st_dev} {facts.st_ino}"
+                    found[key] = (facts.st_ctime_ns, facts.st_mtime_ns, facts.st_size)
+    return found
 
 
 @contextmanager

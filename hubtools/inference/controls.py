@@ -3,18 +3,21 @@ those of the dataset's rows that the prompts are the captions of."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubtools.causes import cannot_be
 from hubtools.dataset.examples import Example
-from hubtools.dataset.pictures.rgb import open_image
+from hubtools.dataset.pictures.rgb import decoded_image, read_bytes
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import sha256_of
+from hubtools.limits import PICTURE
 from hubtools.manifest import ControlUse
 from hubtools.models.base import Base, configs_of
 from hubtools.models.families.protocol import family_of
 from hubtools.project import Project
+from hubtools.rooted import Root
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -78,14 +81,40 @@ def _check_inside(project: Project, controls: Controls) -> None:
     folders = (project.root, project.dataset_dir)
     ends = [folder.resolve() for folder in folders]
     for path in controls:
-        here = any(path.is_relative_to(folder) for folder in (*folders, *ends))
-        if here and not any(path.resolve().is_relative_to(end) for end in ends):
-            raise UsageError(
-                f"{path} is a link that leads out of the project's folder to"
-                f" {path.resolve()}; nothing is drawn from it.",
-                hint="put the picture in its place, or say so yourself: --image FILE",
-                code="bad-setting",
-            )
+        if any(path.is_relative_to(folder) for folder in (*folders, *ends)):
+            _ENDS[path] = tuple(ends)
+            _end_of(path, path.resolve())
+
+
+# Pictures that nobody has named, and the folders in one of which each must lie when it is opened.
+_ENDS: dict[Path, tuple[Path, ...]] = {}
+
+
+def _end_of(path: Path, real: Path) -> Path:
+    """The folder in which a picture must lie and does. Raises `UsageError` if it lies in none."""
+    for end in _ENDS[path]:
+        if real.is_relative_to(end):
+            return end
+    raise UsageError(
+        f"{path} is a link that leads out of the project's folder to {real}; nothing is drawn from"
+        " it.",
+        hint="put the picture in its place, or say so yourself: --image FILE",
+        code="bad-setting",
+    )
+
+
+def _bytes(path: Path) -> bytes:
+    """Those of a picture, opened where it must lie: a link may have taken its place since it was
+    judged."""
+    if path not in _ENDS:
+        return read_bytes(path)
+    real = path.resolve()
+    end = _end_of(path, real)
+    with Root(end) as root:
+        try:
+            return root.read(real.relative_to(end).as_posix(), PICTURE)
+        except OSError as error:
+            raise cannot_be("read", path, error) from None
 
 
 def found_image(project: Project, name: str) -> Path:
@@ -93,6 +122,9 @@ def found_image(project: Project, name: str) -> Path:
     none, `UsageError` for one outside of the project that its file alone names."""
     path = project.to_draw_from("samples", "validation_images", name)
     if path is not None and path.is_file():
+        root, real = project.root.resolve(), path.resolve()
+        if "samples.validation_images" not in project.given and real.is_relative_to(root):
+            _ENDS[path] = (root,)
         return path
     raise HubtoolsError(
         f"There is no picture {name}.",
@@ -104,9 +136,12 @@ def found_image(project: Project, name: str) -> Path:
 
 def used(controls: Controls) -> list[ControlUse]:
     """What a record says of them."""
-    return [ControlUse(file=path.name, sha256=sha256_of(path)) for path in controls]
+    return [
+        ControlUse(file=path.name, sha256=hashlib.sha256(_bytes(path)).hexdigest())
+        for path in controls
+    ]
 
 
 def opened(controls: Controls) -> list[Image.Image]:
     """The pictures, RGB and upright. Raises `HubtoolsError` for one that cannot be read."""
-    return [open_image(path) for path in controls]
+    return [decoded_image(_bytes(path), path) for path in controls]

@@ -255,9 +255,14 @@ def fetch_base(base: Base) -> Path:
     if base.single is not None:
         single = base.single
         unpack(single.file, folder, lambda parts: fetch_base(_only(single.like, parts)), base.shown)
+    check_base(base, folder)
+    return folder
+
+
+def check_base(base: Base, folder: Path) -> None:
+    """Raises as `fetch_base` does for what its folder holds."""
     check_pipeline(folder, base.shown, allow_pickle=base.allow_pickle)
     check_configs(folder, base.shown)
-    return folder
 
 
 def configs_of(base: Base) -> Path:

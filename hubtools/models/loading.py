@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args
 
 from hubtools.chats import bound
 from hubtools.errors import HubtoolsError, first_line, require_extra
-from hubtools.hub.alone import opened_alone
+from hubtools.hub.alone import is_kept, opened_alone, unchanged
 from hubtools.hub.errors import is_of_machine
 from hubtools.modelfiles import components_of, read_json
 from hubtools.models.attention import make_lean
-from hubtools.models.base import Base, fetch_base
+from hubtools.models.base import Base, check_base, fetch_base
 from hubtools.models.blame import component_of
 from hubtools.models.device import checked_device
 from hubtools.models.lookup import texts_of
@@ -99,9 +99,12 @@ def load_pipeline(
     options |= dict.fromkeys(absent)
     try:
         with (
+            unchanged(folder, f"The base model {base.shown}"),
             opened_alone(f"The base model {base.shown}", allow_pickle=base.allow_pickle),
             warnings.catch_warnings(),
         ):
+            if not is_kept(folder):
+                check_base(base, folder)
             bare = _bare_tokenizers(folder, parts)
             options |= {**dict.fromkeys(bare), **given}
             # diffusers is renaming torch_dtype; both names work over the versions we support

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hubtools.errors import HubtoolsError, UsageError, first_line
 from hubtools.files import open_regular
-from hubtools.hub.alone import opened_alone
+from hubtools.hub.alone import opened_alone, unchanged
 from hubtools.hub.download import snapshot
 from hubtools.hub.errors import is_no_repository, is_of_machine
 from hubtools.modelfiles import check_model
@@ -179,11 +179,11 @@ def load_transformers(name: str, model_class: str, processor_class: str) -> tupl
     hush()
     import transformers
 
-    check_model(Path(source), name, hint="convert it to safetensors, or name another model")
     safe = {"trust_remote_code": False, "local_files_only": True}
     try:
         kind = getattr(transformers, model_class)
-        with opened_alone(name):
+        with unchanged(Path(source), name), opened_alone(name):
+            check_model(Path(source), name, hint="convert it to safetensors, or name another model")
             model = kind.from_pretrained(source, use_safetensors=True, **safe)
             processor = getattr(transformers, processor_class).from_pretrained(source, **safe)
     except Exception as error:  # whatever the files are, transformers trips over it in many ways

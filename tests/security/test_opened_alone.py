@@ -3,6 +3,7 @@ the safetensors, asks no Hub and starts no program."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -10,6 +11,7 @@ import os
 import pickle
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,10 +28,11 @@ from torch._inductor import codecache  # noqa: E402
 from torch._inductor.runtime import cache_dir_utils, runtime_utils  # noqa: E402
 from transformers import dynamic_module_utils  # noqa: E402
 
+import hubtools  # noqa: E402
 from hubtools.dataset.caption.model import Captioner  # noqa: E402
 from hubtools.errors import HubtoolsError  # noqa: E402
 from hubtools.hub import alone  # noqa: E402
-from hubtools.hub.alone import KEPT_OUT, opened_alone  # noqa: E402
+from hubtools.hub.alone import KEPT_OUT, opened_alone, unchanged  # noqa: E402
 from hubtools.modelfiles import Pickled, check_model  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.blank import making  # noqa: E402
@@ -255,3 +258,41 @@ def test_weights_elsewhere_that_a_configuration_names(folder: Path, tmp_path: Pa
     (folder / "config.json").write_text(json.dumps(named))
     with pytest.raises(HubtoolsError, match="as its checkpoint_path"):
         check_model(folder, "M")
+
+
+@pytest.mark.parametrize("what", ["replaced", "come and gone", "linked", "written", None])
+def test_a_folder_that_changes_while_it_is_judged_and_opened(
+    tmp_path: Path, what: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was opened may be what nobody judged."""
+    folder = tmp_path / "model"
+    (folder / "below").mkdir(parents=True)
+    file = folder / "below" / "tokenizer_config.json"
+    file.write_text("{}")
+    with contextlib.ExitStack() as stack:
+        if what is not None:
+            stack.enter_context(pytest.raises(HubtoolsError, match="has changed while"))
+        stack.enter_context(unchanged(folder, "the model"))
+        time.sleep(0.02)  # the clock of file systems
+        file.read_text()
+        if what == "replaced":
+            (tmp_path / "other").write_text("{}")
+            (tmp_path / "other").replace(file)
+        elif what == "written":
+            file.write_text("[]")
+        elif what is not None:
+            place = folder / "vocab.txt"
+            place.symlink_to("/etc/passwd")
+            if what == "come and gone":
+                place.unlink()
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path))  # which is believed
+    with unchanged(folder, "the model"):
+        file.write_text("{}\n")
+
+
+def test_what_opens_by_a_path_looks_whether_it_changed() -> None:
+    """Each of them, around the judgement and the library."""
+    for path in (Path(hubtools.__file__).parent).rglob("*.py"):
+        text = path.read_text("utf-8")
+        if "opened_alone(" in text and "from_pretrained(" in text:
+            assert "unchanged(" in text, path

@@ -13,7 +13,7 @@ from hubtools.commands.drawing import _loras
 from hubtools.dataset.examples import Example
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.evaluation.plan import _real, measured_on
-from hubtools.inference.controls import controls_for, found_image
+from hubtools.inference.controls import controls_for, found_image, opened, used
 from hubtools.inference.generate import _prompts
 from hubtools.inference.repeat import _near
 from hubtools.layout import LORA_WEIGHTS
@@ -276,6 +276,14 @@ def test_no_link_of_a_row_leads_a_drawing_out(tmp_path: Path, outside: Path) -> 
     assert controls_for(loaded, ["inside"], (1, 1), rows) == [(inside,)]
     with pytest.raises(UsageError, match="nothing is drawn from it"):
         controls_for(loaded, ["out"], (1, 1), rows)
+    # nor does one that is laid in the place of a picture after that
+    assert len(opened((inside,))) == len(used((inside,))) == 1
+    (folder / "picture1.png").unlink()
+    (folder / "picture1.png").symlink_to(outside / "picture0.png")
+    for do in (opened, used):
+        with pytest.raises(UsageError, match="nothing is drawn from it"):
+            do((inside,))
+    assert opened((outside / "picture0.png",))  # which somebody has named
 
 
 @pytest.mark.parametrize("way", ["path", "link"])

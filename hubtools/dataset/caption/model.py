@@ -16,7 +16,7 @@ from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.files import read_within
-from hubtools.hub.alone import opened_alone
+from hubtools.hub.alone import opened_alone, unchanged
 from hubtools.hub.download import snapshot
 from hubtools.hub.errors import is_of_machine
 from hubtools.layout import cache_dir
@@ -143,10 +143,11 @@ class Captioner:
             logging.set_verbosity_error()  # its bars and advice would run through the preview
             logging.disable_progress_bar()
             device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
-            check_model(self._folder, str(self._folder), hint="give one with safetensors")
             dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
+            shown = str(self._folder)
             try:
-                with opened_alone(str(self._folder)):
+                with unchanged(self._folder, shown), opened_alone(shown):
+                    check_model(self._folder, shown, hint="give one with safetensors")
                     processor = AutoProcessor.from_pretrained(
                         self._folder, local_files_only=True, trust_remote_code=False
                     )
