@@ -91,7 +91,7 @@ def is_kept(folder: Path) -> bool:
 def _facts_below(folder: Path) -> dict[str, tuple[int, ...]]:
     """What changes with whatever happens to a folder and to what is below it, links and where they
     lead: the times of changes, which nobody sets."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for place, folders, names in os.walk(folder):
         for path in (Path(place, name) for name in ("", *folders, *names)):
             with suppress(OSError):
