@@ -19,7 +19,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,7 +127,7 @@ def save_state(
         _write_facts(
             root, temporary, final, facts.model_copy(update={"files": digests, "optimizer": values})
         )
-        _make_room(root, final)
+        _clear(root, final)
         root.rename(temporary, final)
         _drop_old(root, final, limit)
     return run_dir / final
@@ -175,19 +175,19 @@ def _sweep(root: Root) -> None:
             _remove(root, folder)
 
 
-def _make_room(root: Root, final: str) -> None:
-    """Clear the place of a new state: what lies there was not good enough to resume from."""
-    if root.is_folder(final) and _is_ours(root, final):
-        _clear(root, final)
-    if root.exists(final):
-        _put_aside(root, final)
+def _clear(root: Root, folder: str) -> None:
+    """Remove a state of this user; what somebody else has made, or changed, is put aside."""
+    if root.is_folder(folder) and _is_ours(root, folder) and not _is_changed(root, folder):
+        _remove(root, folder)
+    if root.exists(folder):
+        names = (f"{STATE_DIR}/other-{folder.rpartition('/')[2]}-{n}" for n in count(1))
+        root.rename(folder, next(name for name in names if not root.exists(name)))
 
 
-def _put_aside(root: Root, folder: str) -> None:
-    number = 1
-    while root.exists(aside := f"{STATE_DIR}/other-{folder.rpartition('/')[2]}-{number}"):
-        number += 1
-    root.rename(folder, aside)
+def _is_changed(root: Root, folder: str) -> bool:
+    files = facts.files if (facts := _seen(root, folder).facts) else {}
+    there = [name for name in files if root.is_file(f"{folder}/{name}")]
+    return any(root.sha256(f"{folder}/{name}") != files[name] for name in there)
 
 
 def _drop_old(root: Root, final: str, limit: int) -> None:
@@ -205,21 +205,6 @@ def _is_ours(root: Root, folder: str) -> bool:
     seen = _seen(root, folder)
     names = {name for name in root.list(folder) if not name.startswith(TEMPORARY)}
     return seen.ours or (seen.facts is None and names <= _FILES)
-
-
-def _clear(root: Root, folder: str) -> None:
-    """Remove a state, but put one aside of which somebody has changed a file."""
-    facts = _seen(root, folder).facts
-    files = facts.files.items() if facts is not None else ()
-    if any(_is_other(root, f"{folder}/{name}", digest) for name, digest in files):
-        _put_aside(root, folder)
-    else:
-        _remove(root, folder)
-
-
-def _is_other(root: Root, file: str, digest: str) -> bool:
-    found = root.stat(file) if root.is_file(file) else None
-    return found is not None and found.st_size > 0 and root.sha256(file) != digest
 
 
 def _remove(root: Root, folder: str) -> None:
