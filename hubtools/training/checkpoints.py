@@ -196,8 +196,8 @@ def _drop_old(root: Root, final: str, limit: int) -> None:
     there = _names(root)
     place = there.index(final)
     for old in (*there[: max(0, place + 1 - limit)], *there[place + 1 :]):
-        if _is_ours(root, old):
-            _clear(root, old)
+        if _is_ours(root, old):  # what a person has laid beside its files stays there
+            (_clear if _is_changed(root, old) else _remove)(root, old)
 
 
 def _is_ours(root: Root, folder: str) -> bool:
