@@ -5,7 +5,7 @@ Nothing here may name a place on the user's machine: these files are published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Literal, TypeVar
 
@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
-from hubtools.files import LinkedOut, open_inside, open_regular
+from hubtools.files import LinkedOut, json_value, open_inside, open_regular
 from hubtools.layout import RUN_MANIFEST
 from hubtools.limits import JSON_VALUES, json_values
 from hubtools.notebooks import table
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_replaced
+from hubtools.rooted.outputs import keep_changed
 
 SCHEMA = 1
 _MAX_MANIFEST = 10_000_000  # bytes
@@ -304,25 +304,35 @@ class RunManifest(_Manifest):
             "run the same `hubtools train` again; it resumes and writes the file anew",
         )
 
-    def write(self, run_dir: Path) -> None:
-        """Write `run_dir/run.json` atomically. One that holds what is none of its facts is kept in
-        `.hubtools/replaced` of the run."""
+    def write(self, run_dir: Path, note: Callable[[str], None] = lambda sentence: None) -> None:
+        """Write `run_dir/run.json` atomically. One with keys of a person's, or that cannot be read
+        any more, is kept in `.hubtools/replaced` of the run and told to `note`."""
+        data = (self.model_dump_json(indent=2) + "\n").encode("utf-8")
         with Root(run_dir, create=True) as root:
             if root.is_file(RUN_MANIFEST) and not self._has_no_more(root):
-                keep_replaced(root, RUN_MANIFEST)
-            root.write(RUN_MANIFEST, self._text().encode("utf-8"))
-
-    def _text(self) -> str:
-        return self.model_dump_json(indent=2) + "\n"
+                keep_changed(root, RUN_MANIFEST, note)
+            root.write(RUN_MANIFEST, data)
 
     @classmethod
     def _has_no_more(cls, root: Root) -> bool:
         """Whether the `run.json` there holds what is read of it, and no more."""
         try:
             data = root.read(RUN_MANIFEST, _MAX_MANIFEST)
-            return cls.model_validate_json(data)._text().encode("utf-8") == data
-        except (ValidationError, ValueError, HubtoolsError):
+            known = cls.model_validate_json(data).model_dump(mode="json")
+            return not _says_more(json_value(data), known)
+        except (ValueError, HubtoolsError):
             return False
+
+
+def _says_more(there: Any, known: Any) -> bool:
+    """Whether an object of JSON, or one in it, has a key that the `known` one has not."""
+    if isinstance(there, dict) and isinstance(known, dict):
+        return any(
+            key not in known or _says_more(value, known[key]) for key, value in there.items()
+        )
+    if isinstance(there, list) and isinstance(known, list):
+        return any(map(_says_more, there, known))
+    return False
 
 
 def changed_versions(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

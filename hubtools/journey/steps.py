@@ -211,7 +211,7 @@ def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
         manifest = RunManifest.read(run_dir)
         manifest.dataset.repo = pushed["repo"]
         manifest.dataset.revision = pushed["commit"]
-        manifest.write(run_dir)
+        manifest.write(run_dir, journey.narrator.note)
     for note in write_model_card(run_dir, journey.project).notes:
         journey.narrator.note(note)
     _checked(

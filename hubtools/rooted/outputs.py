@@ -14,6 +14,7 @@ from hubtools.files import json_value, not_replaced, replacing
 from hubtools.layout import WORK_DIR, WRITTEN, new_replaced
 from hubtools.limits import JSON_FILE
 from hubtools.rooted.root import Root
+from hubtools.whereabouts import from_here
 
 _MOST = 1 << 26  # bytes of a file that is judged
 
@@ -57,6 +58,19 @@ def keep_replaced(root: Root, name: str) -> str:
     kept = f"{new_replaced()}/{name}"
     root.copy_whole(name, kept)
     return kept
+
+
+def keep_changed(root: Root, name: str, note: Callable[[str], None]) -> None:
+    """Keep a file of a run so that somebody has changed, and tell `note` of it."""
+    tell_kept(root, name, keep_replaced(root, name), note)
+
+
+def tell_kept(root: Root, name: str, kept: str, note: Callable[[str], None]) -> None:
+    """Tell that a file was changed, and is `kept` now."""
+    note(
+        f"{name} is not the file that the run has left: somebody has changed it."
+        f" It is now {from_here(root.path / kept)}."
+    )
 
 
 def note_written(root: Root, name: str, sha256: str) -> None:

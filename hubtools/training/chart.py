@@ -12,10 +12,9 @@ from PIL import Image, ImageDraw
 from hubtools.lettering import Font, font_for
 from hubtools.reporting.sheets import save_sheet
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_replaced
+from hubtools.rooted.outputs import keep_changed
 from hubtools.summed import is_summed_png
 from hubtools.training.curve import Curve
-from hubtools.training.written import tell_kept
 
 WIDTH, HEIGHT = 960, 540
 _SCALE = 2  # drawn twice as large, then reduced: smooth lines
@@ -132,7 +131,7 @@ def draw_chart(
     _legend(loss, [("held out", _HELD_OUT), *names] if held else names)
     with Root(path.parent) as root:
         if root.is_file(path.name) and not is_summed_png(root.read(path.name)):
-            tell_kept(root, path.name, keep_replaced(root, path.name), note)
+            keep_changed(root, path.name, note)
         with root.replacing(path.name) as file:
             # drawn at each saved state: a better filter and packing take four times as long
             save_sheet(image.reduce(_SCALE), file)

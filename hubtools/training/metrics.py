@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hubtools.layout import METRICS
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_replaced
+from hubtools.rooted.outputs import keep_changed
 
 _MOST = 300_000_000  # bytes: a million steps and more
 _LONGEST = 10_000  # bytes of a line
@@ -53,9 +53,11 @@ class Log:
 class MetricsLog:
     """Appends to `metrics.jsonl` of a run."""
 
-    def __init__(self, run_dir: Path, step: int) -> None:
+    def __init__(
+        self, run_dir: Path, step: int, note: Callable[[str], None] = lambda sentence: None
+    ) -> None:
         """Open the log of a run that continues after `step`; later lines are dropped. One that
-        holds a line of a person's is kept in `.hubtools/replaced` of the run."""
+        holds a line of a person's is kept in `.hubtools/replaced` of the run and told to `note`."""
         self._run_dir = run_dir
         found = read_log(run_dir)
         lines: list[Metric | HeldOut] = [*found.steps, *found.held_out]
@@ -64,7 +66,7 @@ class MetricsLog:
         noted = any(_is_foreign(line) for line in _lines(run_dir))
         with Root(run_dir, create=True) as root:
             if noted:
-                keep_replaced(root, METRICS)
+                keep_changed(root, METRICS, note)
             root.write(METRICS, b"".join(_line(line) for line in kept))
 
     def append(self, lines: Iterable[Metric | HeldOut]) -> None:

@@ -113,7 +113,9 @@ class Run:
             self.manifest.steps_done = self.saved_step = saved.facts.step
         self._write_manifest()
         if self.group.main:
-            runfolder.write_settings(self.run_dir, self.project, self.manifest, self.plan.prompts)
+            runfolder.write_settings(
+                self.run_dir, self.project, self.manifest, self.plan.prompts, self.reporter.note
+            )
         self.group.barrier()
         try:
             state, encoded = self._load(saved)
@@ -214,6 +216,7 @@ class Run:
             saved.facts.loss_ema if saved else None,
             self._tell,
             partial(keep_pace, self.plan, self.threads),
+            self.reporter.note,
         )
         self.log = log
         if self.group.main:
@@ -390,7 +393,7 @@ class Run:
         if status is not None:
             self.manifest.status = status  # type: ignore[assignment]
         if self.group.main:
-            self.manifest.write(self.run_dir)
+            self.manifest.write(self.run_dir, self.reporter.note)
 
     def _title(self) -> str:
         return f"{self.manifest.name}: training loss"

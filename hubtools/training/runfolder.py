@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,7 @@ from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_replaced, note_written, sums_written
+from hubtools.rooted.outputs import keep_changed, note_written, sums_written
 from hubtools.summed import is_summed_text, summed_text
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.identity import differences, fingerprint, identity, options_of
@@ -337,11 +337,15 @@ def _without_places(project: Project, settings: dict[str, Any]) -> dict[str, Any
 
 
 def write_settings(
-    run_dir: Path, project: Project, manifest: RunManifest, prompts: Sequence[str]
+    run_dir: Path,
+    project: Project,
+    manifest: RunManifest,
+    prompts: Sequence[str],
+    note: Callable[[str], None] = lambda sentence: None,
 ) -> None:
     """`hubtools.toml` of the run: every setting resolved, nothing that names a place on this
     machine. Base and dataset appear by their Hub ids, if they have any. One that somebody has
-    changed since is kept in `.hubtools/replaced` of the run."""
+    changed since is kept in `.hubtools/replaced` of the run and told to `note`."""
     start = manifest.started_from
     train = manifest.train | {"revision": manifest.base_model.revision}
     if start is not None:
@@ -364,5 +368,5 @@ def write_settings(
     )
     with Root(run_dir) as root:
         if root.is_file(PROJECT_FILE) and not is_summed_text(root.read(PROJECT_FILE)):
-            keep_replaced(root, PROJECT_FILE)
+            keep_changed(root, PROJECT_FILE, note)
         root.write(PROJECT_FILE, summed_text(text, "# ").encode("utf-8"))

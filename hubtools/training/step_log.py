@@ -30,7 +30,7 @@ class StepLog:
     """Metrics of a run that continues after `start`. Without `run_dir` (a process that is not the
     main one) nothing is written, but NaN is found all the same, so that all stop together. `tell`
     hears what is written, `paced` the seconds a step: as soon as they are known, and each time that
-    they are those of twice as many steps."""
+    they are those of twice as many steps; `note` where a log is kept that somebody has changed."""
 
     def __init__(
         self,
@@ -41,9 +41,10 @@ class StepLog:
         loss_ema: float | None,
         tell: Callable[[Sequence[Metric | HeldOut]], None] = lambda lines: None,
         paced: Callable[[float], None] = lambda seconds: None,
+        note: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._run_dir, self._recipe, self._examples = run_dir, recipe, examples
-        self._log = MetricsLog(run_dir, start) if run_dir else None
+        self._log = MetricsLog(run_dir, start, note) if run_dir else None
         self._told, self._paced, self._next = tell, paced, MEASURED - 1
         earlier = read_log(run_dir) if run_dir else None
         self.history: list[Metric] = earlier.steps if earlier else []

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_replaced, note_written, sums_written
-from hubtools.whereabouts import from_here
+from hubtools.rooted.outputs import keep_replaced, note_written, sums_written, tell_kept
 
 
 @contextmanager
@@ -34,11 +33,3 @@ def written_lora(root: Root, name: str, note: Callable[[str], None]) -> Iterator
         root.rmdir(folder.rpartition("/")[0])
     else:
         tell_kept(root, name, kept, note)
-
-
-def tell_kept(root: Root, name: str, kept: str, note: Callable[[str], None]) -> None:
-    """Tell that a file was changed, and is `kept` now."""
-    note(
-        f"{name} is not the file that the run has left: somebody has changed it."
-        f" It is now {from_here(root.path / kept)}."
-    )
