@@ -67,7 +67,7 @@ def test_a_rehearsal_comes_through_bad_weather(
     # the prompt has weights, which stock diffusers does not read: what it drew is compared with a
     # picture drawn without them
     (drawn,) = read_samples(tmp_path / "runs/lora/samples")[-1:]
-    (compared,) = read_samples(tmp_path / ".hubtools/rehearsal/samples")
+    (compared,) = read_samples(home / "samples")
     assert (drawn.prompt_weights, compared.prompt_weights) == (True, False)
     # what was read lies in the cache of the rehearsal
     kept = home / "hub"
