@@ -25,8 +25,11 @@ def _place(cwd: Path | None, environ: dict[str, str]) -> Iterator[None]:
         yield
     finally:
         os.chdir(place)
-        os.environ.clear()
-        os.environ |= before
+        now = dict(os.environ)
+        for name in now.keys() - before.keys():
+            del os.environ[name]
+        for name, value in before.items() - now.items():
+            os.environ[name] = value
 
 
 def typed(
