@@ -292,6 +292,7 @@ def import_all() -> None:
     import torch.library
     import transformers
     from huggingface_hub import HfApi
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     import hubtools.cli.ship
     import hubtools.inference.generate
@@ -305,6 +306,7 @@ def import_all() -> None:
     assert peft.tuners.lora
     assert safetensors.torch
     assert hubtools
+    get_checkpoint_conversion_mapping("clip_text_model")  # compiles a thousand patterns, once
     _warm_up()
     # At its end a process would take apart what torch registered, which writes to 28 MB that are
     # shared with the process that waits: that takes longer than most commands.
