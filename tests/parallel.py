@@ -3,8 +3,9 @@
 They are forked once all is imported and collected, which takes longer than most files of tests.
 Each takes the next file of the queue when it is done with one, and tells what came out.
 
-Meanwhile one more, forked before, is busy with the file that `--early` names: it should be one that
-needs no PyTorch and starts no commands. It makes room for a process of the others when it is done.
+Meanwhile one more, forked before, is busy with the files that `--early` names: those that need no
+PyTorch and start no commands; tests that fork take a third of the time in it, as it has little to
+copy. It makes room for a process of the others when it is done.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import signal
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NamedTuple, NoReturn
 
@@ -28,13 +29,15 @@ from tests import forkserver, homes, largepages
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--workers", type=int, default=1, metavar="N", help="processes of tests")
-    parser.addoption("--early", metavar="FILE", help="begun while the others are collected")
+    parser.addoption(
+        "--early", action="append", metavar="FILE", help="begun while the others are collected"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
     config, option = session.config, session.config.option
-    chosen = config.args_source is pytest.Config.ArgsSource.ARGS  # perhaps without this file
+    chosen = config.args_source is pytest.Config.ArgsSource.ARGS  # perhaps without these files
     if option.early and option.workers > 1 and not option.collectonly and not chosen:
         config.stash[_EARLY] = _begin_early(session, option.early)
 
@@ -65,9 +68,9 @@ class _Early(NamedTuple):
 _EARLY = pytest.StashKey[_Early]()
 
 
-def _begin_early(session: pytest.Session, path: str) -> _Early:
-    """A process that collects this file and does its tests. It tells how they are called, and then
-    the same as others, with numbers of its own."""
+def _begin_early(session: pytest.Session, paths: list[str]) -> _Early:
+    """A process that collects these files and does their tests. It tells how they are called, and
+    then the same as others, with numbers of its own."""
     import fcntl  # as fork, not everywhere
 
     ours, theirs = Pipe(duplex=False)
@@ -81,7 +84,7 @@ def _begin_early(session: pytest.Session, path: str) -> _Early:
     try:
         ours.close()
         _be_alone(session.config, "early", homes.holders())
-        session.perform_collect([path])
+        session.perform_collect(paths)
         theirs.send([item.nodeid for item in session.items])
         _Crew(session).do_tests(theirs)
         code = 0
@@ -114,8 +117,7 @@ class _Worker(NamedTuple):
     pid: int
     began: list[int]  # indices of the tests that it began, the last one last
     broken: list[str]  # why it could not go on
-    first: int = 0  # what it counts from
-    early: bool = False
+    early: list[int] | None = None  # the indices of what it calls 0, 1, ...
 
 
 class _Crew:
@@ -125,24 +127,29 @@ class _Crew:
         self._capture = session.config.pluginmanager.getplugin("capturemanager")
         self._workers: dict[Connection, _Worker] = {}
         self._count = 0
-        done = self._welcome(early) if early is not None else None
+        taken = self._welcome(early) if early is not None else []
         # Each reads the number of one test, the first of a file: what is not read is yet to do.
         self._queue, write = os.pipe()
         with os.fdopen(write, "wb") as queue:
-            for number in range(len(self._items)):
-                if number != done and (not number or not self._goes_on(number - 1)):
+            for number in self._firsts(range(len(self._items))):
+                if number not in taken:
                     queue.write(number.to_bytes(4, "big"))
 
-    def _welcome(self, early: _Early) -> int | None:
-        """The number of its first test; None if it has none."""
+    def _firsts(self, numbers: Iterable[int]) -> list[int]:
+        """Those of them that are the first of a file."""
+        return [number for number in numbers if not number or not self._goes_on(number - 1)]
+
+    def _welcome(self, early: _Early) -> list[int]:
+        """The indices of its tests."""
         told = early.connection.recv()
-        names = [item.nodeid for item in self._items]
-        first = names.index(told[0]) if isinstance(told, list) and told else 0
-        if not isinstance(told, list) or names[first : first + len(told)] != told:
+        known = {item.nodeid: number for number, item in enumerate(self._items)}
+        taken = [known.get(name, -1) for name in told] if isinstance(told, list) else [-1]
+        files = {self._items[number].path for number in taken}
+        if taken != [n for n, item in enumerate(self._items) if item.path in files]:
             _end(early.pid)
-            raise RuntimeError(f"The file that is begun early was collected otherwise: {told}")
-        self._workers[early.connection] = _Worker(0, early.pid, [], [], first, early=True)
-        return first if told else None
+            raise RuntimeError(f"What is begun early was collected otherwise: {told}")
+        self._workers[early.connection] = _Worker(0, early.pid, [], [], taken)
+        return taken
 
     def run(self, count: int) -> None:
         """Until all is done; raises what ends a session early."""
@@ -185,7 +192,8 @@ class _Crew:
             self._ended(connection)
             return
         if isinstance(said, int):
-            number = said + self._workers[connection].first
+            early = self._workers[connection].early
+            number = said if early is None else early[said]
             self._workers[connection].began.append(number)
             item = self._items[number]
             self._hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -217,7 +225,7 @@ class _Crew:
         worker = self._workers.pop(connection)
         code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
         if not code:
-            if worker.early:
+            if worker.early is not None:
                 self._start()
             return
         number = worker.began[-1] if worker.began else 0
@@ -227,6 +235,9 @@ class _Crew:
         self._hook.pytest_runtest_logreport(report=report)
         if worker.began:  # else the next one could not begin either
             self._start(number + 1 if self._goes_on(number) else None)
+        for first in self._firsts(worker.early or []):
+            if first not in worker.began:
+                self._start(first)
 
     # --- in a process of tests ---------------------------------------------------------------
 

@@ -199,11 +199,16 @@ def test_all_is_well(tmp_path: Path) -> None:
 
 
 def test_what_was_begun_early_and_is_killed_is_gone_on_with(tmp_path: Path) -> None:
-    done = run(tmp_path, {"test_b.py": KILLED}, "--early", "test_b.py")
+    files = {"test_b.py": KILLED, "test_c.py": SEVERAL}
+    done = run(tmp_path, files, "--early", "test_b.py", "--early", "test_c.py")
     assert done.outcomes == {
         "test_b.py::test_before": "PASSED",
         "test_b.py::test_is_killed": "FAILED",
         "test_b.py::test_after": "PASSED",
+        "test_c.py::test_of[one]": "PASSED",
+        "test_c.py::test_of[two]": "PASSED",
+        "test_c.py::test_of[three]": "PASSED",
+        "test_c.py::test_is_skipped": "SKIPPED",
         "test_z0.py::test_passes": "PASSED",
         "test_z1.py::test_passes": "PASSED",
     }
