@@ -43,18 +43,17 @@ class Process:
 
     def poll(self) -> int | None:
         """The exit code (negative: the signal) if it has ended."""
-        os.set_blocking(self._status, False)
-        return self._ended()
+        return self._ended(wait=False)
 
     def wait(self) -> int:
         """Its exit code, once it has ended."""
-        os.set_blocking(self._status, True)
-        code = self._ended()
+        code = self._ended(wait=True)
         assert code is not None
         return code
 
-    def _ended(self) -> int | None:
+    def _ended(self, wait: bool) -> int | None:
         if self.returncode is None:
+            os.set_blocking(self._status, wait)
             with contextlib.suppress(BlockingIOError):
                 code, seconds = os.read(self._status, 40).split()
                 self.returncode = os.waitstatus_to_exitcode(int(code))
@@ -64,8 +63,9 @@ class Process:
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def communicate(self) -> tuple[str, str]:
         """(stdout, stderr), once it has ended; all is in stdout if they were one."""

@@ -6,8 +6,6 @@ import json
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from huggingface_hub import HfApi
 
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
+from tests import forkserver
 from tests.typed import typed as cli
 
 
@@ -135,15 +134,14 @@ def test_a_stopped_push_is_interrupted_and_goes_on(local_hub: Hub, run_dir: Path
     # the client tries again for a while; it cannot have ended when the signal arrives
     waiting = local_hub.fail_next("PUT", "", 503)
     local_hub.fail_next("POST", "/commit/", 503, times=99)
-    command = [sys.executable, "-m", "hubtools", "push", str(run_dir), "me/people"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = forkserver.start("push", run_dir, "me/people", together=False)
     until = time.monotonic() + 300
     while not waiting.hits:
         assert process.poll() is None
         assert time.monotonic() < until
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=300)
+    stdout, stderr = process.communicate()
     local_hub.faults.clear()
     assert process.returncode == 130, stderr
     assert stdout == ""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +23,7 @@ from hubtools.localhub.server import Hub
 from hubtools.publish import push as pushing
 from hubtools.publish.push import Action, PushOptions, load_plan, plan_push, push, save_plan
 from hubtools.publish.release import kind_of
+from tests import forkserver
 from tests.drawing import write_pictures
 from tests.typed import typed
 
@@ -419,14 +418,13 @@ def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path)
     with pytest.raises(KeyboardInterrupt):
         push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
     assert there("dataset") == set(), "readers of main see nothing of it"
-    command = [sys.executable, "-m", "hubtools", "push", str(dataset), REPO]
     merging = local_hub.fail_next("POST", "/discussions/1/merge", "drop", times=99)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = forkserver.start("push", dataset, REPO)
     until = time.monotonic() + 300
     while not merging.hits and process.poll() is None and time.monotonic() < until:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
-    process.wait(120)
+    process.wait()
     local_hub.faults.clear()
     assert merging.hits
     assert there("dataset") == set()

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forkserver
 from tests.browser import CHROMIUM, Browser
 from tests.drawing import write_pictures
 from tests.reviewed import bytes_of, captions_of
@@ -24,27 +21,20 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def started(folder: Path) -> Iterator[tuple[str, forkserver.Process]]:
     """The command in a process of its own, and the address that it prints."""
-    words = ["review", str(folder), "--trigger", "tok", "--license", "cc0-1.0"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hubtools", *words], stdout=subprocess.PIPE, text=True,
-        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-    )  # fmt: skip
+    words = ("review", folder, "--trigger", "tok", "--license", "cc0-1.0")
+    process = forkserver.start(*words, together=False)
     try:
-        assert process.stdout is not None
-        said = ""
         until = time.monotonic() + 120
-        while not (found := re.search(r"http://\S+/\s", said)):
-            left = max(0.0, until - time.monotonic())
-            assert select.select([process.stdout], [], [], left)[0], f"no address: {said}"
-            some = os.read(process.stdout.fileno(), 4096).decode()
-            assert some, said
-            said += some
+        while not (found := re.search(r"http://\S+/\s", process.said()[0])):
+            assert process.poll() is None, process.said()
+            assert time.monotonic() < until, f"no address: {process.said()}"
+            time.sleep(0.01)
         yield found[0].strip(), process
     finally:
-        process.kill()
-        process.wait(120)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
 
 
 def ready(page: Browser, url: str) -> None:
@@ -129,7 +119,7 @@ def test_captions_by_mouse_and_keys_survive_a_kill(tmp_path: Path) -> None:
             page.until("document.querySelector('#kept').textContent === 'kept'")
             assert bytes_of(folder) == before
             process.send_signal(signal.SIGKILL)
-            process.wait(120)
+            process.wait()
             page.until("document.querySelector('.note.bad')?.textContent.includes('has stopped')"
                        " || window.dispatchEvent(new Event('focus')) && false")  # fmt: skip
         with started(folder) as (url, _):

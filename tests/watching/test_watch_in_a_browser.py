@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from hubtools.watching.serving import watching
+from tests import forkserver
 from tests.browser import CHROMIUM, Browser
 from tests.watched import manifest, write_run, write_sample, write_steps
 
@@ -116,22 +115,18 @@ def test_samples_and_curves_by_keys_at_any_size(tmp_path: Path) -> None:
 
 def test_a_page_whose_command_has_ended_says_so(tmp_path: Path) -> None:
     write_run(tmp_path / "runs" / "lora", 10)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hubtools", "watch", "--price-per-hour", "3.6"], cwd=tmp_path,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd()), "PYTHONSAFEPATH": "1"},
-    )  # fmt: skip
+    process = forkserver.start("watch", "--price-per-hour", "3.6", cwd=tmp_path, together=False)
     try:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+/", process.stdout.readline())
-        assert found is not None
+        while not (found := re.search(r"http://\S+/\s", process.said()[0])):
+            assert process.poll() is None, process.said()
+            time.sleep(0.01)
         with Browser(tmp_path) as page:
-            page.open(found[0])
+            page.open(found[0].strip())
             page.until(f"{FACTS}.includes('cost so far') && {STATUS} === 'running'")
             process.send_signal(signal.SIGINT)
-            assert process.wait(120) == 0
+            assert process.wait() == 0
             page.run("document.dispatchEvent(new Event('visibilitychange'))")
             page.until("document.querySelector('#notes').textContent.includes('Nobody answers')")
     finally:
-        process.kill()
-        process.wait(120)
+        process.send_signal(signal.SIGKILL)
+        process.wait()

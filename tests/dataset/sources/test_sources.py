@@ -6,8 +6,6 @@ import io
 import json
 import shutil
 import struct
-import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -28,6 +26,7 @@ from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding, Report
 from hubtools.settings import DatasetSettings
+from tests.typed import typed
 
 Pack = Callable[[Path, Path], Any]
 
@@ -365,16 +364,8 @@ def test_the_command_line_takes_sources(good: Path, tmp_path: Path) -> None:
     source = zipped(good, tmp_path)
     with zipfile.ZipFile(source, "a") as archive:
         archive.writestr("bad.png", b"<html>")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "hubtools", "validate", source, "--trigger=(tok)"),
-            *("--license=cc0-1.0", "--rights=own", "--resolution=64", "--format=github"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
+    said = ("--trigger=(tok)", "--license=cc0-1.0", "--rights=own", "--resolution=64")
+    done = typed("validate", source, *said, "--format=github", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert "::error file=a.zip!bad.png,title=D302::" in done.stdout
 
