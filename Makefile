@@ -18,8 +18,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # (tests/parallel.py). One more than the two cores that the suite is made for: a tenth of its time
 # is waiting for other processes.
 WORKERS ?= 3
-# What is done meanwhile needs no PyTorch, and the last two fork a hundred times.
-EARLY   := tests/security/test_bounds.py tests/security/test_trash_state.py tests/dataset/edits/test_fix_journal.py
+# What is done meanwhile needs no PyTorch; the last three fork hundreds of times.
+EARLY   := tests/security/test_bounds.py tests/security/test_trash_state.py \
+           tests/dataset/edits/test_fix_journal.py tests/security/test_fix.py
 PYTEST  := $(BIN)/python -m pytest -q --workers $(WORKERS) $(EARLY:%=--early %)
 
 .PHONY: demo test test-fast lint bench clean help
