@@ -102,9 +102,17 @@ def _be_alone(config: pytest.Config, home: str, holders: list[Any]) -> None:
     capture.start_global_capturing()
     forkserver.log_to_stderr()
     capture.suspend_global_capture()
-    reporter: Any = config.pluginmanager.getplugin("terminalreporter")
-    reporter._tw = create_terminal_writer(config, io.StringIO())
+    plugins, name = config.pluginmanager, "terminalreporter"
+    plugins.unregister(name=name)  # what is told there nobody sees
+    plugins.register(_Nowhere(create_terminal_writer(config, io.StringIO())), name)
     homes.move(home, holders)
+
+
+class _Nowhere:
+    """What is asked for a place to write to."""
+
+    def __init__(self, writer: Any) -> None:
+        self._tw = writer
 
 
 def _end(pid: int) -> None:
