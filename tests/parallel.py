@@ -37,6 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
     config, option = session.config, session.config.option
+    if option.workers > 1:
+        gc.disable()  # all that is imported and collected stays
     chosen = config.args_source is pytest.Config.ArgsSource.ARGS  # perhaps without these files
     if option.early and option.workers > 1 and not option.collectonly and not chosen:
         config.stash[_EARLY] = _begin_early(session, option.early)
@@ -83,6 +85,7 @@ def _begin_early(session: pytest.Session, paths: list[str]) -> _Early:
     code = 1
     try:
         ours.close()
+        gc.enable()
         _be_alone(session.config, "early", homes.holders())
         session.perform_collect(paths)
         theirs.send([item.nodeid for item in session.items])
@@ -166,6 +169,7 @@ class _Crew:
         self._capture.suspend_global_capture()
         self._capture.read_global_capture()
         self._holders = homes.holders()
+        gc.enable()
         gc.collect()
         gc.freeze()  # of no interest to the collections of garbage in what is forked
         largepages.gather()
