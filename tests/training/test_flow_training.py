@@ -185,8 +185,9 @@ def test_a_distilled_base_is_trained_with_a_word_on_it_and_drawn_in_its_few_step
 
 @pytest.mark.parametrize("base", ["tiny_z_image"], indirect=True)
 def test_its_run_is_laid_in_a_grid_measured_and_told_on_a_card(
-    make_flow: MakeProject, base: Path
+    make_flow: MakeProject, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where the grid is put
     samples = {"prompts": ["a tok"], "size": 64, "steps": 2}
     project = make_flow(
         max_train_steps=2, snapshot_steps=1, validation_steps=2, samples=samples,
