@@ -54,7 +54,8 @@ def port() -> int:
 
 
 def holders() -> list[Any]:
-    """All that holds the home or the port of this process, but for texts and paths themselves."""
+    """All that holds the home or the port of this process, but for texts and paths themselves.
+    To be called after a collection of garbage, which takes tuples of texts off its list."""
     told = (str(home()), f"{_HOST}{port()}")
     known = gc.get_objects()
     caches = [one for one in known if type(one) is functools._lru_cache_wrapper]

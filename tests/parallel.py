@@ -86,6 +86,7 @@ def _begin_early(session: pytest.Session, paths: list[str]) -> _Early:
     try:
         ours.close()
         gc.enable()
+        gc.collect()
         _be_alone(session.config, "early", homes.holders())
         session.perform_collect(paths)
         theirs.send([item.nodeid for item in session.items])
@@ -168,9 +169,9 @@ class _Crew:
         forkserver.import_all()
         self._capture.suspend_global_capture()
         self._capture.read_global_capture()
-        self._holders = homes.holders()
         gc.enable()
         gc.collect()
+        self._holders = homes.holders()
         gc.freeze()  # of no interest to the collections of garbage in what is forked
         largepages.gather()
         try:
