@@ -58,9 +58,8 @@ def guard_children() -> None:
     start by name (a browser, a compiler)."""
     os.environ["PYTHONSAFEPATH"] = "1"
     os.environ["NODEFAULTCURRENTDIRECTORYINEXEPATH"] = "1"
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    named = [folder for folder in folders if os.path.isabs(folder.strip('"'))]
-    os.environ["PATH"] = os.pathsep.join(named) or os.defpath
+    # where nothing is left, those of the system, which begin with the working directory on Windows
+    os.environ["PATH"] = _absolute(os.environ.get("PATH", "")) or _absolute(os.defpath)
     listed = os.environ.get("PYTHONPATH")
     if listed is not None:
         kept = [place for place in listed.split(os.pathsep) if os.path.isabs(place)]
@@ -99,3 +98,9 @@ def _as_json(names: list[str]) -> str:
     import json
 
     return json.dumps(names)
+
+
+def _absolute(folders: str) -> str:
+    """Those of the folders, written as in PATH, that are the same from wherever one looks."""
+    named = folders.split(os.pathsep)
+    return os.pathsep.join(folder for folder in named if os.path.isabs(folder.strip('"')))

@@ -187,7 +187,7 @@ def test_programs_are_not_looked_for_where_one_stands(
     assert found == [None, str(tmp_path / "there/gs.exe"), str(tmp_path / "there/gs.exe"), None]
 
 
-@pytest.mark.parametrize("path", [".{0}{1}", "{1}{0}", "bin{0}.{0}{0}{1}", "."])
+@pytest.mark.parametrize("path", [".{0}{1}", "{1}{0}", "bin{0}.{0}{0}{1}", ".", ""])
 def test_libraries_find_none_there_either(
     trap: Path, tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,8 +201,9 @@ def test_libraries_find_none_there_either(
     for variable in ("PYTHONSAFEPATH", "NODEFAULTCURRENTDIRECTORYINEXEPATH"):
         monkeypatch.setenv(variable, "")
     monkeypatch.setenv("PATH", path.format(os.pathsep, there))
+    monkeypatch.setattr(os, "defpath", f".{os.pathsep}/bin")  # as that of Windows
     interpreter.guard_children()
-    assert os.environ["PATH"] == (str(there) if "1" in path else os.defpath)
+    assert os.environ["PATH"] == (str(there) if "1" in path else "/bin")
     assert not (shutil.which("xdg-settings") or "").startswith((".", "bin", "xdg", str(trap)))
     assert not (shutil.which("g++") or "").startswith((".", "bin", "g++", str(trap)))
 
