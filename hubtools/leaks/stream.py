@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from hubtools.addresses import local_paths, path_by_chance
+from hubtools.leaks.ebcdic import ways
 from hubtools.leaks.huffman import BLOCKS, JPEG, without_codes
 from hubtools.leaks.shapes import Secret, probed
 from hubtools.leaks.telling import words_in
@@ -45,7 +46,6 @@ _HOMES = (
     b"/home/", b"/users", b"/root/", b"/mnt/", b"/media/", b"/cygdrive/", b":\\", b":/", b"file:",
     b"\\\\",
 )  # fmt: skip
-
 
 # From so many places on it is asked first whether one has a telling word.
 _MANY = 200
@@ -124,7 +124,7 @@ def search(
     for base, lines, data, text in _windows(file, size):
         # only what two windows share can be found twice
         seen = {key for key in seen if key[1] >= base}
-        for found in _in_window(data, text, nested):
+        for found in (one for way in ways(data, text) for one in _in_window(*way, nested)):
             key = (found.secret.value if found.secret else found.path or "", base + found.offset)
             near = (key[0], (key[1] // OVERLAP + 1) * OVERLAP)
             if key in seen or near in seen:

@@ -27,6 +27,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Finding, Report, Severity, shortened
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.leaks import columns, hide, stream, views
+from hubtools.leaks.ebcdic import is_ebcdic
 from hubtools.project import load_project
 from hubtools.publish.contents import Kind, Leak, member, scan, scan_file
 from hubtools.publish.contents.leak import fingerprint
@@ -119,6 +120,29 @@ def test_near_misses_together_are_left_alone() -> None:
 def test_places_are_told() -> None:
     assert [(leak.place, leak.line) for leak in read(f"a\nb {TOKEN}\n".encode())] == [("a.txt", 2)]
     assert [leak.line for leak in read(f"a\nb {TOKEN}\n".encode("utf-16"))] == [2]
+
+
+@pytest.mark.parametrize("codec", ["cp037", "cp500", "cp273", "cp1140"])
+def test_ebcdic(codec: str) -> None:
+    told = f"TOKEN of the job\npassword: {VALUE}\n{TOKEN}\n"
+    for text in (TOKEN, f"{TOKEN}\n", told, "A man, with a key. " * 300 + TOKEN):
+        assert kinds(text.encode(codec), "notes.txt") == {Kind.SECRET}, text
+    assert kinds("A photo of a man at the station, 35 mm.\n".encode(codec) * 9, "a.txt") == set()
+
+
+@pytest.mark.parametrize(
+    "codec", ["utf-8", "cp1251", "koi8-r", "gbk", "big5", "shift-jis", "euc-kr", "cp1253"]
+)
+def test_texts_of_the_world_are_no_ebcdic(codec: str) -> None:
+    texts = (
+        "Девушка у окна, Утро",
+        "一位女士在窗边",
+        "窓辺の女性、朝",
+        "창가의 여인",
+        "Γυναίκα στο παράθυρο",
+    )
+    for text in texts:
+        assert not is_ebcdic(text.encode(codec, "ignore") * 20)
     member = read(CARRIERS["zip"](f"a\n{TOKEN}", random.Random(1)), "data.zip")
     assert [(leak.place, leak.line) for leak in member] == [("data.zip!/notes.txt", 2)]
     row = read(CARRIERS["parquet"](TOKEN, random.Random(1)), "d.parquet")
