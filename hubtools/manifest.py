@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
-from hubtools.files import LinkedOut, json_value, open_inside, open_regular
+from hubtools.files import LinkedOut, json_bytes, json_value, open_inside, open_regular
 from hubtools.layout import RUN_MANIFEST
 from hubtools.limits import JSON_VALUES, json_values
 from hubtools.notebooks import table
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import keep_changed
+from hubtools.summed import JSON_SUM, json_was_changed, summed_json
 
 SCHEMA = 1
 _MAX_MANIFEST = 10_000_000  # bytes
@@ -305,23 +306,28 @@ class RunManifest(_Manifest):
         )
 
     def write(self, run_dir: Path, note: Callable[[str], None] = lambda sentence: None) -> None:
-        """Write `run_dir/run.json` atomically. One with keys of a person's, or that cannot be read
-        any more, is kept in `.hubtools/replaced` of the run and told to `note`."""
-        data = (self.model_dump_json(indent=2) + "\n").encode("utf-8")
+        """Write `run_dir/run.json` atomically, with a sum of the rest. One that a person has
+        changed, or that cannot be read any more, is kept in `.hubtools/replaced` of the run and
+        told to `note`."""
+        data = summed_json(json_bytes(json_value(self.model_dump_json())))
         with Root(run_dir, create=True) as root:
-            if root.is_file(RUN_MANIFEST) and not self._has_no_more(root):
+            if root.is_file(RUN_MANIFEST) and not self._is_as_written(root):
                 keep_changed(root, RUN_MANIFEST, note)
             root.write(RUN_MANIFEST, data)
 
     @classmethod
-    def _has_no_more(cls, root: Root) -> bool:
-        """Whether the `run.json` there holds what is read of it, and no more."""
+    def _is_as_written(cls, root: Root) -> bool:
+        """Whether the `run.json` there says what hubtools has written, however it is laid out; of
+        one without a sum (of an earlier version), whether it has no key that is not read."""
         try:
             data = root.read(RUN_MANIFEST, _MAX_MANIFEST)
             known = cls.model_validate_json(data).model_dump(mode="json")
-            return not _says_more(json_value(data), known)
+            there = json_value(data)
         except (ValueError, HubtoolsError):
             return False
+        if JSON_SUM in there:
+            return not json_was_changed(json_bytes(there))
+        return not _says_more(there, known)
 
 
 def _says_more(there: Any, known: Any) -> bool:

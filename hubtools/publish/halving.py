@@ -20,6 +20,7 @@ from hubtools.lorafile.look import ADAPTERS
 from hubtools.manifest import RunManifest, described
 from hubtools.publish.classify import Half, Item, PrunePlan
 from hubtools.rooted import Root
+from hubtools.summed import JSON_SUM, json_was_changed, summed_json
 from hubtools.training.runfolder import with_lora
 from hubtools.weights import read_header
 
@@ -142,9 +143,15 @@ def _earlier_facts(root: Root, data: bytes, was: str, halves: Iterable[str]) -> 
 
 
 def _about(data: bytes, manifest: RunManifest) -> bytes:
-    """The bytes of a `run.json` with the LoRA of `manifest`; all else that it says stays."""
-    facts = manifest.model_dump(mode="json", include={"lora", "seal"})
-    return json_bytes(json_value(data) | facts)
+    """The bytes of a `run.json` with the LoRA of `manifest`; all else that it says stays, and so
+    does a sum by which it is known that a person has changed it."""
+    there = json_value(data)
+    ours = JSON_SUM in there and not json_was_changed(json_bytes(there))
+    now = json_bytes(
+        {key: value for key, value in there.items() if not (ours and key == JSON_SUM)}
+        | manifest.model_dump(mode="json", include={"lora", "seal"})
+    )
+    return summed_json(now) if ours else now
 
 
 class Taken(NamedTuple):

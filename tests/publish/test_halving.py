@@ -227,6 +227,17 @@ def test_a_key_of_a_person_s_stays_and_a_killed_undo_goes_on(
     }
 
 
+@pytest.mark.parametrize("mine", [False, True])
+def test_the_facts_of_a_half_are_known_as_hubtools_own(run: Path, mine: bool) -> None:
+    file, told = run / "run.json", list[str]()
+    RunManifest.read(run).write(run)
+    if mine:
+        file.write_text(file.read_text().replace('"name": "', '"name": "the best of three, ', 1))
+    trash.apply(halved(classify(run), "fp16"))
+    RunManifest.read(run).write(run, told.append)
+    assert bool(told) == mine
+
+
 def test_a_dropped_run_json_comes_back_too(run: Path) -> None:
     before = tree(run)
     trash.apply(halved(classify(run, drop=["run.json"]), "fp16"))
