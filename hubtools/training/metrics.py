@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from hubtools.rooted.outputs import keep_changed
 _MOST = 300_000_000  # bytes: a million steps and more
 _LONGEST = 10_000  # bytes of a line
 _BEGINS = b'{"step": '
+# What a kill leaves of a line at the end of the file: names and numbers, up to anywhere.
+_HALF = re.compile(rb'\{(?:"\w+": [-+.\w]+, )*(?:"\w*(?:"(?:: ?(?:[-+.\w]+[,}]?)?)?)?)?')
 _MOST_LINES = 5_000_000
 EMA = 0.98  # of the smoothed loss: remembers about fifty steps
 
@@ -57,7 +60,8 @@ class MetricsLog:
         self, run_dir: Path, step: int, note: Callable[[str], None] = lambda sentence: None
     ) -> None:
         """Open the log of a run that continues after `step`; later lines are dropped. One that
-        holds a line of a person's is kept in `.hubtools/replaced` of the run and told to `note`."""
+        holds a line of a person's, or is too long to be read, is kept in `.hubtools/replaced` of
+        the run and told to `note`."""
         self._run_dir = run_dir
         found = read_log(run_dir)
         lines: list[Metric | HeldOut] = [*found.steps, *found.held_out]
@@ -65,7 +69,8 @@ class MetricsLog:
         kept.sort(key=lambda line: line.step)
         noted = any(_is_foreign(line) for line in _lines(run_dir))
         with Root(run_dir, create=True) as root:
-            if noted:
+            facts = root.stat(METRICS)
+            if noted or (facts is not None and facts.st_size > _MOST and root.is_file(METRICS)):
                 keep_changed(root, METRICS, note)
             root.write(METRICS, b"".join(_line(line) for line in kept))
 
@@ -139,10 +144,9 @@ def read_line(line: bytes) -> Metric | HeldOut | None:
 
 
 def _is_foreign(line: bytes) -> bool:
-    """Whether a line is a person's: no figures of a step, nor the beginning of such a line, which a
-    kill leaves at the end."""
-    half = not line.endswith(b"\n") and (line.startswith(_BEGINS) or _BEGINS.startswith(line))
-    return not half and read_line(line) is None
+    """Whether a line is a person's: no figures of a step, nor half of such a line."""
+    begun = line.startswith(_BEGINS) or _BEGINS.startswith(line)
+    return read_line(line) is None and not (begun and _HALF.fullmatch(line))
 
 
 def _makes_sense(line: Metric | HeldOut) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from hubtools.training import metrics
 from hubtools.training.chart import HEIGHT, WIDTH, draw_chart, nice_ticks
 from hubtools.training.curve import MOST, Curve
 from hubtools.training.metrics import (
@@ -51,6 +53,9 @@ def test_resume_cuts_the_log_back_and_drops_a_half_line(tmp_path: Path) -> None:
         '{"mine": 1, "step": 2}\n',
         "no end of a line",
         '{"st": 1}',
+        '{"step": 3, "loss": 0.1, "mine": "the best"}',
+        '{"step": 3, "loss": 0.1} the best',
+        '{"step": 3: from here on it is too strong',
     ],
 )
 def test_what_a_person_notes_in_the_log_is_kept(tmp_path: Path, mine: str) -> None:
@@ -63,6 +68,29 @@ def test_what_a_person_notes_in_the_log_is_kept(tmp_path: Path, mine: str) -> No
     (kept,) = (tmp_path / ".hubtools/replaced").rglob(path.name)
     assert kept.read_text() == noted
     assert [one.step for one in read_metrics(tmp_path)] == [1, 2]
+
+
+def test_a_log_that_is_too_long_to_be_read_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    MetricsLog(tmp_path, 0).append([metric(1), metric(2)])
+    whole = (tmp_path / "metrics.jsonl").read_bytes()
+    monkeypatch.setattr(metrics, "_MOST", len(whole) - 1)
+    MetricsLog(tmp_path, 2)
+    (kept,) = (tmp_path / ".hubtools/replaced").rglob("metrics.jsonl")
+    assert kept.read_bytes() == whole
+
+
+def test_what_a_kill_leaves_of_a_line_is_nobody_s(tmp_path: Path) -> None:
+    path, odd = tmp_path / "metrics.jsonl", replace(metric(10), grad_norm=float("inf"), lr=1e-7)
+    MetricsLog(tmp_path, 0).append([odd])
+    line = path.read_bytes()
+    MetricsLog(tmp_path, 0).append([HeldOut(3, float("nan"))])
+    for one in (line, path.read_bytes()):
+        for end in range(1, len(one)):
+            path.write_bytes(line + one[:end])
+            MetricsLog(tmp_path, 10)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize("mine", [b"a painting", None])
