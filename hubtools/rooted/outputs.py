@@ -61,14 +61,14 @@ def keep_replaced(root: Root, name: str) -> str:
 
 
 def keep_changed(root: Root, name: str, note: Callable[[str], None]) -> None:
-    """Keep a file of a run so that somebody has changed, and tell `note` of it."""
+    """Keep a file that somebody has changed, as `keep_replaced`, and tell `note` of it."""
     tell_kept(root, name, keep_replaced(root, name), note)
 
 
 def tell_kept(root: Root, name: str, kept: str, note: Callable[[str], None]) -> None:
     """Tell that a file was changed, and is `kept` now."""
     note(
-        f"{name} is not the file that the run has left: somebody has changed it."
+        f"{name} is not the file that hubtools has left: somebody has changed it."
         f" It is now {from_here(root.path / kept)}."
     )
 

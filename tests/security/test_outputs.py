@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -27,7 +28,7 @@ from hubtools.evaluation.result import Evaluation
 from hubtools.evaluation.run import evaluate
 from hubtools.files import json_bytes
 from hubtools.findings import Finding, Report, Severity
-from hubtools.inference.grid.draw import _are_facts
+from hubtools.inference.grid.draw import _are_facts, _write_facts
 from hubtools.inference.png import save_picture
 from hubtools.inference.sheet import contact_sheet
 from hubtools.manifest import RunManifest, SampleRecord
@@ -282,6 +283,24 @@ def test_a_grid_replaces_none_of_mine(tiny_base: Path, tmp_path: Path) -> None:
     cell.write_bytes(MINE[".png"])
     cell.with_suffix(".json").unlink()
     refused(words, cell, tmp_path)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_facts_of_a_grid_that_a_person_changes_meanwhile_are_kept(
+    tmp_path: Path, whole: bool
+) -> None:
+    """Its cells are being drawn, which is not stopped for it."""
+    plan, file, told = SimpleNamespace(cells=[], axes=[]), tmp_path / "grid.json", list[str]()
+    with Root(tmp_path) as root:
+        for _ in range(2):
+            _write_facts(plan, root, {}, told.append)  # type: ignore[arg-type]
+        assert (told, [path.name for path in tmp_path.iterdir()]) == ([], [file.name])
+        mine = '{"mine": 5}\n' if whole else file.read_text().replace("{", '{"mine": 5,', 1)
+        file.write_text(mine)
+        for _ in range(2):
+            _write_facts(plan, root, {}, told.append)  # type: ignore[arg-type]
+    (kept,) = (tmp_path / ".hubtools/replaced").rglob(file.name)
+    assert (kept.read_text(), len(told)) == (mine, 1)
 
 
 @pytest.mark.parametrize("name", ["evaluation.json", "evaluation.png"])

@@ -43,7 +43,7 @@ def test_what_somebody_has_changed_is_kept(tmp_path: Path, name: str, noted: boo
     if not noted:  # a run of which nothing was noted
         (tmp_path / WRITTEN).write_text("{" if "/" in name else "[]")
     (told,) = write(tmp_path, name, b"one")
-    assert told.startswith(f"{name} is not the file that the run has left")
+    assert told.startswith(f"{name} is not the file that hubtools has left")
     assert kept(tmp_path) == [b"a night of merging"]
     assert write(tmp_path, name, b"two") == []
 

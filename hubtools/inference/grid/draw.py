@@ -22,7 +22,7 @@ from hubtools.limits import OWN_JSON_COST
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import check_output, keep_replaced
+from hubtools.rooted.outputs import check_output, keep_changed
 from hubtools.summed import (
     JSON_SUM,
     is_summed_png,
@@ -82,7 +82,7 @@ def draw_grid(
         finally:
             known = {file: (picture.sha256, picture.seconds) for file, picture in pictures.items()}
             pictures = _pictures(plan, known)  # what lies there now, whatever has happened
-            _write_facts(plan, root, pictures)
+            _write_facts(plan, root, pictures, note)
         tell_of_blanked([picture.record for picture in pictures.values()], note)
         _check_free(root)  # hours may have gone by
         grid_picture(plan, pictures, root, cell_size)
@@ -157,7 +157,7 @@ def _draw(
         if on_picture:
             on_picture(record)
         if time.monotonic() - written > _EVERY:
-            _write_facts(plan, root, pictures)
+            _write_facts(plan, root, pictures, note)
             written = time.monotonic()
 
     with root.inside(CELLS_DIR, create=True) as cells_dir:
@@ -223,7 +223,9 @@ def _pictures(plan: GridPlan, known: dict[str, tuple[str, float | None]]) -> dic
     return pictures
 
 
-def _write_facts(plan: GridPlan, root: Root, pictures: dict[str, Drawn]) -> None:
+def _write_facts(
+    plan: GridPlan, root: Root, pictures: dict[str, Drawn], note: Callable[[str], None]
+) -> None:
     cells = []
     for cell in plan.cells:
         picture = pictures.get(cell.file)
@@ -243,7 +245,7 @@ def _write_facts(plan: GridPlan, root: Root, pictures: dict[str, Drawn]) -> None
     axes = [
         {"name": axis.name, "values": [value.label for value in axis.values]} for axis in plan.axes
     ]
-    if root.is_file(FACTS) and json_was_changed(root.read(FACTS)):
-        keep_replaced(root, FACTS)  # while cells are drawn: the drawing is not stopped for it
+    if root.is_file(FACTS) and not _are_facts(root.read(FACTS)):
+        keep_changed(root, FACTS, note)  # while cells are drawn: the drawing is not stopped for it
     facts = {"schema_version": 1, "axes": axes, "cells": cells}
     root.write(FACTS, summed_json(json_bytes(facts)))
