@@ -185,9 +185,9 @@ def _clear(root: Root, folder: str) -> None:
 
 
 def _is_changed(root: Root, folder: str) -> bool:
-    files = facts.files if (facts := _seen(root, folder).facts) else {}
-    there = [name for name in files if root.is_file(f"{folder}/{name}")]
-    return any(root.sha256(f"{folder}/{name}") != files[name] for name in there)
+    """Whether a file of a state is not what its facts say; each is where those cannot be read."""
+    sums = facts.files if (facts := _seen(root, folder).facts) else dict.fromkeys(_FILES, "")
+    return any(root.fingerprint(f"{folder}/{name}") not in (None, sums[name]) for name in sums)
 
 
 def _drop_old(root: Root, final: str, limit: int) -> None:
@@ -203,8 +203,8 @@ def _drop_old(root: Root, final: str, limit: int) -> None:
 def _is_ours(root: Root, folder: str) -> bool:
     """True for a state of this user, and for the remains of one."""
     seen = _seen(root, folder)
-    names = {name for name in root.list(folder) if not name.startswith(TEMPORARY)}
-    return seen.ours or (seen.facts is None and names <= _FILES)
+    names = (name for name in root.list(folder) if not name.startswith(TEMPORARY))
+    return seen.ours or (seen.facts is None and _FILES.issuperset(names))
 
 
 def _remove(root: Root, folder: str) -> None:

@@ -102,12 +102,19 @@ def test_a_damaged_state_falls_back_with_a_warning(tmp_path: Path, file: str, ho
     assert names(tmp_path) == ["step-000012"]
 
 
+@pytest.mark.parametrize("noted", [False, True])
 @pytest.mark.parametrize("step", [10, 20, 30])
-def test_a_state_that_a_person_has_changed_is_put_aside(tmp_path: Path, step: int) -> None:
-    """As one of the same step, as a later one, and as one that is too old."""
+def test_a_state_that_a_person_has_changed_is_put_aside(
+    tmp_path: Path, step: int, noted: bool
+) -> None:
+    """As one of the same step, as a later one, and as one that is too old; also where its facts
+    cannot be read any more."""
     bench = Bench(1.0)
     bench.save(tmp_path, 20)
     (tmp_path / "state" / "step-000020" / LORA).write_bytes(b"a week of merging")
+    if noted:
+        with (tmp_path / "state" / "step-000020" / "state.json").open("a") as file:
+            file.write("# the best")
     bench.save(tmp_path, step, limit=1)
     assert names(tmp_path) == [f"step-{step:06d}"]
     kept = tmp_path / "state" / "other-step-000020-1" / LORA
