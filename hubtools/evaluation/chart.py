@@ -7,9 +7,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
-from hubtools.files import replacing
 from hubtools.lettering import font_for
-from hubtools.reporting.sheets import save_sheet
+from hubtools.reporting.sheets import check_chart, save_sheet
+from hubtools.rooted.outputs import writing_over
 from hubtools.training.chart import nice_ticks
 
 # name -> (title, which way is better)
@@ -53,7 +53,7 @@ def draw_chart(path: Path, evaluation: Evaluation) -> None:
         left = index % _COLUMNS * _WIDE
         top = index // _COLUMNS * _HIGH + title_height
         _panel(pen, evaluation, name, left, top)
-    with replacing(path) as file:
+    with writing_over(path, check_chart) as file:
         save_sheet(image.reduce(_SCALE), file)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from hubtools.evaluation.measures import Figure, per_cent
-from hubtools.files import json_value, write_bytes
+from hubtools.files import check_replaceable, json_value
 from hubtools.layout import EVALUATION
 from hubtools.manifest import described
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import writing_over
 from hubtools.summed import JSON_SUM, json_was_changed, summed_json
 
 SCHEMA = 1
@@ -124,10 +125,17 @@ class Evaluation(_Facts):
         known = cls.model_fields.keys() | {JSON_SUM}
         return isinstance(content, dict) and content.keys() <= known
 
+    @classmethod
+    def check_free(cls, path: Path) -> None:
+        """Raises `HubtoolsError` if something else than an evaluation is there, or one that a
+        person has changed."""
+        check_replaceable(path, "an evaluation", cls.is_one)
+
     def write(self, run_dir: Path) -> None:
-        """Write it to the run folder."""
+        """Write it to the run folder. Raises as `check_free`."""
         text = self.model_dump_json(indent=2) + "\n"
-        write_bytes(run_dir / EVALUATION, summed_json(text.encode("utf-8")))
+        with writing_over(run_dir / EVALUATION, self.check_free) as file:
+            file.write(summed_json(text.encode("utf-8")))
 
     @classmethod
     def read(cls, run_dir: Path) -> Evaluation | None:

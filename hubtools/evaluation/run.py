@@ -49,7 +49,6 @@ from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.evaluation.session import BASE, Line, Session
 from hubtools.evaluation.verdict import Contender, recommend
-from hubtools.files import check_replaceable
 from hubtools.findings import plural
 from hubtools.inference.pipeline import versions
 from hubtools.layout import EVALUATION, EVALUATION_CHART, EVALUATION_DIR
@@ -103,7 +102,7 @@ def evaluate(
 
 def _check_free(folder: Path) -> None:
     """Raises `HubtoolsError` if what would be written is there and is not hubtools'."""
-    check_replaceable(folder / EVALUATION, "an evaluation", Evaluation.is_one)
+    Evaluation.check_free(folder / EVALUATION)
     check_chart(folder / EVALUATION_CHART)
 
 

@@ -24,6 +24,7 @@ from hubtools.dataset.edits.plan import FixPlan
 from hubtools.dataset.inspect.draw import write_sheet
 from hubtools.dataset.parts import validate_part
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.evaluation.chart import draw_chart
 from hubtools.evaluation.result import Evaluation
 from hubtools.evaluation.run import evaluate
 from hubtools.files import json_bytes
@@ -37,6 +38,7 @@ from hubtools.reporting.formats import write_report
 from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings, EvaluateSettings, SampleSettings, TrainSettings
 from hubtools.summed import summed_json
+from tests.cards.test_evaluation import evaluation
 from tests.drawing import write_pictures
 from tests.lorafiles import good, save
 from tests.planning import tree
@@ -185,6 +187,8 @@ def _plan(place: Path) -> None:
 
 
 _SLOW: dict[str, Callable[[Path], object]] = {
+    "evaluation.json": lambda place: evaluation(None).write(place.parent),
+    "evaluation.png": lambda place: draw_chart(place, evaluation(None)),
     "page.html": _report,
     "sheet.png": lambda place: write_sheet(place.parent, [], place),
     "comparison.png": lambda place: contact_sheet([], place),
