@@ -88,6 +88,7 @@ def main(
         work, tokenizer, reader, shown, latents, steps=flow_steps, batch=batch, peak=peak,
         seed=seed, device=device,
     )  # fmt: skip
+    tokenizer.backend_tokenizer.no_padding()  # as teaching has left it; the pipeline chooses
     pipeline = ZImagePipeline(
         scheduler=flow.make_scheduler(), vae=flow.the_vae(), text_encoder=reader.encoder,
         tokenizer=tokenizer, transformer=transformer,
