@@ -343,6 +343,26 @@ def test_what_a_shard_says_of_itself_is_json(place: Path, kind: str) -> None:
     assert done.returncode == 1
 
 
+def test_texts_of_parquet_that_are_not_utf_8(place: Path) -> None:
+    """Arrow takes any bytes for a text; Python does not. Found by the fuzzer."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    words = arrow.array([b"a man", b"a w\xffman"], arrow.binary()).view(arrow.string())
+    images = [{"bytes": PICTURE, "path": f"{number}.png"} for number in range(2)]
+    files = {
+        "records/metadata.parquet": {"file_name": ["0.png", "1.png"], "text": words},
+        "shards/train.parquet": {"image": images, "text": words},
+    }
+    for name, columns in files.items():
+        (place / name).parent.mkdir()
+        parquet.write_table(arrow.table(columns), place / name)
+    (place / "records/0.png").write_bytes(PICTURE)
+    commands = [("validate", place / "records"), ("validate", place / "shards")]
+    for command in (*commands, ("unshard", place / "shards", "--to", place / "out")):
+        done = typed(*command)
+        plain(done)
+        assert "a text in it is not UTF-8" in done.stdout + done.stderr, command
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -34,6 +34,8 @@ def parquet_errors() -> tuple[type[Exception], ...]:
 
 def told_of(error: BaseException) -> str:
     """The first line of what Arrow says, without the full stop."""
+    if isinstance(error, UnicodeDecodeError) or "Invalid UTF8" in str(error):
+        return "a text in it is not UTF-8"
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:200]
 
 

@@ -55,6 +55,7 @@ def _read(file: Any, cost: int, records: int) -> dict[str, Any]:
     writer: Any = None
     for batch in batches(file, wanted):
         table = _plain(arrow.Table.from_batches([batch]))
+        table.validate(full=True)  # Arrow takes any bytes for a text, until Python reads it
         spent += 2 * table.nbytes + (_ROW + _VALUE * len(names)) * table.num_rows
         if spent > cost or taken + table.num_rows > records:
             told = (

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hubtools.causes import says_nothing_of_file
-from hubtools.dataset.metadata.parquet_batches import batches, open_parquet, parquet_errors
+from hubtools.dataset.metadata.parquet_batches import (
+    batches,
+    open_parquet,
+    parquet_errors,
+    told_of,
+)
 from hubtools.dataset.shards.held import Form, keys_of, picture_forms, picture_in
 from hubtools.dataset.shards.rows import Sample
 from hubtools.dataset.shards.stored import Stored
@@ -182,6 +187,16 @@ class ParquetReader:
             raise self._broken(error) from None
 
     def __iter__(self) -> Iterator[Stored]:
+        try:
+            yield from self._rows()
+        except parquet_errors() as error:
+            if says_nothing_of_file(error):
+                raise
+            raise self._broken(error) from None
+        finally:
+            self._opened.close()
+
+    def _rows(self) -> Iterator[Stored]:
         files = self._files()
         if not files:
             raise HubtoolsError(
@@ -191,16 +206,9 @@ class ParquetReader:
             )
         absent = frozenset(self.description["absent"] if self.description else ())
         order = self._order()
-        try:
-            for batch in batches(self._file, bound="average"):
-                for row in batch.to_pylist():
-                    yield _stored(row, order, files, self._forms, absent)
-        except parquet_errors() as error:
-            if says_nothing_of_file(error):
-                raise
-            raise self._broken(error) from None
-        finally:
-            self._opened.close()
+        for batch in batches(self._file, bound="average"):
+            for row in batch.to_pylist():
+                yield _stored(row, order, files, self._forms, absent)
 
     def _files(self) -> dict[str, str]:
         """What a record calls the columns of pictures."""
@@ -222,9 +230,8 @@ class ParquetReader:
         return order
 
     def _broken(self, error: Exception) -> HubtoolsError:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         return HubtoolsError(
-            f"{self._path} is no whole parquet file: {reason}.", code="file-damaged"
+            f"{self._path} is no whole parquet file: {told_of(error)}.", code="file-damaged"
         )
 
 
