@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 # Entries beyond this many bytes are read from disk each time they are needed.
 MEMORY = 4 << 30
+# An entry of so many bytes stays mapped from its file: processes of one machine share its pages,
+# and the system can drop them. Smaller ones are copied: a process of Linux has 65,530 maps
+# (vm.max_map_count), and a dataset can have more entries.
+MAPPED = 1 << 18
 
 
 class Cache:
@@ -56,12 +60,19 @@ class Cache:
             with replacing(self.path(name)) as file:
                 dump_tensors(file, entry, checksum=True)
             self.made += 1
+            if _size(entry) >= MAPPED:
+                entry = read_tensors(self.path(name)) or entry
         else:
             self.found += 1
             with suppress(OSError):  # when it was used last, for whoever tidies up
                 os.utime(self.path(name))
-        size = sum(value.numel() * value.element_size() for value in entry.values())
+        if (size := _size(entry)) < MAPPED:
+            entry = {key: value.clone() for key, value in entry.items()}
         if self._bytes + size <= MEMORY:
             self._memory[name] = entry
             self._bytes += size
         return entry
+
+
+def _size(entry: dict[str, Tensor]) -> int:
+    return sum(value.numel() * value.element_size() for value in entry.values())

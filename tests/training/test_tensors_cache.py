@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from hubtools.models.identity import identity_of  # noqa: E402
 from hubtools.models.tensors import digest_tensors, read_tensors, write_tensors  # noqa: E402
-from hubtools.training.cache import Cache  # noqa: E402
+from hubtools.training.cache import MAPPED, Cache  # noqa: E402
 
 WRITE = """
 import sys, torch
@@ -114,3 +114,24 @@ def test_identity_is_of_class_configuration_and_weights() -> None:
     with torch.no_grad():
         layer.weight[0, 0] += 1e-6
     assert identity_of(layer) != first
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux tells what is mapped")
+def test_large_entries_stay_mapped_and_small_ones_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process has 65,530 maps, and a dataset may have more entries; processes of a machine share
+    the pages of large ones."""
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path))
+    small, large = torch.arange(100.0), torch.arange(float(MAPPED // 4))
+    for cache in (Cache("latents", "0" * 64), Cache("latents", "0" * 64)):  # made, then found
+        entries = [
+            cache.fetch(name, lambda value=value: {"mean": value})  # type: ignore[misc]
+            for name, value in (("small", small), ("large", large))
+        ]
+        maps = Path("/proc/self/maps").read_text()
+        assert str(cache.path("large")) in maps
+        assert str(cache.path("small")) not in maps
+        assert torch.equal(entries[0]["mean"], small)
+        assert torch.equal(entries[1]["mean"], large)
+    assert (cache.found, cache.made) == (2, 0)
