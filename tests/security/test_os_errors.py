@@ -203,8 +203,9 @@ def test_a_file_system_without_locks(
     assert told is not None
     assert told.message == f"{tmp_path / 'a.lock'} is on a file system without locks."
     assert told.hint
-    assert shelves.hold(tmp_path / "latents/aa") is None
-    (tmp_path / "latents/aa" / f"{'1' * 64}.safetensors").touch()
+    encoder = tmp_path / "latents" / ("a" * 64)
+    assert shelves.hold(encoder) is None
+    (encoder / f"{'1' * 64}.safetensors").touch()
     assert shelves.prune(older_than=-1).entries == 1
 
 
