@@ -48,6 +48,7 @@ def by_client(path: Path) -> tuple[dict[str, Any] | None, str]:
 @example(card="---\n---\n", mark=b"", last="")
 @example(card="---\na: 1\na: 2\n---\n", mark=b"", last="x")
 @example(card="---\n---\n---\n", mark=b"", last="\ufeff")
+@example(card="", mark=BOM, last="\ufeff")
 def test_equal_to_the_client(
     tmp_path_factory: pytest.TempPathFactory, card: str, mark: bytes, last: str
 ) -> None:
@@ -63,7 +64,7 @@ def test_equal_to_the_client(
         assert ours.error
         return
     assert ours.data == theirs
-    if not card.startswith("\ufeff"):
+    if not f"{card}{last}".startswith("\ufeff"):
         assert ours.body == (body if ours.block is not None else body.removeprefix("\ufeff"))
     if ours.block is not None:
         assert ours.error is None
