@@ -97,3 +97,26 @@ def forget_written(root: Root) -> None:
     root.unlink(WRITTEN, missing_ok=True)
     if root.is_folder(WORK_DIR):
         root.rmdir(WORK_DIR)
+
+
+@contextmanager
+def filled(parent: Root, name: str, to: str) -> Iterator[Root]:
+    """A new folder `name` of an open one, to write into; at the end it takes the name `to`, of
+    which at most an empty folder may be there. What somebody has put into its place stays:
+    `HubtoolsError` is raised then."""
+    parent.mkdir(name)
+    with parent.inside(name) as work:
+        try:
+            yield work
+            if not parent.holds(name, work):
+                raise HubtoolsError(
+                    f"{parent.path / name} was changed for something else meanwhile.",
+                    hint="look who changes it, and run the same command again",
+                    code="file-changed",
+                )
+            if parent.is_folder(to):
+                parent.rmdir(to)
+            parent.rename(name, to)
+        finally:
+            if parent.holds(name, work):
+                parent.remove_tree(name)

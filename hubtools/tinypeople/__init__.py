@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from hubtools.errors import HubtoolsError
 from hubtools.files import TEMPORARY, check_sums
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import filled
 
 if TYPE_CHECKING:
     from hubtools.tinypeople.classifier import AttributeClassifier
@@ -61,25 +62,11 @@ def copy_model(folder: Path) -> Path:
         return folder
     with Root(folder.parent) as parent:
         name = f"{TEMPORARY}{folder.name}-{secrets.token_hex(4)}"
-        parent.mkdir(name)
-        with parent.inside(name) as work:
-            try:
-                for path in sorted(MODEL.rglob("*")):
-                    if path.is_file():
-                        with work.create(path.relative_to(MODEL).as_posix()) as copy:
-                            copy.write(path.read_bytes())
-                if not parent.holds(name, work):
-                    raise HubtoolsError(
-                        f"{folder.parent / name} was changed for something else meanwhile.",
-                        hint="look who changes it, and run the same command again",
-                        code="file-changed",
-                    )
-                if parent.is_folder(folder.name):
-                    parent.rmdir(folder.name)
-                parent.rename(name, folder.name)
-            finally:
-                if parent.holds(name, work):
-                    parent.remove_tree(name)
+        with filled(parent, name, folder.name) as work:
+            for path in sorted(MODEL.rglob("*")):
+                if path.is_file():
+                    with work.create(path.relative_to(MODEL).as_posix()) as copy:
+                        copy.write(path.read_bytes())
     return folder
 
 

@@ -16,6 +16,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import leads_out, open_regular, untouched
 from hubtools.owned import is_own
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import filled
 from hubtools.trust import seal
 
 _HOUR = 3600.0
@@ -48,29 +49,10 @@ def appearing(to: Path, kind: str) -> Iterator[Root]:
         _clear(parent, name, mark)
         parent.write_json(mark, seal(to.parent, mark, {"for": to.name}))
         try:
-            with parent.holding(mark):
-                parent.mkdir(name)
-                with parent.inside(name) as work:
-                    yield from _filled(parent, name, to, work)
+            with parent.holding(mark), filled(parent, name, to.name) as work:
+                yield work
         finally:
             parent.unlink(mark, missing_ok=True)
-
-
-def _filled(parent: Root, name: str, to: Path, work: Root) -> Iterator[Root]:
-    try:
-        yield work
-        if not parent.holds(name, work):
-            raise HubtoolsError(
-                f"{to.parent / name} was changed for something else meanwhile.",
-                hint="look who changes it, and run the same command again",
-                code="file-changed",
-            )
-        if parent.is_folder(to.name):
-            parent.rmdir(to.name)
-        parent.rename(name, to.name)
-    finally:
-        if parent.holds(name, work):
-            parent.remove_tree(name)
 
 
 def _clear(parent: Root, name: str, mark: str) -> None:
