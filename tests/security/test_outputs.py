@@ -197,6 +197,17 @@ _SLOW: dict[str, Callable[[Path], object]] = {
 }
 
 
+def saved_late(place: Path, patch: pytest.MonkeyPatch) -> None:
+    """A person saves a file there in the moment before an output takes the place."""
+    real = files.taking_place
+
+    def late(*words: Any) -> Any:
+        place.write_text("mine")
+        return real(*words)
+
+    patch.setattr(files, "taking_place", late)
+
+
 @pytest.mark.parametrize("name", _SLOW)
 def test_what_is_saved_while_an_output_is_made_stays(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
@@ -206,13 +217,7 @@ def test_what_is_saved_while_an_output_is_made_stays(
     place = tmp_path / name
     for _ in range(2):
         _SLOW[name](place)
-    real = files.taking_place
-
-    def late(*words: Any) -> Any:
-        place.write_text("mine")
-        return real(*words)
-
-    monkeypatch.setattr(files, "taking_place", late)
+    saved_late(place, monkeypatch)
     with pytest.raises(HubtoolsError, match="not written over"):
         _SLOW[name](place)
     assert place.read_text() == "mine"
@@ -222,13 +227,7 @@ def test_an_export_writes_over_nothing_that_appears_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lora, place = save(tmp_path / "a.safetensors", good()), tmp_path / "b.safetensors"
-    real = files.taking_place
-
-    def late(*words: Any) -> Any:
-        place.write_text("mine")
-        return real(*words)
-
-    monkeypatch.setattr(files, "taking_place", late)
+    saved_late(place, monkeypatch)
     with pytest.raises(UsageError, match="is there already"):
         hubtools.export(lora, "kohya", place)
     assert place.read_text() == "mine"
