@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from hubtools.files import write_json, write_sums, write_text
+from hubtools.files import write_json, write_text
+from hubtools.sums import write_sums
 from hubtools.world import ATTRIBUTES
 
 TARGET = Path(__file__).parents[1] / "tests/tinyflow"

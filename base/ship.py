@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from hubtools.files import write_json, write_sums, write_text
+from hubtools.files import write_json, write_text
+from hubtools.sums import write_sums
 from hubtools.tinypeople import REPO_NAME
 
 _CARD = """\

@@ -16,12 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hubtools.causes import cannot_be, is_absent, named, naming
+from hubtools.causes import is_absent, named, naming
 from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, check_fence, make_folder
 from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
 from hubtools.patterns import regex
+from hubtools.renaming import Look, look_by_path, put, replace
 
 StrPath = str | os.PathLike[str]
 TEMPORARY = ".tmp-"  # first letters of files that are being written
@@ -56,11 +57,14 @@ def untouched(facts: os.stat_result, older_than: float) -> bool:
 
 
 @contextmanager
-def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, private: bool = False, check: Callable[[Path], object] | None = None
+) -> Iterator[BinaryIO]:
     """A file to write; on success it is fsynced and takes the place of `path`, with the mode of the
     file there; a new one is for its owner alone if it is `private`. It is written by its
     descriptor, in the folder that was opened first: what somebody puts into the place of either
-    meanwhile is not written to.
+    meanwhile is not written to. `check` raises if what lies at `path` then must stay; without one
+    all is replaced.
 
     Raises `LeadsOut` if `path` must lie in a project and its folder does not any more.
     """
@@ -70,7 +74,8 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
         with suppress(FileNotFoundError):
             facts = os.lstat(last, **at)
             mode = stat.S_IMODE(facts.st_mode) if stat.S_ISREG(facts.st_mode) else mode
-        with taking_place(at, last, mode) as file:
+        look = None if check is None else look_by_path(path, last, at, check)
+        with taking_place(at, last, mode, look) as file:
             yield file
 
 
@@ -90,10 +95,12 @@ def _folder_of(path: Path) -> Iterator[tuple[dict[str, int], str]]:
 
 
 @contextmanager
-def taking_place(at: Mapping[str, int], name: str, mode: int | None) -> Iterator[BinaryIO]:
+def taking_place(
+    at: Mapping[str, int], name: str, mode: int | None, look: Look | None = None
+) -> Iterator[BinaryIO]:
     """A file to write beside `name`, which is relative to the folder `at` (`dir_fd`; empty where
     there is no openat). On success it is fsynced, gets `mode` (None: what the umask leaves) and
-    takes the place of `name`, whatever that is: a link is replaced, never written through.
+    takes the place of `name`, if `look` accepts what that is: a link is never written through.
 
     Its name until then starts with a dot, so that a left-over is never taken for the real file;
     `sweep_once` knows it."""
@@ -109,8 +116,10 @@ def taking_place(at: Mapping[str, int], name: str, mode: int | None) -> Iterator
             if mode is not None:
                 set_mode(file.fileno(), mode)
             os.fsync(file.fileno())
-        ends = {"src_dir_fd": at["dir_fd"], "dst_dir_fd": at["dir_fd"]} if at else {}
-        os.replace(temporary, name, **ends)
+        if look is None:
+            replace(temporary, name, at, at)
+        else:
+            put(temporary, name, at, at, look)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary, **at)
@@ -356,41 +365,3 @@ def human_bytes(count: int) -> str:
             return f"{size:.{digits}f} {unit}"
         size /= 1000
     raise AssertionError("unreachable")
-
-
-SUMS = "SHA256SUMS"
-
-
-def write_sums(folder: Path) -> None:
-    """Write `SHA256SUMS` of all files below `folder`, as `sha256sum` prints them."""
-    names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != SUMS
-    )
-    write_text(folder / SUMS, "".join(f"{sha256_of(folder / name)}  {name}\n" for name in names))
-
-
-def check_sums(folder: Path) -> None:
-    """Compare the files below `folder` with its `SHA256SUMS`.
-
-    Raises `HubtoolsError` if it is missing or if a file is missing or another.
-    """
-    try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise cannot_be("read", folder / SUMS, error, "fetch it again") from None
-    except ValueError:
-        raise HubtoolsError(
-            f"{folder} has no readable {SUMS}.", hint="fetch it again", code="file-damaged"
-        ) from None
-    for line in lines:
-        wanted, _, name = line.partition("  ")
-        path = folder / name
-        if not path.is_file() or sha256_of(path) != wanted:
-            missing = "is missing" if not path.is_file() else "is not what it was"
-            raise HubtoolsError(
-                f"{path} {missing} (by {SUMS}).",
-                hint="delete the folder and fetch it again",
-                code="file-damaged",
-            )

@@ -311,9 +311,12 @@ class RunManifest(_Manifest):
         told to `note`."""
         data = summed_json(json_bytes(json_value(self.model_dump_json())))
         with Root(run_dir, create=True) as root:
-            if root.is_file(RUN_MANIFEST) and not self._is_as_written(root):
-                keep_changed(root, RUN_MANIFEST, note)
-            root.write(RUN_MANIFEST, data)
+
+            def check() -> None:
+                if root.is_file(RUN_MANIFEST) and not self._is_as_written(root):
+                    keep_changed(root, RUN_MANIFEST, note)
+
+            root.write(RUN_MANIFEST, data, check=check)
 
     @classmethod
     def _is_as_written(cls, root: Root) -> bool:

@@ -21,6 +21,7 @@ import os
 import secrets
 import shlex
 import stat
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from hubtools.files import sweep_once, temporary_for
 from hubtools.kept import tell_once
 from hubtools.layout import config_dir
 from hubtools.patterns import regex
+from hubtools.renaming import rename_new_file
 
 SEAL = "seal"
 KEY_VARIABLE = "HUBTOOLS_STATE_KEY"
@@ -205,14 +207,8 @@ def _make(path: Path) -> None:
             file.write(secrets.token_bytes(_KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        os.link(temporary, path)  # fails if another process was faster
-    except FileExistsError:
-        pass
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
-            raise
-        if not path.exists():  # a file system without hard links
-            os.replace(temporary, path)
+        with suppress(FileExistsError):  # another process was faster
+            rename_new_file(str(temporary), str(path), {}, {})
     finally:
         temporary.unlink(missing_ok=True)
 

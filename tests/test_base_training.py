@@ -110,7 +110,7 @@ def test_a_few_steps_make_a_pipeline(tmp_path: Path) -> None:
 def _installed(work: Path) -> None:
     """What was trained can be put into a package folder, with sums and a card of its own."""
     from base.ship import ship
-    from hubtools.files import check_sums
+    from hubtools.sums import check_sums
     from hubtools.tinypeople import REPO_NAME
     from hubtools.tinypeople.classifier import read_classifier
 
@@ -145,7 +145,7 @@ def _goes_on(work: Path) -> None:
 def test_the_shipped_base_is_whole_and_stock_diffusers_draws_with_it() -> None:
     from diffusers import StableDiffusionPipeline
 
-    from hubtools.files import check_sums
+    from hubtools.sums import check_sums
     from hubtools.tinypeople import MODEL
 
     check_sums(MODEL)

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 from base import flow, flow_ship, flow_text  # noqa: E402
 from base.data import ATTRIBUTES, caption_spans, words  # noqa: E402
 from base.muon import Muon, orthogonal  # noqa: E402
-from hubtools.files import check_sums  # noqa: E402
+from hubtools.sums import check_sums  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 

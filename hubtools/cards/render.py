@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ def write_model_card(
     told = said_by_settings(project)
     with Root(run_dir) as root:
         for name in images:
-            check_output(root, name, "a picture of the gallery", is_summed_png)
+            _check_picture(root, name)
         noticed = root.exists(NOTICE)  # one that a person wrote stays
     result = _write(run_dir, card.front_matter, body, dry_run, renew, told, carried, into)
     if not dry_run:
@@ -150,7 +151,7 @@ def _write(
             memory.write(root)
     if not dry_run and into is not None:
         with Root(into) as root:
-            root.write(CARD, text.encode("utf-8"))
+            root.write_over(CARD, text.encode("utf-8"), None)
     return CardResult((into or folder) / CARD, text, diff)
 
 
@@ -210,8 +211,11 @@ def _write_images(run_dir: Path, shown: Sequence[Shown], text: str) -> None:
                 data = _page_image(samples, name, record)
             if not root.is_file(target) or root.read(target) != data:
                 # one that was painted on since the first look
-                check_output(root, target, "a picture of the gallery", is_summed_png)
-                root.write(target, data)
+                root.write(target, data, check=partial(_check_picture, root, target))
+
+
+def _check_picture(root: Root, name: str) -> None:
+    check_output(root, name, "a picture of the gallery", is_summed_png)
 
 
 def _named_in(text: str) -> set[str]:

@@ -50,6 +50,9 @@ def launch_slurm(
     script = slurm_script(project, {at: names[0] for at, names in places.items()}, cluster)
     path = Path(output or f"{project.run_dir.name}.sbatch").absolute()
     with Root(path.parent) as root:
-        check_output(root, path.name, "a script", is_summed_text)
-        root.write(path.name, script.encode("utf-8"), mode=0o755)
+
+        def check() -> None:
+            check_output(root, path.name, "a script", is_summed_text)
+
+        root.write(path.name, script.encode("utf-8"), mode=0o755, check=check)
     return path

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from hubtools.commands.asked import Note, quiet
 from hubtools.errors import UsageError
 from hubtools.fences import keep_inside
-from hubtools.files import StrPath, write_bytes
+from hubtools.files import StrPath
 from hubtools.front_edits import with_key
 from hubtools.layout import CARD, CONVERTED, LORA_WEIGHTS, USUAL_STEMS
 from hubtools.lorafile.told import Beside, Stated, base_named, base_told
+from hubtools.rooted import Root
 from hubtools.tinypeople import bundled
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ def _convert_to_folder(lora: StrPath, *, overwrite: bool, **options: Any) -> Exp
     for key, value in stated:
         front = with_key(front, key, value, last=True)
     if front:
-        write_bytes(card, front)
+        with Root(folder) as root:
+            root.write_over(CARD, front, None)
     return replace(done, stated=stated if front else ())
 
 

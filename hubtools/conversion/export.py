@@ -110,7 +110,7 @@ def export(
     check_finite(source, _numbers(now), precision or _precision_of(before), _FOLDED)
     private = is_private(source)
     if format == "peft":
-        size = _write_folder(now, place, private)
+        size = _write_folder(now, place, private, overwrite)
     else:
 
         def free(_: Path) -> None:  # it may have taken minutes
@@ -184,9 +184,9 @@ def _write_file(
     return place.stat().st_size
 
 
-def _write_folder(adapter: Adapter, place: Path, private: bool) -> int:
+def _write_folder(adapter: Adapter, place: Path, private: bool, overwrite: bool) -> int:
     """A new folder appears when it is whole, and the same again goes on after a kill."""
-    if place.is_dir() and any(place.iterdir()):
+    if overwrite and place.is_dir() and any(place.iterdir()):
         with Root(place) as root:
             return _fill_folder(adapter, root, private)
     with appearing(place.absolute(), "export") as made:

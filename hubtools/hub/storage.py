@@ -86,13 +86,13 @@ def _revisions(repo: str, repo_type: str) -> Iterator[str]:
 def save(
     repo: str, repo_type: str, revision: str, name: str, root: Root, target: str, sha256: str
 ) -> bool:
-    """Copy a file of a revision into an open folder; False, and nothing is kept, if it has not that
-    hash."""
+    """Copy a file of a revision into an open folder, where nothing may have its name; False, and
+    nothing is kept, if it has not that hash."""
     digest = hashlib.sha256()
     with (
         suppress(_OtherBytes),
         open_file(repo, repo_type, revision, name) as source,
-        root.replacing(target) as file,
+        root.filling(target) as file,
     ):
         while block := source.read(1 << 20):
             digest.update(block)

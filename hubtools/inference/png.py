@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 from pathlib import Path, PurePath
 
 from PIL import Image
@@ -62,9 +63,16 @@ def parameters_text(record: SampleRecord) -> str:
 def check_free(folder: Root, file: str) -> None:
     """Raises `HubtoolsError` if `file` (`x.png`) or the JSON beside it is there and was not written
     by `save_picture`, or was changed since."""
+    _check_picture(folder, file)
+    _check_record(folder, str(PurePath(file).with_suffix(".json")))
+
+
+def _check_picture(folder: Root, file: str) -> None:
     check_output(folder, file, "a picture", lambda data: is_summed_png(data, DRAWN))
-    beside = str(PurePath(file).with_suffix(".json"))
-    check_output(folder, beside, "a record", _is_record)
+
+
+def _check_record(folder: Root, file: str) -> None:
+    check_output(folder, file, "a record", _is_record)
 
 
 def _is_record(data: bytes) -> bool:
@@ -85,10 +93,12 @@ def save_picture(image: Image.Image, folder: Root, record: SampleRecord) -> None
     info.add_itxt(JSON_KEY, record.model_dump_json())
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", pnginfo=info)
-    folder.write(record.file, summed_png(buffer.getvalue(), DRAWN))
+    png = summed_png(buffer.getvalue(), DRAWN)
+    folder.write(record.file, png, check=partial(_check_picture, folder, record.file))
     text = json.dumps(record.model_dump(), indent=2) + "\n"
     beside = str(PurePath(record.file).with_suffix(".json"))
-    folder.write(beside, summed_json(text.encode("utf-8")))
+    data = summed_json(text.encode("utf-8"))
+    folder.write(beside, data, check=partial(_check_record, folder, beside))
 
 
 def record_inside(folder: Root, file: str) -> SampleRecord | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
@@ -121,19 +120,23 @@ def ci_init(
     changed = True
     with Root(root) as opened:
         if not dry_run:
-            there, sum_ = opened.exists(name), hashlib.sha256(text.encode()).hexdigest()
-            changed = not opened.is_file(name) or opened.sha256(name) != sum_
-            if there and changed and not force:
-                raise HubtoolsError(
-                    f"{root / name} is there already.",
-                    hint="--force writes it anew, --dry-run shows what it would say",
-                    code="file-exists",
-                )
-            if there and changed:
+            data = text.encode()
+            changed = not opened.is_file(name) or opened.read(name) != data
+
+            def check() -> None:
+                if not opened.exists(name):
+                    return
+                if not force:
+                    raise HubtoolsError(
+                        f"{root / name} is there already.",
+                        hint="--force writes it anew, --dry-run shows what it would say",
+                        code="file-exists",
+                    )
                 kept = keep_replaced(opened, name)
                 notes.append(f"what --force replaced is kept: {root / kept}")
+
             if changed:
-                opened.write(name, text.encode())
+                opened.write(name, data, check=check)
     origin = repository or _origin(root)
     if top is None:
         notes.append(

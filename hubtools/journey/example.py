@@ -162,10 +162,15 @@ def _metadata(shots: Sequence[Shot], trigger: str) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
+def _put(root: Root, name: str, data: bytes) -> None:
+    """Write a file of the example where none is but the same of an earlier call."""
+    root.write_over(name, data, data if root.exists(name) else None)
+
+
 def _write(folder: Path, shots: Sequence[Shot], trigger: str = TRIGGER) -> list[Path]:
     folder = folder.absolute()
     with Root(folder.parent, create=True) as above, above.inside(folder.name, create=True) as root:
         for shot in shots:
-            root.write(shot.file, _png(shot))
-        root.write("metadata.jsonl", _metadata(shots, trigger))
+            _put(root, shot.file, _png(shot))
+        _put(root, "metadata.jsonl", _metadata(shots, trigger))
     return [folder / shot.file for shot in shots]

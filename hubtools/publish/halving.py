@@ -5,16 +5,17 @@ from __future__ import annotations
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from hubtools.conversion.halving import Half as Precision
 from hubtools.conversion.halving import halve, is_full
 from hubtools.errors import ChecksFailed, HubtoolsError
-from hubtools.files import human_bytes, json_bytes, json_value
+from hubtools.files import human_bytes, json_bytes, json_value, sha256_of
 from hubtools.layout import RUN_MANIFEST
 from hubtools.lorafile.look import ADAPTERS
 from hubtools.manifest import RunManifest, described
@@ -99,16 +100,35 @@ def exchange(
     for old, target in new:
         facts_of = root.stat(old)
         mode = None if facts_of is None else stat.S_IMODE(facts_of.st_mode)
-        with root.replacing(target, mode=mode) as out, halves[target].open("rb") as made:
+        check = partial(_check_kept, root, old, copied[old])
+        if old != target:
+            check = partial(_check_new, root, target, halves[target], check)
+        with (
+            root.replacing(target, mode=mode, check=check) as out,
+            halves[target].open("rb") as made,
+        ):
             shutil.copyfileobj(made, out)
-            if root.fingerprint(old) != copied[old]:
-                raise HubtoolsError(
-                    f"{root.path / old} has changed meanwhile; it stays as it is.",
-                    hint="`hubtools prune --undo` takes back what else was done",
-                    code="file-changed",
-                )
         if old != target:
             root.unlink(old)
+
+
+def _check_kept(root: Root, name: str, copied: str) -> None:
+    if root.fingerprint(name) != copied:
+        raise HubtoolsError(
+            f"{root.path / name} has changed meanwhile; it stays as it is.",
+            hint="`hubtools prune --undo` takes back what else was done",
+            code="file-changed",
+        )
+
+
+def _check_new(root: Root, target: str, half: Path, check: Callable[[], None]) -> None:
+    check()
+    if root.exists(target) and root.fingerprint(target) != sha256_of(half):
+        raise HubtoolsError(
+            f"{root.path / target} has appeared meanwhile; it stays as it is.",
+            hint="move it away; `hubtools prune --undo` takes back what else was done",
+            code="file-changed",
+        )
 
 
 def new_facts(root: Root, plan: PrunePlan) -> tuple[bytes, bytes] | None:

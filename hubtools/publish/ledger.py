@@ -16,7 +16,7 @@ from shlex import quote
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value
+from hubtools.files import json_bytes, json_value
 from hubtools.hub.client import RemoteFile
 from hubtools.layout import PUSHED, new_replaced
 from hubtools.limits import JSON_FILE
@@ -165,11 +165,17 @@ def _texts(value: Any) -> dict[str, str]:
 
 def write_ledger(root: Root, key: str, sent: Sent) -> None:
     """Note what was sent to the repository `key`, sealed. A ledger of somebody else is set aside
-    in `.hubtools/replaced`, not lost."""
+    in `.hubtools/replaced`, not lost, and so is one that cannot be read."""
     known, own = read_ledger(root)
     if not own:
         known = {}
-        root.rename(NAME, f"{new_replaced()}/pushed-of-others.json")
+
+    def check() -> None:
+        content = _content(root)
+        ours = content is not None and is_sealed(root.path, NAME, content)
+        if root.exists(NAME) and not ours:
+            root.rename(NAME, f"{new_replaced()}/pushed-of-others.json")
+
     known[key] = sent
     repos = {
         key: {
@@ -186,4 +192,5 @@ def write_ledger(root: Root, key: str, sent: Sent) -> None:
         }
         for key, sent in known.items()
     }
-    root.write_json(NAME, seal(root.path, NAME, {"schema": _SCHEMA, "repos": repos}))
+    sealed = seal(root.path, NAME, {"schema": _SCHEMA, "repos": repos})
+    root.write(NAME, json_bytes(sealed), check=check)

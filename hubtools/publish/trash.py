@@ -14,6 +14,7 @@ import hashlib
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -226,19 +227,24 @@ def undo(root: Path, *, trust: bool = False) -> int:
             new, mark, facts = back[was]
             if facts is not None:
                 opened.write_over(was, facts[1], facts[0])
-            elif new and mark != mark_of(opened, new):  # the others may have taken long
-                raise changed(opened, new)
             elif new and new != was:
+                _check_same(opened, new, mark)  # the others may have taken long
                 opened.unlink(new)
             if facts is not None or (now, was) in copies:
                 opened.unlink(now)  # of copies: the file that they are of is still in its place
             else:
-                opened.rename(now, was, replace=new == was, sync=False)
+                same = partial(_check_same, opened, new, mark) if new == was else None
+                opened.rename(now, was, sync=False, check=same)
         _sync(opened, [was for _, was in pending])
         _restore(opened, [folder for folder in listed.folders if folder.name])
         _remove_trash(opened, trash)
         _restore(opened, [folder for folder in listed.folders if not folder.name])
     return len(pending)
+
+
+def _check_same(root: Root, name: str, mark: tuple[int, ...] | None) -> None:
+    if mark_of(root, name) != mark:
+        raise changed(root, name)
 
 
 def _blocked(root: Root, now: str, was: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,11 +44,8 @@ def writing_over(
 ) -> Iterator[BinaryIO]:
     """As `files.replacing`, of an output that takes long to make: `check` is asked once more when
     all of it is on the disk, and raises if something that is nobody's output lies there by now."""
-    with replacing(path, private=private) as file:
+    with replacing(path, private=private, check=check) as file:
         yield file
-        file.flush()
-        os.fsync(file.fileno())
-        check(path)
 
 
 def keep_replaced(root: Root, name: str) -> str:
@@ -97,6 +93,18 @@ def forget_written(root: Root) -> None:
     root.unlink(WRITTEN, missing_ok=True)
     if root.is_folder(WORK_DIR):
         root.rmdir(WORK_DIR)
+
+
+def keeping(
+    root: Root, name: str, is_ours: Callable[[bytes], bool], note: Callable[[str], None]
+) -> Callable[[], None]:
+    """A `check` of `Root.write`: has a file that is not ours, as its bytes tell, kept and told."""
+
+    def check() -> None:
+        if root.is_file(name) and not is_ours(root.read(name)):
+            keep_changed(root, name, note)
+
+    return check
 
 
 @contextmanager

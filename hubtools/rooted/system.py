@@ -1,20 +1,13 @@
-"""The calls of the system that the operations on a folder are made of.
-
-`here` and `there` hold the `dir_fd` that a name is relative to; they are empty where there is no
-openat(2), and the name is then a whole path.
-"""
+"""The calls of the system that the operations on a folder are made of."""
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from hubtools.disks import sync_folder
 
@@ -38,7 +31,6 @@ WRITE = (
 )
 BLOCK = 1 << 20
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
-_NOREPLACE = 1  # flag of renameat2(2)
 _FICLONE = 0x40049409  # ioctl of Linux: share the blocks of a file, copied when one is written
 
 
@@ -48,44 +40,6 @@ def is_link(name: str, folder: int) -> bool:
         return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
     except OSError:
         return False
-
-
-def replace(old: str, new: str, here: dict[str, Any], there: dict[str, Any]) -> None:
-    """Rename, over a file that is there."""
-    if here or there:
-        os.replace(old, new, src_dir_fd=here["dir_fd"], dst_dir_fd=there["dir_fd"])
-    else:
-        os.replace(old, new)
-
-
-def rename_new(old: str, new: str, here: dict[str, Any], there: dict[str, Any]) -> None:
-    """Rename, never over something: in one step where the system has it (renameat2(2))."""
-    renameat2 = _renameat2()
-    if renameat2 is not None and here and there:
-        names = (os.fsencode(old), os.fsencode(new))
-        sys.audit("os.rename", old, new, here["dir_fd"], there["dir_fd"])
-        if renameat2(here["dir_fd"], names[0], there["dir_fd"], names[1], _NOREPLACE) == 0:
-            return
-        code = ctypes.get_errno()
-        if code not in (errno.EINVAL, errno.ENOSYS):  # of file systems and kernels without it
-            raise OSError(code, os.strerror(code))
-    try:
-        os.stat(new, follow_symlinks=False, **there)
-    except FileNotFoundError:
-        replace(old, new, here, there)
-    else:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-
-
-@cache
-def _renameat2() -> Callable[..., int] | None:
-    if os.name == "nt":
-        return None
-    found: Any = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if found is not None:
-        letters = ctypes.c_char_p
-        found.argtypes = [ctypes.c_int, letters, ctypes.c_int, letters, ctypes.c_uint]
-    return cast("Callable[..., int] | None", found)
 
 
 def sync(at: dict[str, Any]) -> None:

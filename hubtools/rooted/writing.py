@@ -7,19 +7,23 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hubtools import renaming
 from hubtools.causes import named, naming
 from hubtools.disks import set_mode
 from hubtools.errors import HubtoolsError
 from hubtools.fences import forget
 from hubtools.files import json_bytes, taking_place, temporary_for
+from hubtools.renaming import Look, changed, facts_of, put, put_over
 from hubtools.rooted import system
 from hubtools.rooted.looking import Looking
 from hubtools.rooted.system import BLOCK, READ, WRITE, clone
+
+_TRIES = 8  # copies of a file that other programs go on to change
 
 
 class Writing(Looking):
@@ -30,10 +34,21 @@ class Writing(Looking):
         return 0o600 if self.private else 0o666
 
     @contextmanager
-    def replacing(self, name: str, *, mode: int | None = None) -> Iterator[BinaryIO]:
+    def replacing(
+        self,
+        name: str,
+        *,
+        mode: int | None = None,
+        check: Callable[[], object] | None = None,
+        was: bytes | None = None,
+    ) -> Iterator[BinaryIO]:
         """A file to write; on success it is fsynced and takes the place of `name`, whatever that
         is (a link is replaced, never written through). Folders on the way are made. The mode is
-        `mode`, else that of the file there, else that of new ones."""
+        `mode`, else that of the file there, else that of new ones.
+
+        `check` is asked when all is written, and raises if what lies there must stay; nothing that
+        comes later is replaced, and with `was` nothing that has not these bytes."""
+        look = None if check is None else Look(self.path / name, check, was)
         with self._in(name, make=True) as (at, last):
             if mode is None:
                 old = self.stat(name)
@@ -41,7 +56,7 @@ class Writing(Looking):
                     mode = stat.S_IMODE(old.st_mode)
                 elif self.private:
                     mode = 0o600
-            with taking_place(at, last, mode) as file:
+            with taking_place(at, last, mode, look) as file:
                 self._hand_over(file.fileno())
                 yield file
 
@@ -50,25 +65,28 @@ class Writing(Looking):
             with suppress(OSError):
                 os.fchown(descriptor, *self._heir)
 
-    def write(self, name: str, data: bytes, *, mode: int | None = None) -> None:
-        """Write a file atomically."""
-        with self.replacing(name, mode=mode) as file:
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        mode: int | None = None,
+        check: Callable[[], object] | None = None,
+    ) -> None:
+        """Write a file atomically; `check` as in `replacing`."""
+        with self.replacing(name, mode=mode, check=check) as file:
             file.write(data)
 
     def write_over(self, name: str, data: bytes, was: bytes | None) -> None:
         """Write a file in the place of one with the bytes `was` (None: where nothing lies). Raises
         `HubtoolsError` if something else lies there by now, which stays."""
-        with self.replacing(name) as file:
+
+        def check() -> None:
+            if not (not self.exists(name) if was is None else self._holds(name, was)):
+                raise changed(self.path / name)
+
+        with self.replacing(name, check=check, was=was) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())  # what takes long is done before the look
-            is_same = not self.exists(name) if was is None else self._holds(name, was)
-            if not is_same:
-                raise HubtoolsError(
-                    f"{self.path / name} was changed meanwhile; it stays as it is.",
-                    hint="run the same command again",
-                    code="file-changed",
-                )
 
     def _holds(self, name: str, data: bytes) -> bool:
         return self.is_file(name) and self.read(name) == data
@@ -77,8 +95,8 @@ class Writing(Looking):
     def filling(self, name: str, *, mode: int | None = None) -> Iterator[BinaryIO]:
         """As `replacing`, of a file that is not there. Raises `HubtoolsError` if something has
         appeared under its name by then, which stays."""
-        with self.replacing(name, mode=mode) as file:
-            yield file
+
+        def check() -> None:
             if self.exists(name):
                 raise HubtoolsError(
                     f"{self.path / name} has appeared meanwhile; it stays as it is.",
@@ -86,22 +104,34 @@ class Writing(Looking):
                     code="file-changed",
                 )
 
+        with self.replacing(name, mode=mode, check=check) as file:
+            yield file
+
     def append(self, name: str, data: bytes) -> None:
         """Write at the end of a file, which is made if there is none, and see it onto the disk; its
         other names (of a copy by hard links) stay what they are. Raises `LeadsOut` for a link."""
         found = self.stat(name)
         if found is not None and stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
-            folder, _, base = name.rpartition("/")
-            temporary = f"{folder}/{temporary_for(base)}" if folder else temporary_for(base)
-            try:
-                self.copy(name, temporary)
-                self.rename(temporary, name, replace=True)
-            finally:
-                self.unlink(temporary, missing_ok=True)
+            self._set_apart(name)
         with self._opened(name, os.O_WRONLY | os.O_APPEND) as descriptor, naming(self.path / name):
             with os.fdopen(os.dup(descriptor), "ab") as file:
                 file.write(data)
             os.fsync(descriptor)
+
+    def _set_apart(self, name: str) -> None:
+        """Put a copy of a file in its place, which is no other name of another file."""
+        for _ in range(_TRIES):
+            folder, _, base = name.rpartition("/")
+            temporary = f"{folder}/{temporary_for(base)}" if folder else temporary_for(base)
+            try:
+                with self._in(temporary) as (here, copy), self._in(name) as (there, last):
+                    found = facts_of(last, there)
+                    self.copy(name, temporary)
+                    if found and put_over(copy, last, here, there, found):
+                        return
+            finally:
+                self.unlink(temporary, missing_ok=True)
+        raise changed(self.path / name)
 
     @contextmanager
     def _opened(self, name: str, flags: int) -> Iterator[int]:
@@ -197,29 +227,42 @@ class Writing(Looking):
                 os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
                 set_mode(file.fileno(), stat.S_IMODE(mine.st_mode))
 
-    def rename(self, source: str, target: str, *, replace: bool = False, sync: bool = True) -> None:
+    def rename(
+        self,
+        source: str,
+        target: str,
+        *,
+        replace: bool = False,
+        sync: bool = True,
+        check: Callable[[], object] | None = None,
+    ) -> None:
         """Give a file, link or folder another name; folders on the way are made. Raises
         `FileExistsError` if `target` exists and `replace` is not set, and falls back to copying
-        across file systems (for files). Without `sync` a power cut may forget the new name."""
+        across file systems (for files). Without `sync` a power cut may forget the new name. With
+        `check` a file is renamed over what that does not raise for, and over nothing else."""
+        if check is not None:
+            look = Look(self.path / target, check)
+
+            def renamed(old: str, new: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+                put(old, new, here, there, look)
+        else:
+            renamed = renaming.replace if replace else renaming.rename_new
         with self._in(source) as (here, old), self._in(target, make=True) as (there, new):
             try:
-                if replace:
-                    system.replace(old, new, here, there)
-                else:
-                    system.rename_new(old, new, here, there)
+                renamed(old, new, here, there)
             except OSError as error:
                 if isinstance(error, PermissionError):  # of it, and not of its new place
                     raise named(error, self.path / source) from None
                 if error.errno != errno.EXDEV:
                     raise
-                self._carry(source, target, replace)
+                self._carry(source, target, renamed)
             if sync:
                 system.sync(there)
                 system.sync(here)
         forget(self.path / source)
         forget(self.path / target)
 
-    def _carry(self, source: str, target: str, replace: bool) -> None:
+    def _carry(self, source: str, target: str, renamed: Callable[..., None]) -> None:
         """Rename between file systems: a copy beside the target takes its place, then the source
         goes, if it is still what was copied."""
         folder, _, base = target.rpartition("/")
@@ -231,7 +274,7 @@ class Writing(Looking):
                     f"{self.path / source} changed while it was moved.", code="file-changed"
                 )
             with self._in(temporary) as (at, last), self._in(target) as (there, new):
-                (system.replace if replace else system.rename_new)(last, new, at, there)
+                renamed(last, new, at, there)
         finally:
             self.unlink(temporary, missing_ok=True)
         self.unlink(source)

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from hubtools.lettering import Font, font_for
 from hubtools.reporting.sheets import save_sheet
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_changed
+from hubtools.rooted.outputs import keeping
 from hubtools.summed import is_summed_png
 from hubtools.training.curve import Curve
 
@@ -130,9 +130,8 @@ def draw_chart(
     names = [("smoothed", _SMOOTH), ("each step", _RAW)]
     _legend(loss, [("held out", _HELD_OUT), *names] if held else names)
     with Root(path.parent) as root:
-        if root.is_file(path.name) and not is_summed_png(root.read(path.name)):
-            keep_changed(root, path.name, note)
-        with root.replacing(path.name) as file:
+        check = keeping(root, path.name, is_summed_png, note)
+        with root.replacing(path.name, check=check) as file:
             # drawn at each saved state: a better filter and packing take four times as long
             save_sheet(image.reduce(_SCALE), file)
 

@@ -67,12 +67,15 @@ class MetricsLog:
         lines: list[Metric | HeldOut] = [*found.steps, *found.held_out]
         kept = [line for line in lines if line.step <= step]
         kept.sort(key=lambda line: line.step)
-        noted = any(_is_foreign(line) for line in _lines(run_dir))
         with Root(run_dir, create=True) as root:
-            facts = root.stat(METRICS)
-            if noted or (facts is not None and facts.st_size > _MOST and root.is_file(METRICS)):
-                keep_changed(root, METRICS, note)
-            root.write(METRICS, b"".join(_line(line) for line in kept))
+
+            def check() -> None:
+                facts = root.stat(METRICS)
+                too_long = facts is not None and facts.st_size > _MOST and root.is_file(METRICS)
+                if too_long or any(_is_foreign(line) for line in _lines(run_dir)):
+                    keep_changed(root, METRICS, note)
+
+            root.write(METRICS, b"".join(_line(line) for line in kept), check=check)
 
     def append(self, lines: Iterable[Metric | HeldOut]) -> None:
         """Add lines and see them onto the disk."""

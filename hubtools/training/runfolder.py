@@ -34,7 +34,7 @@ from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_changed, note_written, sums_written
+from hubtools.rooted.outputs import keeping, note_written, sums_written
 from hubtools.summed import is_summed_text, summed_text
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.identity import differences, fingerprint, identity, options_of
@@ -367,6 +367,5 @@ def write_settings(
         }
     )
     with Root(run_dir) as root:
-        if root.is_file(PROJECT_FILE) and not is_summed_text(root.read(PROJECT_FILE)):
-            keep_changed(root, PROJECT_FILE, note)
-        root.write(PROJECT_FILE, summed_text(text, "# ").encode("utf-8"))
+        check = keeping(root, PROJECT_FILE, is_summed_text, note)
+        root.write(PROJECT_FILE, summed_text(text, "# ").encode("utf-8"), check=check)

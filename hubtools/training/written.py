@@ -18,18 +18,20 @@ from hubtools.rooted.outputs import keep_replaced, note_written, sums_written, t
 def written_lora(root: Root, name: str, note: Callable[[str], None]) -> Iterator[BinaryIO]:
     """A file of an open run folder to write, as `Root.replacing`. One that lies there, and is not
     what this run wrote, nor what it writes now, is kept in `.hubtools/replaced` and told."""
-    kept = None
-    if root.is_file(name) and root.sha256(name) != sums_written(root).get(name):
-        kept = keep_replaced(root, name)
-    with root.replacing(name) as file:
+    replaced: list[str] = []
+
+    def check() -> None:
+        if root.is_file(name) and root.sha256(name) != sums_written(root).get(name):
+            replaced.append(keep_replaced(root, name))
+
+    with root.replacing(name, check=check) as file:
         yield file
     now = root.sha256(name)
     note_written(root, name, now)
-    if kept is None:
-        return
-    if root.sha256(kept) == now:
-        folder = kept.removesuffix(f"/{name}")  # made for it
-        root.remove_tree(folder)  # nobody has changed it
-        root.rmdir(folder.rpartition("/")[0])
-    else:
-        tell_kept(root, name, kept, note)
+    for kept in replaced:
+        if root.sha256(kept) == now:
+            folder = kept.removesuffix(f"/{name}")  # made for it
+            root.remove_tree(folder)  # nobody has changed it
+            root.rmdir(folder.rpartition("/")[0])
+        else:
+            tell_kept(root, name, kept, note)

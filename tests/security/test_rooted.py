@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools import files
+from hubtools import files, renaming
 from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
-from hubtools.rooted import LeadsOut, Root, parts_of, system
+from hubtools.rooted import LeadsOut, Root, parts_of
 
 
 def names(folder: Path) -> list[str]:
@@ -190,7 +190,7 @@ def test_rename_never_replaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, atomic: bool
 ) -> None:
     if not atomic:
-        monkeypatch.setattr(system, "_renameat2", lambda: None)
+        monkeypatch.setattr(renaming, "_renameat2", lambda: None)
     (tmp_path / "a").write_bytes(b"a")
     (tmp_path / "link").symlink_to("nowhere")
     with Root(tmp_path) as root:

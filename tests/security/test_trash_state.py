@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hubtools import renaming
 from hubtools.errors import HubtoolsError
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.publish import trash
 from hubtools.publish.classify import classify
-from hubtools.rooted import TEMPORARY, system
+from hubtools.rooted import TEMPORARY
 from hubtools.trust import ForeignState
 from tests.drawing import write_pictures
 from tests.typed import typed
@@ -218,7 +219,7 @@ def test_other_file_systems_are_copied_to(run_dir: Path, monkeypatch: pytest.Mon
         raise OSError(18, "Invalid cross-device link")
 
     before = state(run_dir)
-    real = system.rename_new
+    real = renaming.rename_new
 
     def once(old: str, new: str, here: Any, there: Any) -> None:
         # what lies right below a temporary name was copied to this file system
@@ -227,7 +228,7 @@ def test_other_file_systems_are_copied_to(run_dir: Path, monkeypatch: pytest.Mon
         else:
             elsewhere()
 
-    monkeypatch.setattr(system, "rename_new", once)
+    monkeypatch.setattr(renaming, "rename_new", once)
     trash.apply(classify(run_dir))
     trash.undo(run_dir)
     assert state(run_dir) == before
@@ -310,8 +311,8 @@ def killed_after(count: int, call: Callable[[], object]) -> bool:
 
         for name in CALLS:
             setattr(os, name, counted(getattr(os, name)))
-        system.rename_new = counted(system.rename_new)
-        system.replace = counted(system.replace)
+        for name in ("rename_new", "replace"):
+            setattr(renaming, name, counted(getattr(renaming, name)))
         try:
             call()
         except BaseException:

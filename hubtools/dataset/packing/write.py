@@ -257,10 +257,14 @@ def _placing(root: Root, name: str, aside: str) -> Iterator[_Placed]:
             yield placed
             os.fsync(placed.file.fileno())
             with placed.opened() as file:
-                same = root.is_file(name) and sha256_in(file) == root.fingerprint(name)
-            if root.exists(name) and not same:
-                root.rename(name, f"{aside}/{name}")
-            root.rename(placed.name, name, replace=True)
+                sum_ = sha256_in(file)
+
+            def check() -> None:
+                same = root.is_file(name) and root.fingerprint(name) == sum_
+                if root.exists(name) and not same:
+                    root.rename(name, f"{aside}/{name}")
+
+            root.rename(placed.name, name, check=check)
     finally:
         root.unlink(placed.name, missing_ok=True)
 

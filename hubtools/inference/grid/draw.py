@@ -13,8 +13,8 @@ from hubtools.files import json_bytes, json_value, sha256_of
 from hubtools.inference.generate import open_drawing, tell_of_blanked
 from hubtools.inference.grid.drawn import Drawn, GridResult
 from hubtools.inference.grid.page import grid_page
-from hubtools.inference.grid.picture import grid_picture
-from hubtools.inference.grid.plan import CELLS_DIR, FACTS, PAGE, PICTURE, GridPlan, plan_grid
+from hubtools.inference.grid.picture import check_picture, grid_picture
+from hubtools.inference.grid.plan import CELLS_DIR, FACTS, PAGE, GridPlan, plan_grid
 from hubtools.inference.pipeline import draw
 from hubtools.inference.schedulers import use_scheduler
 from hubtools.inference.staged import LoraShots
@@ -22,10 +22,9 @@ from hubtools.limits import OWN_JSON_COST
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import check_output, keep_changed
+from hubtools.rooted.outputs import check_output, keeping
 from hubtools.summed import (
     JSON_SUM,
-    is_summed_png,
     is_summed_text,
     json_was_changed,
     summed_json,
@@ -87,15 +86,19 @@ def draw_grid(
         _check_free(root)  # hours may have gone by
         grid_picture(plan, pictures, root, cell_size)
         page = summed_text(grid_page(plan, pictures), "<!-- ", " -->")
-        root.write(PAGE, page.encode("utf-8"))
+        root.write(PAGE, page.encode("utf-8"), check=lambda: _check_page(root))
     return GridResult(plan, pictures, drawn)
 
 
 def _check_free(root: Root) -> None:
     """Raises `HubtoolsError` if a name of the grid belongs to something else."""
-    check_output(root, PICTURE, "a grid", is_summed_png)
-    check_output(root, PAGE, "a grid's page", is_summed_text)
+    check_picture(root)
+    _check_page(root)
     check_output(root, FACTS, "a grid's facts", _are_facts)
+
+
+def _check_page(root: Root) -> None:
+    check_output(root, PAGE, "a grid's page", is_summed_text)
 
 
 _KEYS = {"schema_version", "axes", "cells"}
@@ -245,7 +248,7 @@ def _write_facts(
     axes = [
         {"name": axis.name, "values": [value.label for value in axis.values]} for axis in plan.axes
     ]
-    if root.is_file(FACTS) and not _are_facts(root.read(FACTS)):
-        keep_changed(root, FACTS, note)  # while cells are drawn: the drawing is not stopped for it
     facts = {"schema_version": 1, "axes": axes, "cells": cells}
-    root.write(FACTS, summed_json(json_bytes(facts)))
+    # while cells are drawn: the drawing is not stopped for one that a person has changed
+    check = keeping(root, FACTS, _are_facts, note)
+    root.write(FACTS, summed_json(json_bytes(facts)), check=check)

@@ -14,6 +14,8 @@ from hubtools.inference.sheet import fitted
 from hubtools.lettering import Font, font_for
 from hubtools.reporting.sheets import save_sheet
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import check_output
+from hubtools.summed import is_summed_png
 
 if TYPE_CHECKING:
     from hubtools.inference.grid.drawn import Drawn
@@ -84,8 +86,13 @@ def grid_picture(
                 _paste(sheet, pen, plan, at[place], pictures, corner, cell, small)
             y += height_of_row + _GAP
         y += 20
-    with root.replacing(PICTURE) as file:
+    with root.replacing(PICTURE, check=lambda: check_picture(root)) as file:
         save_sheet(sheet, file)
+
+
+def check_picture(root: Root) -> None:
+    """Raises `HubtoolsError` if the name of the picture belongs to something else."""
+    check_output(root, PICTURE, "a grid", is_summed_png)
 
 
 def _paste(

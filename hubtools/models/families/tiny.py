@@ -7,10 +7,10 @@ it, and what it draws is noise.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from hubtools.fences import forget
 from hubtools.files import write_text
 from hubtools.models.base import RANDOM_WEIGHTS_KEY
 from hubtools.quiet import hush
+from hubtools.renaming import rename_new
 
 # Words that get a token of their own; all others are spelt letter by letter, which is correct but
 # long, and a caption has room for 75 tokens.
@@ -305,11 +306,7 @@ def write_pipeline(
     import torch
 
     if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
-        raise HubtoolsError(
-            f"{folder} is there and is not a pipeline of random weights.",
-            hint="give another folder, or move it away",
-            code="file-exists",
-        )
+        raise _not_ours(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".tmp-base-", dir=folder.parent))
     try:
@@ -319,13 +316,32 @@ def write_pipeline(
         built = work / "pipeline"
         pipeline.save_pretrained(str(built), safe_serialization=True)
         _mark(built, _CARD.format(title=title, tag=tag))
-        if folder.exists():
-            shutil.rmtree(folder)
-            forget(folder)
-        os.replace(built, folder)
+        _place(built, folder, work / "was")
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return folder
+
+
+def _not_ours(folder: Path) -> HubtoolsError:
+    return HubtoolsError(
+        f"{folder} is there and is not a pipeline of random weights.",
+        hint="give another folder, or move it away",
+        code="file-exists",
+    )
+
+
+def _place(built: Path, folder: Path, aside: Path) -> None:
+    """Give a folder its name; the earlier one is looked at where nobody else puts something."""
+    with suppress(FileNotFoundError):
+        rename_new(str(folder), str(aside), {}, {})
+        forget(folder)
+        if aside.is_symlink() or not _is_ours(aside):
+            rename_new(str(aside), str(folder), {}, {})
+            raise _not_ours(folder)
+    try:
+        rename_new(str(built), str(folder), {}, {})
+    except FileExistsError:
+        raise _not_ours(folder) from None
 
 
 def write_tokenizer(folder: Path, words: Iterable[str]) -> int:
