@@ -226,8 +226,7 @@ def _kept(root: Root, item: ShardPlan, state: dict[str, Any]) -> Shard | None:
 
 
 class _Placed:
-    """A new file right in the folder, until it takes its name: written by its descriptor, and read
-    only while it is what lies there."""
+    """A new file, until it takes its name: read only while what was written lies there."""
 
     def __init__(self, root: Root, name: str) -> None:
         self._root, self.name = root, temporary_for(name)
@@ -249,20 +248,17 @@ class _Placed:
 
 @contextmanager
 def _placing(root: Root, name: str, aside: str) -> Iterator[_Placed]:
-    """A new file right in the folder; it takes its name at the end, through no link. What had that
-    name goes `aside`: somebody may have worked on a shard."""
+    """A new file; what has its name at the end goes `aside`: somebody may have worked on it."""
     placed = _Placed(root, name)
     try:
         with placed.file:
             yield placed
             os.fsync(placed.file.fileno())
-            with placed.opened() as file:
-                sum_ = sha256_in(file)
 
             def check() -> None:
-                same = root.is_file(name) and root.fingerprint(name) == sum_
-                if root.exists(name) and not same:
-                    root.rename(name, f"{aside}/{name}")
+                with placed.opened() as file:
+                    if root.exists(name) and root.fingerprint(name) != sha256_in(file):
+                        root.rename(name, f"{aside}/{name}")
 
             root.rename(placed.name, name, check=check)
     finally:
