@@ -22,6 +22,10 @@ class NotKept(UserWarning):
     read."""
 
 
+class Kept(UserWarning):
+    """What a person has changed is replaced, and kept elsewhere."""
+
+
 def read_kept(place: Path) -> bytes | None:
     """The bytes of the file; None if it is not there. One that cannot be read is told."""
     try:

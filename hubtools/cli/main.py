@@ -246,9 +246,9 @@ def _warnings_told() -> Iterator[None]:
         others = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            from hubtools.kept import NotKept
+            from hubtools.kept import Kept, NotKept
 
-            if issubclass(category, NotKept):
+            if issubclass(category, (Kept, NotKept)):
                 say_warning(str(message))
             else:
                 others(visible(str(message)), category, *where, **more)

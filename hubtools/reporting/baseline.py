@@ -1,24 +1,32 @@
 """Findings that a project knows of: hidden and counted, so that only new ones fail.
 
 A baseline is a JSON file with one entry for each kind of finding: its fingerprint, how often it is
-known, and where it was when it was written down, for people to read.
+known, and where it was when it was written down, for people to read. Each entry carries a sum of
+its own, by which one that a person has changed is known: git merges lines, and not the sum of all.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import json
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hubtools.causes import cannot_be
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, check_replaceable, json_value, json_within, write_text
+from hubtools.files import StrPath, check_replaceable, json_value, json_within
 from hubtools.findings import Finding, Report, in_order
+from hubtools.kept import Kept
 from hubtools.printable import printable
+from hubtools.renaming import changed
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import keep_changed
+from hubtools.summed import JSON_SUM, summed_lines
 
 BASELINE_SCHEMA = 1
 BASELINE = "hubtools-baseline.json"
@@ -96,29 +104,52 @@ def baseline_of(findings: Iterable[Finding], kept: Iterable[Known] = ()) -> list
 
 def write_baseline(path: Path, entries: Sequence[Known], was: bytes | None = None) -> None:
     """Write a baseline, one entry a line, so that a diff of it can be read, in the place of one
-    with the bytes `was` (None: there is none, or a link, which is replaced). Raises `HubtoolsError`
-    if something else lies there by now."""
-    lines = [
-        json.dumps(
-            {
-                "rule": entry.rule,
-                "place": entry.place,
-                "message": entry.message,
-                "count": entry.count,
-                "fingerprint": entry.fingerprint,
-            },
-            ensure_ascii=False,
-        )
-        for entry in entries
-    ]
+    with the bytes `was` (None: there is none, or a link, which is replaced). If that holds what a
+    person has changed, and what is written does not, it is kept in `.hubtools/replaced` beside it
+    and told by a `Kept` warning. Raises `HubtoolsError` if something else lies there by now."""
+    lines = [_line(_content(entry)) for entry in entries]
     body = ",\n".join(f"    {line}" for line in lines)
     entries_text = f"[\n{body}\n  ]" if lines else "[]"
-    text = f'{{\n  "schema": {BASELINE_SCHEMA},\n  "findings": {entries_text}\n}}\n'
-    if path.is_symlink():
-        write_text(path, printable(text))
-        return
+    data = f'{{\n  "schema": {BASELINE_SCHEMA},\n  "findings": {entries_text}\n}}\n'.encode()
     with Root(path.absolute().parent, create=True) as root:
-        root.write_over(path.name, printable(text).encode("utf-8"), was)
+        name = path.name
+        if root.is_link(name):
+            root.write(name, data, check=partial(_check_link, root, name))
+            return
+        if was and (not _is_baseline(was) or not _changed(was) <= set(lines)):
+            keep_changed(root, name, lambda told: warnings.warn(told, Kept, stacklevel=5))
+        root.write_over(name, data, was)
+
+
+def _content(entry: Known) -> dict[str, Any]:
+    return {
+        "rule": entry.rule,
+        "place": entry.place,
+        "message": entry.message,
+        "count": entry.count,
+        "fingerprint": entry.fingerprint,
+    }
+
+
+def _line(content: Mapping[str, Any]) -> str:
+    line = printable(json.dumps(content, ensure_ascii=False))
+    return summed_lines(f"{line}\n".encode()).decode().rstrip("\n")
+
+
+def _changed(was: bytes) -> set[str]:
+    """Lines of the entries of a baseline that hubtools has not written so, as it would; those
+    of earlier versions have no sum to know it by."""
+    found = set()
+    for entry in json_value(was)["findings"]:
+        line = _line({key: value for key, value in entry.items() if key != JSON_SUM})
+        if printable(json.dumps(entry, ensure_ascii=False)) != line:
+            found.add(line)
+    return found
+
+
+def _check_link(root: Root, name: str) -> None:
+    if not root.is_link(name):
+        raise changed(root.path / name)
 
 
 def _old(path: Path) -> tuple[list[Known], bytes | None]:
@@ -225,7 +256,8 @@ def _is_baseline(data: bytes) -> bool:
         alone = content.keys() == {"schema", "findings"}  # a report has them too, among others
         # another key in one is a person's note
         return alone and all(
-            _NEEDED <= entry.keys() <= _NEEDED | {"place", "message", "count"} for entry in entries
+            _NEEDED <= entry.keys() <= _NEEDED | {"place", "message", "count", JSON_SUM}
+            for entry in entries
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return False

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from hypothesis import strategies as st
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Finding, Report, Rule, Severity
+from hubtools.kept import Kept
+from hubtools.programs import program
 from hubtools.reporting.baseline import (
     Known,
     add_to_baseline,
@@ -118,6 +123,69 @@ def test_a_person_s_note_in_a_baseline_is_not_written_over(tmp_path: Path) -> No
     with pytest.raises(HubtoolsError, match="not written over"):
         renew_baseline(report, file)
     assert file.read_text() == noted
+
+
+def kept(folder: Path) -> list[str]:
+    return [one.read_text() for one in (folder / ".hubtools").rglob("*.json")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"is empty"', '"is empty, Bob agreed"'), ('"count": 1', '"count": 3')]
+)
+def test_a_value_that_a_person_has_changed_is_kept(tmp_path: Path, old: str, new: str) -> None:
+    file = tmp_path / "known.json"
+    report = Report("set", (found("X1", "is empty"), found("X2", "b")), {}, RULES)
+    renew_baseline(report, file)
+    renew_baseline(Report("set", (), {}, RULES), file)
+    renew_baseline(report, file)
+    assert not kept(tmp_path)
+    noted = file.read_text().replace(old, new, 1)
+    file.write_text(noted)
+    with pytest.warns(Kept, match="It is now .*known.json"):
+        renew_baseline(report, file)
+    assert kept(tmp_path) == [noted]
+    renew_baseline(report, file)
+    assert kept(tmp_path) == [noted]
+
+
+def test_one_of_an_earlier_version_is_kept_once_unless_nothing_is_lost(tmp_path: Path) -> None:
+    file = tmp_path / "known.json"
+    report = Report("set", (found("X1", "a"), found("X2", "b")), {}, RULES)
+    renew_baseline(report, file)
+    earlier = re.sub(r', "sha256_of_the_rest": "\w+"', "", file.read_text())
+    file.write_text(earlier)
+    assert len(read_baseline(file)) == 2
+    renew_baseline(report, file)
+    assert not kept(tmp_path)
+    file.write_text(earlier)
+    for _ in range(2):
+        with warnings.catch_warnings(record=True) as told:
+            renew_baseline(replace(report, findings=report.findings[:1]), file)
+    assert (kept(tmp_path), told) == ([earlier], [])
+
+
+def test_one_that_git_has_merged_is_as_hubtools_wrote_it(tmp_path: Path) -> None:
+    names = ("base", "ours", "theirs")
+    more = {"base": (), "ours": ("c",), "theirs": ("v",)}
+    for name in names:
+        all_ = [found("X1", word) for word in ("a", "e", "i", "o", "u", "z", *more[name])]
+        renew_baseline(Report("set", tuple(all_), {}, RULES), tmp_path / name)
+    git = program("git")
+    if git is None:
+        pytest.skip("there is no git")
+    words = [
+        git,
+        "merge-file",
+        "-p",
+        *(str(tmp_path / name) for name in ("ours", "base", "theirs")),
+    ]
+    done = subprocess.run(words, capture_output=True, check=False)
+    file = tmp_path / "known.json"
+    file.write_bytes(done.stdout)
+    assert done.returncode == 0
+    assert len(read_baseline(file)) == 8
+    renew_baseline(Report("set", (), {}, RULES), file)
+    assert not kept(tmp_path)
 
 
 findings = st.lists(
