@@ -7,11 +7,13 @@ import os
 import re
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.causes import naming
+from hubtools.errors import HubtoolsError
 from hubtools.localhub.names import is_sha256
 from hubtools.rooted import Root
 
@@ -39,6 +41,19 @@ class Blobs:
     def incoming(self) -> Path:
         """Where temporary files may lie."""
         return self._place.path / _INCOMING
+
+    @contextmanager
+    def view(self) -> Iterator[Root]:
+        """A folder of its own to lay files out in, which goes at the end."""
+        name = f"{_INCOMING}/view-{secrets.token_hex(8)}"
+        self._place.mkdir(name, mode=0o700)
+        with self._place.inside(name) as made:
+            try:
+                yield made
+            finally:
+                with suppress(OSError, HubtoolsError):
+                    if self._place.holds(name, made):
+                        self._place.remove_tree(name)
 
     def has(self, sha256: str, size: int) -> bool:
         """True if the blob is there (and whole)."""

@@ -8,13 +8,16 @@ import shutil
 import sqlite3
 import sys
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from hubtools.errors import HubtoolsError
 from hubtools.fences import LeadsOut
+from hubtools.localhub.pages.laid import Judged
 from hubtools.localhub.store import Store
 from hubtools.trust import ForeignState
 from tests.drawing import write_pictures
@@ -183,4 +186,49 @@ def test_a_file_of_a_mount_that_is_exchanged_for_a_link(
     place.symlink_to(outside / "thesis.txt" if "." in swapped else outside)
     with pytest.raises(FileNotFoundError):
         content.open()
+    store.close()
+
+
+@links
+@pytest.mark.parametrize("exchanged", ["hub/incoming", "hub/incoming/view", "hub/incoming/view/x"])
+def test_pages_lay_nothing_out_behind_a_link(exchanged: str, outside: Path, tmp_path: Path) -> None:
+    """A folder above what is laid out is exchanged for a link between two files."""
+    before = all_of(outside)
+    store = Store(tmp_path / "hub")
+    laid = []
+
+    def opened(_: object, name: str) -> tuple[Any, Any]:
+        if name == "two":
+            (view,) = (tmp_path / "hub/incoming").iterdir()
+            place = tmp_path / exchanged.replace("view", view.name)
+            place.rename(tmp_path / "moved")
+            place.symlink_to(outside)
+        laid.append(name)
+        content = SimpleNamespace(open=lambda: BytesIO(b"theirs"))
+        return SimpleNamespace(size=6), content
+
+    class Nothing:
+        def card(self, folder: Path, kind: str) -> list[Any]:
+            return []
+
+    files = {name: SimpleNamespace(size=6) for name in ("one", "two", "b/thesis.txt")}
+    repo = SimpleNamespace(id=1, kind="model", name="x", mount=None)
+    snapshot: Any = SimpleNamespace(repo=repo, files=files, commit=SimpleNamespace(oid="1"))
+    beside: Any = SimpleNamespace(blobs=store.blobs, open=opened)
+    judged = Judged(beside, cast("Any", Nothing()))
+    assert judged.card(snapshot) == []
+    judged.close()
+    store.close()
+    assert laid == list(files)
+    assert all_of(outside) == before
+
+
+def test_what_was_laid_out_for_a_page_goes(tmp_path: Path) -> None:
+    store = Store(tmp_path / "hub")
+    with store.blobs.view() as made:
+        with made.create("a/b") as file:
+            file.write(b"1")
+        assert (made.path / "a/b").read_bytes() == b"1"
+        assert made.path.stat().st_mode & 0o077 == 0
+    assert not list(store.blobs.incoming.iterdir())
     store.close()

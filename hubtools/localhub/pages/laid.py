@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from hubtools.localhub.model import Snapshot
 from hubtools.localhub.outlook import Outlook, Reading
 from hubtools.localhub.problems import Problem
 from hubtools.localhub.store import Store
+from hubtools.rooted import Root
 
 _MOST_FILES, _MOST_BYTES = 50_000, 4 << 30  # of a dataset that is read for its page
 _HEAD = 1 << 20  # bytes of a large file that checks of a card may look at
@@ -137,20 +137,16 @@ class Judged:
         if snapshot.repo.mount is not None:
             yield snapshot.repo.mount.folder
             return
-        with tempfile.TemporaryDirectory(
-            dir=self._store.blobs.incoming, prefix="view-", ignore_cleanup_errors=True
-        ) as made:
-            folder = Path(made, snapshot.repo.name)
-            folder.mkdir()
+        with self._store.blobs.view() as made, made.inside(snapshot.repo.name, create=True) as root:
             for name, file in snapshot.files.items():
-                self._put(snapshot, name, folder / name, file.size if whole else _HEAD)
-            yield folder
+                self._put(snapshot, name, root, file.size if whole else _HEAD)
+            yield root.path
 
-    def _put(self, snapshot: Snapshot, name: str, place: Path, most: int) -> None:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(Problem):  # deleted for good: checks say that it is missing
+    def _put(self, snapshot: Snapshot, name: str, root: Root, most: int) -> None:
+        # deleted for good: checks say that it is missing; two names may be one on this disk
+        with contextlib.suppress(Problem, FileExistsError):
             file, content = self._store.open(snapshot, name)
-            with content.open() as source, place.open("wb") as target:
+            with content.open() as source, root.create(name) as target:
                 left = min(most, file.size)
                 while left and (block := source.read(min(left, _BLOCK))):
                     left -= target.write(block)
