@@ -13,6 +13,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from hubtools.interpreter import guard_programs
 from hubtools.layout import COMPILED_DIR, IN_USE, cache_dir
 
 _PLACE = "TORCHINDUCTOR_CACHE_DIR"
@@ -25,7 +26,9 @@ def keep_compiled_code_at_home() -> None:
     """Have inductor keep what it compiles in hubtools' cache, unless TORCHINDUCTOR_CACHE_DIR says
     where. Its own place is a folder in /tmp whose name everybody knows: another user of the machine
     could make it first, and code from it is run. In a cache that others write to, or where
-    something else has the name, it is a folder for this process. Raises as `cache_dir`."""
+    something else has the name, it is a folder for this process. Raises as `cache_dir`. Compilers
+    are then looked for in the absolute folders of PATH only, whoever has started this process."""
+    guard_programs()
     said = os.environ.get(_PLACE)
     if said is not None and not _is_pytorchs(Path(said)):
         return

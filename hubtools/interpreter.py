@@ -57,15 +57,21 @@ def guard_children() -> None:
     a compiler) do not look into the working directory either, nor the system for programs that they
     start by name (a browser, a compiler)."""
     os.environ["PYTHONSAFEPATH"] = "1"
-    os.environ["NODEFAULTCURRENTDIRECTORYINEXEPATH"] = "1"
-    # where nothing is left, those of the system, which begin with the working directory on Windows
-    os.environ["PATH"] = _absolute(os.environ.get("PATH", "")) or _absolute(os.defpath)
+    guard_programs()
     listed = os.environ.get("PYTHONPATH")
     if listed is not None:
         kept = [place for place in listed.split(os.pathsep) if os.path.isabs(place)]
         os.environ["PYTHONPATH"] = os.pathsep.join(kept)
         if not kept:
             del os.environ["PYTHONPATH"]
+
+
+def guard_programs() -> None:
+    """Set the environment so that a program that a library starts by its name (a compiler) is not
+    looked for in the working directory, nor where a relative folder in PATH leads."""
+    os.environ["NODEFAULTCURRENTDIRECTORYINEXEPATH"] = "1"
+    # where nothing is left, those of the system, which begin with the working directory on Windows
+    os.environ["PATH"] = _absolute(os.environ.get("PATH", "")) or _absolute(os.defpath)
 
 
 def is_program() -> bool:

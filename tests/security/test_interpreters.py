@@ -13,6 +13,7 @@ import pytest
 
 import hubtools
 from hubtools import interpreter, programs
+from hubtools.compiled import keep_compiled_code_at_home
 from hubtools.dataset.pictures.tasks import PROBE
 from hubtools.dataset.workers.pool import WorkerPool
 
@@ -206,6 +207,17 @@ def test_libraries_find_none_there_either(
     assert os.environ["PATH"] == (str(there) if "1" in path else "/bin")
     assert not (shutil.which("xdg-settings") or "").startswith((".", "bin", "xdg", str(trap)))
     assert not (shutil.which("g++") or "").startswith((".", "bin", "g++", str(trap)))
+
+
+def test_a_compiler_that_the_python_api_has_started_is_none_there(
+    trap: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever can have PyTorch compile something calls this first."""
+    monkeypatch.chdir(trap)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(trap))
+    monkeypatch.setenv("PATH", os.pathsep.join([".", "", "bin", os.defpath]))
+    keep_compiled_code_at_home()
+    assert os.environ["PATH"] == os.defpath
 
 
 def test_nobody_starts_a_program_by_its_bare_name() -> None:
