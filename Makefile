@@ -18,12 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # (tests/parallel.py). One more than the two cores that the suite is made for: a tenth of its time
 # is waiting for other processes.
 WORKERS ?= 3
-# What is done meanwhile needs no PyTorch and starts no commands; most of it forks hundreds of times
-# or makes thousands of small files, which takes longer in a process with much in memory.
-EARLY   := tests/security/test_bounds.py tests/security/test_trash_state.py \
-           tests/security/test_fix.py tests/dataset/edits/test_fix_journal.py \
-           tests/dataset/fix/test_fix_rules.py tests/dataset/fix/test_advice.py
-PYTEST  := $(BIN)/python -m pytest -q --workers $(WORKERS) $(EARLY:%=--early %)
+PYTEST  := $(BIN)/python -m pytest -q --workers $(WORKERS) --early tests/plain.txt
 
 .PHONY: demo test test-fast lint bench clean help
 

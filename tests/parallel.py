@@ -3,9 +3,10 @@
 They are forked once all is imported and collected, which takes longer than most files of tests.
 Each takes the next file of the queue when it is done with one, and tells what came out.
 
-Meanwhile one more, forked before, is busy with the files that `--early` names: those that need no
-PyTorch and start no commands; tests that fork take a third of the time in it, as it has little to
-copy. It makes room for a process of the others when it is done.
+Meanwhile one more, forked before, is busy with the files that the list `--early` names: those that
+need no PyTorch. Their tests take less time in it, as it has little in memory; those that fork, a
+third. When there is nothing else to do the others take the rest of these files, and one more of
+them begins when it is done.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import io
 import itertools
 import os
 import signal
+import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import pytest
@@ -30,7 +33,7 @@ from tests import forkserver, homes, largepages
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--workers", type=int, default=1, metavar="N", help="processes of tests")
     parser.addoption(
-        "--early", action="append", metavar="FILE", help="begun while the others are collected"
+        "--early", type=Path, metavar="LIST", help="names files begun while others are collected"
     )
 
 
@@ -41,7 +44,8 @@ def pytest_collection(session: pytest.Session) -> None:
         gc.disable()  # all that is imported and collected stays
     chosen = config.args_source is pytest.Config.ArgsSource.ARGS  # perhaps without these files
     if option.early and option.workers > 1 and not option.collectonly and not chosen:
-        config.stash[_EARLY] = _begin_early(session, option.early)
+        paths = option.early.read_text("utf-8").split()
+        config.stash[_EARLY] = _begin_early(session, paths)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -65,6 +69,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 class _Early(NamedTuple):
     connection: Connection
     pid: int
+    queue: int  # of its files, as it numbers its tests
 
 
 _EARLY = pytest.StashKey[_Early]()
@@ -78,10 +83,12 @@ def _begin_early(session: pytest.Session, paths: list[str]) -> _Early:
     ours, theirs = Pipe(duplex=False)
     if hasattr(fcntl, "F_SETPIPE_SZ"):  # nobody hears it yet
         fcntl.fcntl(theirs.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
+    queue = os.pipe()
     pid = os.fork()
     if pid:
         theirs.close()
-        return _Early(ours, pid)
+        os.close(queue[1])
+        return _Early(ours, pid, queue[0])
     code = 1
     try:
         ours.close()
@@ -89,8 +96,10 @@ def _begin_early(session: pytest.Session, paths: list[str]) -> _Early:
         gc.collect()
         _be_alone(session.config, "early", homes.holders())
         session.perform_collect(paths)
+        crew = _Crew(session, queue=queue)
         theirs.send([item.nodeid for item in session.items])
-        _Crew(session).do_tests(theirs)
+        session.config.pluginmanager.register(_Plain())
+        crew.do_tests(theirs)
         code = 0
     except BaseException:
         theirs.send(traceback.format_exc())
@@ -110,6 +119,13 @@ def _be_alone(config: pytest.Config, home: str, holders: list[Any]) -> None:
     plugins.unregister(name=name)  # what is told there nobody sees
     plugins.register(_Nowhere(create_terminal_writer(config, io.StringIO())), name)
     homes.move(home, holders)
+
+
+class _Plain:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        yield
+        assert "torch" not in sys.modules, "This needs PyTorch: it does not belong in the list."
 
 
 class _Nowhere:
@@ -133,7 +149,12 @@ class _Worker(NamedTuple):
 
 
 class _Crew:
-    def __init__(self, session: pytest.Session, early: _Early | None = None) -> None:
+    def __init__(
+        self,
+        session: pytest.Session,
+        early: _Early | None = None,
+        queue: tuple[int, int] | None = None,
+    ) -> None:
         self._session, self._items = session, session.items
         self._hook = session.config.hook
         self._capture = session.config.pluginmanager.getplugin("capturemanager")
@@ -141,11 +162,15 @@ class _Crew:
         self._count = 0
         taken = self._welcome(early) if early is not None else []
         # Each reads the number of one test, the first of a file: what is not read is yet to do.
-        self._queue, write = os.pipe()
-        with os.fdopen(write, "wb") as queue:
-            for number in self._firsts(range(len(self._items))):
+        read, write = queue or os.pipe()
+        everywhere = range(len(self._items))
+        self._queues: list[tuple[int, Sequence[int]]] = [(read, everywhere)]
+        if early is not None:
+            self._queues.append((early.queue, taken))
+        with os.fdopen(write, "wb") as file:
+            for number in self._firsts(everywhere):
                 if number not in taken:
-                    queue.write(number.to_bytes(4, "big"))
+                    file.write(number.to_bytes(4, "big"))
 
     def _firsts(self, numbers: Iterable[int]) -> list[int]:
         """Those of them that are the first of a file."""
@@ -248,9 +273,6 @@ class _Crew:
         self._hook.pytest_runtest_logreport(report=report)
         if worker.began:  # else the next one could not begin either
             self._start(number + 1 if self._goes_on(number) else None)
-        for first in self._firsts(worker.early or []):
-            if first not in worker.began:
-                self._start(first)
 
     # --- in a process of tests ---------------------------------------------------------------
 
@@ -283,8 +305,9 @@ class _Crew:
             first = first + 1 if self._goes_on(first) else None
 
     def _rest(self) -> Iterator[int]:
-        while number := os.read(self._queue, 4):
-            yield from self._file(int.from_bytes(number, "big"))
+        for queue, numbers in self._queues:
+            while number := os.read(queue, 4):
+                yield from self._file(numbers[int.from_bytes(number, "big")])
 
     def _next(self, number: int) -> Any:
         """What comes after a test, as far as pytest needs it: which fixtures are kept."""

@@ -90,6 +90,28 @@ def test_hangs():
 """
 
 
+WAITS = """
+import time
+from pathlib import Path
+
+def test_waits(place):
+    while Path("notes").read_text().count("/") < 6 * place.count("/"):
+        time.sleep(0.01)
+"""
+NOTES = """
+def test_passes(place):
+    pass
+"""
+EARLY = ("--early", "early.txt")
+NEEDS_TORCH = """
+def test_imports_it():
+    import torch
+
+def test_after():
+    pass
+"""
+
+
 class Ran(NamedTuple):
     code: int
     said: str
@@ -189,7 +211,7 @@ def test_the_first_failure_ends_it_where_that_is_asked_for(tmp_path: Path) -> No
 
 
 def test_all_is_well(tmp_path: Path) -> None:
-    done = run(tmp_path, {"test_c.py": SEVERAL}, "--early", "test_c.py")
+    done = run(tmp_path, {"early.txt": "test_c.py\n", "test_c.py": SEVERAL}, *EARLY)
     assert done.code == pytest.ExitCode.OK
     assert "5 passed, 1 skipped" in done.said
     (early,) = (pid for what, pid in done.notes if what == "test_c.py")
@@ -199,8 +221,8 @@ def test_all_is_well(tmp_path: Path) -> None:
 
 
 def test_what_was_begun_early_and_is_killed_is_gone_on_with(tmp_path: Path) -> None:
-    files = {"test_b.py": KILLED, "test_c.py": SEVERAL}
-    done = run(tmp_path, files, "--early", "test_b.py", "--early", "test_c.py")
+    files = {"early.txt": "test_b.py\ntest_c.py\n", "test_b.py": KILLED, "test_c.py": SEVERAL}
+    done = run(tmp_path, files, *EARLY)
     assert done.outcomes == {
         "test_b.py::test_before": "PASSED",
         "test_b.py::test_is_killed": "FAILED",
@@ -212,3 +234,20 @@ def test_what_was_begun_early_and_is_killed_is_gone_on_with(tmp_path: Path) -> N
         "test_z0.py::test_passes": "PASSED",
         "test_z1.py::test_passes": "PASSED",
     }
+
+
+def test_what_needs_pytorch_is_not_begun_early(tmp_path: Path) -> None:
+    files = {"early.txt": "test_t.py\n", "test_t.py": NEEDS_TORCH, "torch.py": ""}
+    assert run(tmp_path, files).code == pytest.ExitCode.OK
+    done = run(tmp_path, files, *EARLY)
+    assert done.outcomes["test_t.py::test_imports_it"] == "FAILED"
+    assert "This needs PyTorch: it does not belong in the list." in done.said
+
+
+def test_others_help_with_what_was_begun_early(tmp_path: Path) -> None:
+    files = {"test_v.py": WAITS} | {f"test_w{n}.py": NOTES for n in range(3)}
+    done = run(tmp_path, {**files, "early.txt": "\n".join(files)}, *EARLY)
+    assert done.code == pytest.ExitCode.OK
+    homes = [what for what, _ in done.notes if "/" in what]
+    assert sum("/early" in home for home in homes) == 1
+    assert len(homes) == 6
