@@ -289,7 +289,9 @@ class _Crew:
             os._exit(code)
 
     def do_tests(self, connection: Connection, first: int | None = None) -> None:
-        self._session.config.pluginmanager.register(_Told(self._session.config, connection))
+        told = _Told(self._session.config, connection)
+        self._session.config.pluginmanager.register(told)
+        told.hears = True
         for number in itertools.chain(self._file(first), self._rest()):
             connection.send(number)
             self._hook.pytest_runtest_protocol(
@@ -332,6 +334,7 @@ class _Told:
     def __init__(self, config: pytest.Config, connection: Connection) -> None:
         self._config, self._connection = config, connection
         self._reports: list[Any] = []
+        self.hears = False  # what warned before, elsewhere, is told to who comes new
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
@@ -344,6 +347,8 @@ class _Told:
     def pytest_warning_recorded(
         self, warning_message: warnings.WarningMessage, when: str, nodeid: str, location: Any
     ) -> None:
+        if not self.hears:
+            return
         text = f"{warning_message.category.__name__}: {warning_message.message}"
         place = (warning_message.filename, warning_message.lineno)
         self._connection.send({"text": text, "place": place, "rest": (when, nodeid, location)})

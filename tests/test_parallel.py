@@ -90,6 +90,12 @@ def test_hangs():
 """
 
 
+WARNS = """
+import warnings
+
+def test_warns():
+    warnings.warn("that is odd")
+"""
 WAITS = """
 import time
 from pathlib import Path
@@ -251,3 +257,9 @@ def test_others_help_with_what_was_begun_early(tmp_path: Path) -> None:
     homes = [what for what, _ in done.notes if "/" in what]
     assert sum("/early" in home for home in homes) == 1
     assert len(homes) == 6
+
+
+def test_a_warning_is_told_once(tmp_path: Path) -> None:
+    done = run(tmp_path, {"early.txt": "test_o.py", "test_o.py": WARNS}, *EARLY)
+    assert "3 passed, 1 warning" in done.said
+    assert done.said.count("that is odd") == 2  # and the line of code
