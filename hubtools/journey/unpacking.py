@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from pathlib import Path
 
@@ -17,10 +18,9 @@ def unpack(source: Path, target: Path, *, aside: Aside | None) -> tuple[int, str
     """Unpack shards into the folder `target`; give (pictures, caption column). Raises
     `HubtoolsError` if something else is there and there is no `aside` for it."""
     busy = target.is_dir() and any(target.iterdir())
-    place = target.parent / WORK_DIR / "unpacked" if busy else target
-    if busy:  # perhaps of a run that was killed
-        with Root(target.parent) as root:
-            root.remove_tree(f"{WORK_DIR}/unpacked")
+    # a name that nothing has: what a killed run has left there may have become somebody's
+    inner = f"{WORK_DIR}/unpacked-{secrets.token_hex(8)}"
+    place = target.parent / inner if busy else target
     pictures = unshard(source, place).pictures
     if busy:
         try:
@@ -29,7 +29,7 @@ def unpack(source: Path, target: Path, *, aside: Aside | None) -> tuple[int, str
                 refuse_to_mix(target, {name: (place, name) for name in names}, {})
             with (
                 Root(target.parent) as above,
-                above.inside(f"{WORK_DIR}/unpacked") as given,
+                above.inside(inner) as given,
                 above.inside(target.name) as root,
             ):
                 for name in names:
@@ -40,5 +40,5 @@ def unpack(source: Path, target: Path, *, aside: Aside | None) -> tuple[int, str
                             shutil.copyfileobj(file, copy, 1 << 20)
         finally:
             with Root(target.parent) as root:
-                root.remove_tree(f"{WORK_DIR}/unpacked")
+                root.remove_tree(inner)
     return pictures, caption_column(target, list(walk(target).metadata))

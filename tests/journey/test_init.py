@@ -13,6 +13,7 @@ import pytest
 
 from hubtools.cli import init as cli_init
 from hubtools.dataset.examples import read_examples
+from hubtools.dataset.packing.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.journey.init import init
 from hubtools.layout import PROJECT_FILE
@@ -130,6 +131,22 @@ def test_what_force_replaces_is_kept_and_told(tmp_path: Path, draw_pictures: Dra
         init(tmp_path / "new", source=tmp_path / "pictures", force=True)
     assert "that --force replaced" in str(failed.value.hint)
     assert "an hour of work" in kept.read_text()
+
+
+def test_shards_are_not_unpacked_over_what_somebody_has(
+    tmp_path: Path, draw_pictures: Draw
+) -> None:
+    pytest.importorskip("pyarrow")
+    draw_pictures(tmp_path / "pictures", 2)
+    shard(tmp_path / "pictures", tmp_path / "shards")
+    init(tmp_path / "new", source=tmp_path / "shards")
+    mine = tmp_path / "new/.hubtools/unpacked/mine.txt"
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("corrected by hand")
+    made = init(tmp_path / "new", source=tmp_path / "shards", force=True)
+    assert made.pictures == 2
+    assert mine.read_text() == "corrected by hand"
+    assert [one.name for one in mine.parents[1].glob("unpacked*")] == ["unpacked"]
 
 
 def test_an_empty_folder_stays_empty(tmp_path: Path) -> None:

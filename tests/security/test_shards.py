@@ -147,6 +147,33 @@ def test_what_a_shard_says_of_itself(place: Path, comment: Any) -> None:
     assert (place.parent / "precious").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".git/config", ".git/hooks/pre-commit", "a/.git/x.png", ".GIT/x.png", ".gi\u200ct/x.png",
+        ".git./x.png", "GIT~1/x.png", ".git:x/x.png", ".vscode/x.png", "__x/x.png", ".x.png",
+        "conftest.py", "hubtools.toml", "x.png.sh", "x", "HUBTOO~1/x.png",
+    ],
+)  # fmt: skip
+def test_what_is_no_picture_of_a_dataset_is_not_unpacked(place: Path, name: str) -> None:
+    """A file in `.git` makes the next git command run programs."""
+    row = json.dumps({"file_name": name, "text": "x"}).encode()
+    path = tar(place / "in.tar", {"0.json": row, "0.png": PICTURE}, description())
+    done = typed("unshard", path, "--to", place / "out")
+    assert done.returncode == 1
+    assert "no name of a" in done.stderr
+    assert tree(place) == ["in.tar"]
+
+
+def test_metadata_of_hidden_folders_is_not_unpacked(place: Path) -> None:
+    row = json.dumps({"file_name": ".x/x.png", "text": "x"}).encode()
+    members = {"0.json": row, "0.png": PICTURE}
+    path = tar(place / "in.tar", members, description(sources=[[".x/metadata.jsonl", 1]]))
+    done = typed("unshard", path, "--to", place / "out")
+    assert done.returncode == 1
+    assert tree(place) == ["in.tar"]
+
+
 def test_links_in_tars_are_no_pictures(place: Path) -> None:
     row = json.dumps({"file_name": "x.png"}).encode()
     path = tar(

@@ -11,12 +11,11 @@ from typing import Any
 
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.linediff import unified
-from hubtools.dataset.folder.names import MAX_BYTES, fold
+from hubtools.dataset.folder.names import MAX_BYTES, is_unentered
 from hubtools.dataset.text.codepages import decode_text
 from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding
-from hubtools.layout import WORK_DIR
 from hubtools.leaks.keys import HIDDEN, key_lines, without_pieces
 from hubtools.plans import SavedPlan, root_of, state_of
 from hubtools.printable import visible
@@ -201,8 +200,8 @@ class FixPlan:
 
 
 def check_name(name: object) -> str:
-    """A relative name that stays inside the dataset and out of hubtools' own folder. Raises
-    `ValueError` for any other."""
+    """A relative name that stays inside the dataset and out of the folders of hubtools and of git.
+    Raises `ValueError` for any other."""
     bad = ValueError(f"{name!r} is no name of a file in the dataset")
     if not isinstance(name, str) or "\0" in name:
         raise bad
@@ -211,7 +210,7 @@ def check_name(name: object) -> str:
         longest = max(len(os.fsencode(part)) for part in parts)
     except UnicodeEncodeError:
         raise bad from None
-    if WORK_DIR in map(fold, parts) or longest > MAX_BYTES:
+    if longest > MAX_BYTES or any(map(is_unentered, parts)):
         raise bad
     if any(part in ("", ".", "..") for part in parts):
         raise bad

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, UNENTERED
 from hubtools.patterns import regex
 
 # Devices of Windows; with any ending they are the device still.
@@ -17,6 +17,17 @@ MAX_BYTES = 255
 _KNOWN = "|".join(sorted(e[1:] for e in PICTURE_ENDINGS | FOREIGN_ENDINGS))
 # image.jpg?w=300: an ending, and more that belongs to no name
 _ENDING_AND_MORE = regex(rf"(?i)(.+)\.({_KNOWN})(?:[^a-z0-9.].*)?")
+
+# What HFS+ passes by in names (git's core.protectHFS), and NTFS at their end.
+_UNSEEN = regex("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]|[. ]+$|:.*")
+_SHORT = regex(r"git~\d+|hubtoo~\d+")  # of 8.3 characters, on Windows
+
+
+def is_unentered(part: str) -> bool:
+    """True for a part of a name that some system takes for a folder that is not the dataset's:
+    of git, where a file may make programs run, and of hubtools."""
+    seen = fold(_UNSEEN.sub("", part))
+    return seen in UNENTERED or _SHORT.fullmatch(seen) is not None
 
 
 def fold(name: str) -> str:

@@ -210,7 +210,7 @@ class _Unpacker:
         try:
             check_name(base)
             base.encode()  # the Hub takes no other names
-            usable = entry.ending in PICTURE_ENDINGS and not entry.hidden and not entry.junk
+            usable = entry.is_picture
         except ValueError:
             usable = False
         if usable and not self._root.exists(folder + base):
@@ -220,8 +220,11 @@ class _Unpacker:
 
     def _picture(self, path: Path, name: str, data: bytes, *, again: bool) -> None:
         _checked(path, name)
-        if Entry(name, 0, 0).base in (CARD, *METADATA_NAMES):
-            raise HubtoolsError(f"{path}: a picture is called {name}.", code="file-damaged")
+        if not Entry(name, 0, 0).is_picture:
+            raise HubtoolsError(
+                f"{path}: {name!r} is no name of a picture; nothing was unpacked.",
+                code="file-damaged",
+            )
         try:
             with self._root.create(name) as file:
                 file.write(data)
@@ -288,7 +291,8 @@ def _check_description(path: Path, described: Any) -> None:
         good = good and pair and isinstance(item[1], int) and 0 <= item[1] <= 1 << 40
         good = good and isinstance(item[0], (str, type(None)))
         if good and item[0] is not None:
-            good = _checked(path, item[0]).rpartition("/")[2] in METADATA_NAMES
+            entry = Entry(_checked(path, item[0]), 0, 0)
+            good = entry.base in METADATA_NAMES and not entry.hidden
     if not good:
         raise HubtoolsError(
             f"{path}: what it says of itself is damaged; nothing was unpacked.", code="file-damaged"

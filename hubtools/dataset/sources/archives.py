@@ -11,7 +11,7 @@ from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.metadata import read_all_metadata
 from hubtools.dataset.sources.local import pictures_of
 from hubtools.dataset.sources.model import Contents, Read, Trouble, memory_of
-from hubtools.dataset.sources.names import is_picture, top_folder
+from hubtools.dataset.sources.names import top_folder
 from hubtools.dataset.sources.tars import TarArchive
 from hubtools.dataset.sources.webdataset import SILENT_FOR_SHARDS, is_webdataset, samples_of
 
@@ -86,7 +86,7 @@ class ArchivedFolder:
         # one file, however many lie in it
         listing = Listing(Path(archive.name), (Entry(archive.name, 0, 0),), opener=self._open)
         file = samples_of(archive, Entry(archive.name, 0, 0))
-        pictures = tuple(entry for entry in entries if is_picture(entry) and not entry.link)
+        pictures = tuple(entry for entry in entries if entry.is_picture and not entry.link)
         return Contents(
             listing,
             (file,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shlex import quote
 
-from hubtools.dataset.folder.listing import PICTURE_ENDINGS, PUT_PICTURES, Entry, Listing
+from hubtools.dataset.folder.listing import PUT_PICTURES, Entry, Listing
 from hubtools.dataset.folder.splits import KEYWORDS
 from hubtools.files import StrPath
 from hubtools.layout import CARD, METADATA_NAMES
@@ -28,11 +28,6 @@ def where_pictures_are(folder: StrPath, listing: Listing) -> tuple[str, str]:
         hint = f"{unpacks}; validate, card and push take them packed"
         return f"The pictures of {folder} lie in shards", hint
     return f"{folder} holds no pictures", PUT_PICTURES
-
-
-def is_picture(entry: Entry) -> bool:
-    """As `Listing.pictures` has it."""
-    return entry.ending in PICTURE_ENDINGS and not entry.hidden and not entry.junk
 
 
 def top_folder(names: list[str]) -> str:

@@ -13,7 +13,6 @@ from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.loaders.shards import Shard
 from hubtools.dataset.metadata import MetadataFile
 from hubtools.dataset.sources.model import Contents, Read, Trouble, identity_of, memory_of
-from hubtools.dataset.sources.names import is_picture
 from hubtools.dataset.sources.parquets import ParquetShard
 from hubtools.dataset.sources.remote import listing_of
 from hubtools.dataset.sources.store import LocalStore, Store
@@ -87,7 +86,7 @@ class Shards:
                 pictures += [
                     replace(entry, name=prefix + entry.name)
                     for entry in shard.entries()
-                    if is_picture(entry) and not entry.link
+                    if entry.is_picture and not entry.link
                 ]
                 cut = f"{self._store.name}/"
                 troubles += [

@@ -26,7 +26,6 @@ from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.shards.members import BROKEN, Members, content
 from hubtools.dataset.shards.tar import foreign_row, split_name
 from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identified
-from hubtools.dataset.sources.names import is_picture
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.findings import plural
@@ -187,7 +186,7 @@ class TarArchive:
                 for name, info, tar in members:
                     index.members.append((name, info.size, info.offset_data))
                     entry = self._entry(name, info.size)
-                    if is_picture(entry):
+                    if entry.is_picture:
                         samples.add(name, b"")
                         yield entry, _content(tar, info)
                     else:

@@ -249,6 +249,8 @@ def test_a_plan_is_applied_only_to_what_it_was_made_for(
         {"path": "/etc/passwd"},
         {"path": ".hubtools/fixes/x"},
         {"path": "sub/.HUBTOOLS/x"},
+        {"path": ".git/config"},
+        {"target": "sub/.Gi\u200dt/hooks/pre-commit"},
         {"path": "a//b"},
         {"path": None},
         {"target": "a/../../b"},
