@@ -108,8 +108,7 @@ class Pending:
 
 def save(root: Root, pending: Pending) -> None:
     """Write the entries, sealed, so that a kill at any moment leaves the former or these ones."""
-    if not root.exists(f"{FOLDER}/.gitignore"):
-        root.write(f"{FOLDER}/.gitignore", _IGNORE)
+    root.write_new(f"{FOLDER}/.gitignore", _IGNORE)
     entries = [[list(key), value] for key, value in pending.entries.items()]
     sealed = seal(root.path, FILE, {"schema": _SCHEMA, "entries": entries})
     # without indents: that takes ten times as long, and each pause in typing writes all of it

@@ -107,6 +107,19 @@ class Writing(Looking):
         with self.replacing(name, mode=mode, check=check) as file:
             yield file
 
+    def write_new(self, name: str, data: bytes) -> bool:
+        """Write a file atomically where nothing has its name; says whether it did."""
+        if self.exists(name):
+            return False
+        try:
+            with self.filling(name) as file:
+                file.write(data)
+        except HubtoolsError as error:
+            if error.code != "file-changed":
+                raise
+            return False
+        return True
+
     def append(self, name: str, data: bytes) -> None:
         """Write at the end of a file, which is made if there is none, and see it onto the disk; its
         other names (of a copy by hard links) stay what they are. Raises `LeadsOut` for a link."""

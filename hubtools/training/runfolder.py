@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value
+from hubtools.files import json_bytes, json_value
 from hubtools.findings import plural
 from hubtools.layout import (
     CARD,
@@ -271,8 +271,7 @@ def keep_ledger(aside: Path, run_dir: Path) -> None:
         if not is_sealed(root.path, PUSHED, content):
             return
     with Root(run_dir, create=True) as root:
-        if not root.exists(PUSHED):
-            root.write_json(PUSHED, seal(root.path, PUSHED, content))
+        root.write_new(PUSHED, json_bytes(seal(root.path, PUSHED, content)))
 
 
 @contextmanager

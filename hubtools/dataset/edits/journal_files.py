@@ -219,8 +219,8 @@ def _step(item: dict[str, Any]) -> Step:
 
 def new_place(root: Root) -> str:
     """The id of a new journal, named after the time; its folder says that it is being filled."""
-    if not root.exists(f"{FIXES}/.gitignore"):
-        root.write(f"{FIXES}/.gitignore", b"*\n")  # originals may hold what was to be removed
+    # originals may hold what was to be removed
+    root.write_new(f"{FIXES}/.gitignore", b"*\n")
     id = root.new_folder(FIXES).rpartition("/")[2]
     mark_staging(root, id)
     return id
