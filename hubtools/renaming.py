@@ -135,6 +135,25 @@ def put_over(
     return False
 
 
+def remove(name: str, at: At, aside: str, look: Look) -> None:
+    """Remove a file that `look` accepts: it gets the name `aside` in its folder, is held against
+    what was looked at, and goes, or gets its name back. Raises what the `check` of `look` raises,
+    `FileNotFoundError`, and `HubtoolsError` if others go on to change what lies there."""
+    for _ in range(_ROUNDS):
+        found = facts_of(name, at)
+        look.check()
+        try:
+            rename_new(name, aside, at, at)
+            if found is not None and _is_seen(aside, at, found, look.was):
+                os.unlink(aside, **at)
+                return
+        except BaseException:
+            _give_back(aside, name, at, at, None)
+            raise
+        _give_back(aside, name, at, at, None)
+    raise changed(look.path)
+
+
 def _is_seen(name: str, at: At, found: Facts, was: bytes | None) -> bool:
     if was is None:
         return facts_of(name, at) == found

@@ -7,11 +7,13 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from hubtools.cards.merge import MEMORY
 from hubtools.environment import CARDS_WRITTEN
 from hubtools.layout import CARD
+from hubtools.renaming import changed
 from hubtools.rooted import Root
 from hubtools.whereabouts import from_here
 
@@ -63,7 +65,8 @@ def _put_back(
             if last == _sum(there):
                 for name, data in before.items():
                     if data is None:
-                        root.unlink(name, missing_ok=True)
+                        same = there if name == CARD else _bytes(root, name)
+                        root.unlink(name, missing_ok=True, check=partial(_check, root, name, same))
                     elif not root.is_file(name) or root.read(name) != data:
                         root.write_over(name, data, there if name == CARD else _bytes(root, name))
                 return
@@ -71,6 +74,11 @@ def _put_back(
         f"{from_here(folder / CARD)} was changed meanwhile: it stays, with what was tried on it;"
         " `hubtools card` writes it anew."
     )
+
+
+def _check(root: Root, name: str, was: bytes | None) -> None:
+    if root.exists(name) and _bytes(root, name) != was:
+        raise changed(root.path / name)
 
 
 def _read(folder: Path) -> dict[str, bytes | None]:

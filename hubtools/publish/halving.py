@@ -109,7 +109,7 @@ def exchange(
         ):
             shutil.copyfileobj(made, out)
         if old != target:
-            root.unlink(old)
+            root.unlink(old, check=partial(_check_kept, root, old, copied[old]))
 
 
 def _check_kept(root: Root, name: str, copied: str) -> None:

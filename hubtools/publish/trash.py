@@ -228,8 +228,8 @@ def undo(root: Path, *, trust: bool = False) -> int:
             if facts is not None:
                 opened.write_over(was, facts[1], facts[0])
             elif new and new != was:
-                _check_same(opened, new, mark)  # the others may have taken long
-                opened.unlink(new)
+                # the others may have taken long
+                opened.unlink(new, check=partial(_check_same, opened, new, mark))
             if facts is not None or (now, was) in copies:
                 opened.unlink(now)  # of copies: the file that they are of is still in its place
             else:

@@ -18,7 +18,7 @@ from hubtools.disks import set_mode
 from hubtools.errors import HubtoolsError
 from hubtools.fences import forget
 from hubtools.files import json_bytes, taking_place, temporary_for
-from hubtools.renaming import Look, changed, facts_of, put, put_over
+from hubtools.renaming import Facts, Look, changed, facts_of, put, put_over, remove
 from hubtools.rooted import system
 from hubtools.rooted.looking import Looking
 from hubtools.rooted.system import BLOCK, READ, WRITE, clone
@@ -280,6 +280,17 @@ class Writing(Looking):
         goes, if it is still what was copied."""
         folder, _, base = target.rpartition("/")
         temporary = f"{folder}/{temporary_for(base)}" if folder else temporary_for(base)
+
+        def facts() -> Facts | None:
+            with self._in(source) as (at, last):
+                return facts_of(last, at)
+
+        def unchanged() -> None:
+            if facts() != found:
+                raise changed(self.path / source)
+
+        found = facts()
+
         try:
             copied = self.copy(source, temporary)
             if self.fingerprint(source) != copied:
@@ -290,7 +301,7 @@ class Writing(Looking):
                 renamed(last, new, at, there)
         finally:
             self.unlink(temporary, missing_ok=True)
-        self.unlink(source)
+        self.unlink(source, check=unchanged)
 
     def take(self, source: Path, name: str) -> None:
         """Move a file here that lies where nobody but this user writes: at once where that is the
@@ -306,11 +317,19 @@ class Writing(Looking):
             shutil.copyfileobj(file, copy, BLOCK)
         source.unlink()
 
-    def unlink(self, name: str, *, missing_ok: bool = False) -> None:
-        """Remove a file or a link."""
+    def unlink(
+        self, name: str, *, missing_ok: bool = False, check: Callable[[], object] | None = None
+    ) -> None:
+        """Remove a file or a link. `check` raises if what lies there must stay; nothing that comes
+        later is removed."""
         try:
             with self._in(name) as (at, last):
-                os.unlink(last, **at)
+                if check is None:
+                    os.unlink(last, **at)
+                else:
+                    folder = "" if at else os.path.dirname(last)
+                    aside = os.path.join(folder, temporary_for(os.path.basename(last)))
+                    remove(last, at, aside, Look(self.path / name, check))
         except FileNotFoundError:
             if not missing_ok:
                 raise

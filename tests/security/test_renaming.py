@@ -353,3 +353,62 @@ def test_a_folder_is_looked_at_where_nobody_puts_something_into_it(
     else:
         _place(built, folder, aside)
     assert built.exists() == theirs
+
+
+@pytest.mark.parametrize("act", ["saved", "edited", "twice"])
+def test_what_is_saved_in_the_instant_of_a_removal_stays(
+    tmp_path: Path, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "a.png"
+    place.write_bytes(b"ours")
+
+    def check() -> None:
+        if root.read("a.png") != b"ours":
+            raise renaming.changed(place)
+
+    def moved(old: str, new: str, here: Any, there: Any, flag: int) -> bool:
+        if old == "a.png" and place.read_bytes() == b"ours":
+            ACTS.get(act, saved)(place)
+            done = real(old, new, here, there, flag)
+            if act == "twice":  # once more, while what was lifted is looked at
+                place.write_bytes(b"a later one")
+            return done
+        return real(old, new, here, there, flag)
+
+    real = renaming._renamed
+    monkeypatch.setattr(renaming, "_renamed", moved)
+    with Root(tmp_path) as root, pytest.raises(HubtoolsError, match="changed meanwhile"):
+        root.unlink("a.png", check=check)
+    assert lies_somewhere(tmp_path)
+    assert not left_over(tmp_path)
+    if act == "twice":
+        assert place.read_bytes() == b"a later one"
+        place.unlink()
+    monkeypatch.undo()
+    with Root(tmp_path) as root:
+        if place.exists():
+            place.write_bytes(b"ours")
+            root.unlink("a.png", check=check)
+        with pytest.raises(FileNotFoundError):
+            root.unlink("a.png", check=lambda: None)
+        root.unlink("a.png", check=lambda: None, missing_ok=True)
+
+
+def test_a_file_that_is_saved_while_it_goes_to_another_disk_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    real = renaming.rename_new
+
+    def elsewhere(old: str, new: str, here: Any, there: Any) -> None:
+        if old == "a" and not new.startswith(".tmp-"):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        real(old, new, here, there)
+        if new == "b":
+            edited(tmp_path / "a")
+
+    monkeypatch.setattr(renaming, "rename_new", elsewhere)
+    with Root(tmp_path) as root, pytest.raises(HubtoolsError, match="changed meanwhile"):
+        root.rename("a", "b")
+    assert (tmp_path / "a").read_bytes() == b"old" + MINE
+    assert (tmp_path / "b").read_bytes() == b"old"

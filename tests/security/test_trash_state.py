@@ -222,8 +222,8 @@ def test_other_file_systems_are_copied_to(run_dir: Path, monkeypatch: pytest.Mon
     real = renaming.rename_new
 
     def once(old: str, new: str, here: Any, there: Any) -> None:
-        # what lies right below a temporary name was copied to this file system
-        if old.startswith(TEMPORARY):
+        # what gets or has a temporary name stays in its folder
+        if old.startswith(TEMPORARY) or new.startswith(TEMPORARY):
             real(old, new, here, there)
         else:
             elsewhere()
