@@ -30,7 +30,8 @@ At = Mapping[str, int]
 _ROUNDS = 8  # looks at a file that other programs go on to change
 _NOREPLACE, _EXCHANGE = 1, 2  # flags of renameat2(2)
 _WORKING = -100  # AT_FDCWD
-_CANNOT = (errno.EINVAL, errno.ENOSYS)  # of file systems and kernels without a flag
+# Of file systems and kernels without a flag, and of containers that know no such call (EPERM).
+_CANNOT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
 _FREE = 100  # names that are tried
 
 

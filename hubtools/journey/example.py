@@ -137,7 +137,7 @@ def write_held_out(folder: Path) -> list[Path]:
 def write_example(folder: Path, trigger: str = TRIGGER) -> list[Path]:
     """Draw the example dataset into `folder`: 21 PNG files of 512 px and metadata.jsonl with the
     columns file_name and prompt, which calls the character `trigger`. Gives the pictures' paths.
-    Pictures that exist are drawn anew."""
+    Raises `HubtoolsError` if something else has one of the names."""
     return _write(folder, SHOTS, trigger)
 
 
@@ -163,7 +163,7 @@ def _metadata(shots: Sequence[Shot], trigger: str) -> bytes:
 
 
 def _put(root: Root, name: str, data: bytes) -> None:
-    """Write a file of the example where none is but the same of an earlier call."""
+    """Write a file of the example, over nothing but the same of an earlier call."""
     root.write_over(name, data, data if root.exists(name) else None)
 
 

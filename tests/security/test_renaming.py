@@ -254,7 +254,7 @@ def test_a_file_that_is_moved_away_in_that_instant_is_written(
     assert (place.read_bytes(), (tmp_path / "b").read_bytes()) == (b"new", b"old")
 
 
-@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS])
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.EPERM])
 def test_file_systems_without_the_flags(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
