@@ -10,7 +10,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from hubtools.leaks.guesses import is_hex, looks_random
-from hubtools.leaks.named import PASSWORDS, beside
+from hubtools.leaks.names import PASSWORDS, beside
 from hubtools.leaks.shapes import Secret
 from hubtools.patterns import regex
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from hubtools.leaks.guesses import is_hex
-from hubtools.leaks.named import PASSWORDS, beside, is_strong
+from hubtools.leaks.names import PASSWORDS, beside, may_tell
 from hubtools.leaks.shapes import Secret
 from hubtools.patterns import regex
 
@@ -79,7 +79,7 @@ def declared(text: str, words: dict[str, list[int]]) -> Iterator[Secret]:
         for place in places:
             end = place + len(word)
             name = text[max(0, place - _BEFORE) : end]
-            if word == "key" and not is_strong(name[:-3]):
+            if word == "key" and not may_tell(name[:-3], name[-3:]):
                 continue  # in most texts light, or of a piano; a longer word is looked at as such
             if text[end : end + 1].isalnum() or beside(name, None) is None:
                 continue

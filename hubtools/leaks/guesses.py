@@ -69,10 +69,13 @@ def _is_base64(value: str) -> bool:
     return turns * 5 >= 2 * len(kinds) and {0, 1, 2} <= set(kinds)
 
 
+SHORTEST = 16  # characters of a key
+
+
 def looks_random(value: str) -> bool:
     """True for what no person would say: letters and digits mixed, of many kinds, no name of a
     class, a file or a model."""
-    if len(value) < 16 or is_placeholder(value):
+    if len(value) < SHORTEST or is_placeholder(value):
         return False
     if _FILELIKE.search(value) and not _is_base64(value):
         return False
@@ -86,6 +89,37 @@ def looks_random(value: str) -> bool:
     if not any(c.isalpha() for c in value) or _WORDS.match(value):
         return False
     return entropy(value) >= (2.6 if is_hex(value) else 3.0)
+
+
+# Written before a value in base64 or hexadecimal digits.
+_PACKED = regex(r"(?:base64:|b64:|hex:|0x)")
+_UUID = regex(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+_RUN = regex(r"[A-Za-z0-9]{10,}")
+
+
+def is_drawn(value: str) -> bool:
+    """True for what chance drew, by its letters and its length: at least 32 hexadecimal digits, or
+    20 characters as mixed as those of base64. Stricter than `looks_random`: identifiers made of
+    words and numbers, and UUIDs, are none."""
+    if (packed := _PACKED.match(value)) is not None:
+        value = value[packed.end() :]
+    if not looks_random(value) or is_uuid(value):
+        return False
+    if is_hex(value):
+        return len(value) >= 32
+    if len(value) < 20 or _RUN.search(value) is None:
+        return False
+    kinds = [0 if c.isdigit() else 1 if c.isupper() else 2 if c.islower() else 3 for c in value]
+    # what parts words is no turn
+    turns, parted = sum(a != b for a, b in pairwise(kinds) if a < 3 and b < 3), 3 in kinds
+    if {0, 1, 2} <= set(kinds):
+        return turns * 3 >= len(kinds)
+    return len(value) >= 24 and kinds.count(0) >= 3 and turns * (4 if parted else 6) >= len(kinds)
+
+
+def is_uuid(value: str) -> bool:
+    """RFC 9562, in small letters or in capitals."""
+    return _UUID.match(value) is not None
 
 
 def is_password(value: str) -> bool:

@@ -35,7 +35,7 @@ def in_cell(name: str, value: str) -> Iterator[Secret]:
     value = value.strip()
     if 8 <= len(value) <= _LONGEST and "\n" not in value:
         label = name.strip().replace('"', "")
-        yield from secrets(f'{label}="{value}"')
+        yield from secrets(f'{label}: "{value}"')
 
 
 class Header(NamedTuple):

@@ -10,7 +10,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 
 from hubtools.leaks.guesses import (
-    entropy,
+    SHORTEST,
+    is_drawn,
     is_hash,
     is_hex,
     is_manual,
@@ -19,15 +20,17 @@ from hubtools.leaks.guesses import (
     is_placeholder,
     looks_random,
 )
+from hubtools.leaks.names import (
+    PASSWORDS,
+    WORDS,
+    is_alone,
+    is_cloud_secret,
+    is_key,
+    is_open,
+)
 from hubtools.leaks.shapes import Secret
 from hubtools.patterns import regex
 
-WORDS = ("key", "token", "secret", "auth", "authorization", "credential", "credentials", "webhook")
-PASSWORDS = (
-    *("password", "passwd", "passphrase", "passwort", "pwd", "pass", "passcode", "pw", "psw"),
-    *("kennwort", "mot de passe", "contraseña", "senha", "wachtwoord", "hasło", "пароль"),
-    *("密码", "密碼", "パスワード", "비밀번호"),
-)
 _QUOTE = r"(?:\\{0,3}[\"'`])?"
 _BLANKS = r"[\s\\]{0,200}+"
 # Marks of Markdown around a name or a value, a list or an object that holds the value.
@@ -38,11 +41,16 @@ _OPENS = (
 )
 # Between a name and its value: an equals sign, a colon, an arrow; an element or attribute of XML,
 # the next cell of a table, a block of settings.
+_ATTRIBUTES = r"(?:\s{1,8}[\w:.-]{2,30}\s?=\s?[\"'][^\"'<>\n]{0,60}[\"']){0,4}"
 _IS = (
-    rf"(?:{_MARKS}{_QUOTE}{_MARKS}\]?{_BLANKS}(?::=|=>|->|→|⇒|={{1,3}}|:(?!:)|：)|>"
+    rf"(?:{_MARKS}{_QUOTE}{_MARKS}[\]}}]?{_BLANKS}(?::=|=>|->|→|⇒|={{1,3}}|:(?!:)|：|\?[=:?]|\|\|)"
+    rf"|{_QUOTE}{_ATTRIBUTES}\s{{0,8}}>"
     r"|</key>\s{0,20}<string>"
     r"|\s{0,8}:?\s{0,8}</(?:t[dh]|dt|b|strong|em|label|span|code|p)>\s{0,80}:?\s{0,8}(?:<[^<>]{1,100}>\s{0,80}){0,3}"
-    rf"|{_QUOTE}\s{{0,8}}\{{\s{{0,80}}(?:default|value)\s?="
+    rf"|{_QUOTE}\s{{0,8}}\{{\s{{0,80}}(?:(?!default|value)\w{{1,20}}\s{{0,20}}=[^\n]{{0,200}}\n\s{{0,40}}){{0,6}}(?:default|value)\s{{0,20}}="
+    # of PowerShell, `gh`, the registry of Windows, Visual Basic
+    rf"|{_QUOTE}[ \t]{{1,8}}(?:--?(?:[Vv]alue|body|b)|(?:/t[ \t]{{1,4}})?REG_\w{{2,10}}(?:[ \t]{{1,4}}/d)?)(?=[ \t=])=?"
+    r"|[ \t]{1,8}As[ \t]{1,8}String[ \t]{1,8}="
     rf"|{_QUOTE}\s{{1,8}}(?:[a-z-]{{2,20}}\s?=\s?[\"'][^\"'<>\n]{{0,60}}[\"']\s{{1,8}}){{0,4}}"
     rf"(?:value|content)\s?=){_BLANKS}{_OPENS}(?:[brfu](?=\\{{0,3}}[\"'`]))?{_QUOTE}"
 )
@@ -65,37 +73,28 @@ _CELLS = regex(
     rf"(?:{_QUOTE}(?:value|val|secret|data|content){_QUOTE}{_BLANKS}[:=]{_BLANKS})?"
     r"[\"'`]?([^\s\"'`\\,;<>(){}\[\]|]{8,400})"
 )
-# The other way round: `"value": VALUE, "name": ` and what stands before the telling word.
+# The other way round: `"value": VALUE, "name": `, `value="VALUE" name="` and what stands before the
+# telling word.
 _REVERSED = regex(
-    rf"value{_QUOTE}\s{{0,9}}:\s{{0,9}}[\"']?([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})[\"']?\s{{0,9}},?\s{{0,80}}+"
+    rf"alue{_QUOTE}\s{{0,9}}[:=]\s{{0,9}}[\"']?([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})[\"']?\s{{0,9}},?\s{{0,80}}+"
     r"(?:\"[\w -]{1,40}\"\s{0,9}:\s{0,9}(?:\"[^\"\n]{0,200}\"|[\w.-]{1,40})\s{0,9},\s{0,80}+){0,4}"
-    rf"[\"']?(?:name|key){_QUOTE}\s{{0,9}}:\s{{0,9}}[\"']?[\w. -]{{0,40}}\Z"
+    rf"[\"']?(?:[Nn]ame|[Kk]ey){_QUOTE}\s{{0,9}}[:=]\s{{0,9}}[\"']?[\w. -]{{0,40}}\Z"
 )
 # An option or a variable, and only blanks before its value: `--api-key X`, `ENV API_KEY X`.
 _OPTION = regex(r"[ \t]{1,200}+[\"']?([^\s\"'`\\,;<>(){}\[\]|]{8,400})")
-_OPTION_NAME = regex(r"(?:(?<!\w)--?[A-Za-z][\w-]*|[A-Za-z]\w*_\w*)\Z")
+_COMMAND = r"\b(?:setx|setenv|ENV|ARG|set -[a-z]{1,3}|config(?: --?\w{1,12})?(?: set)?|secrets? set)[ \t]{1,4}[\w:.-]{0,40}"
+_SETS = regex(_COMMAND)
+_OPTION_NAME = regex(rf"(?:(?<!\w)--?[A-Za-z][\w-]*|[A-Za-z]\w*_\w*|{_COMMAND})\Z")
+# What may stand behind the word in a name.
+_OF_WHAT = r"(?:\d{1,2}|v\d|value|base64|base|b64|hex|data|raw|prod(?:uction)?|dev(?:elopment)?|live|test|staging|primary|secondary)"
+# `set_api_key("...")`, of a key alone: a password may be in a call that asks for one.
+_CALL = r"\(\s{0,40}[brfu]?\\{0,3}[\"']"
 _TAIL = regex(
-    rf"(?:[_.-]?(?:\d{{1,2}}|v\d|value|base|prod|dev|live)|s)?(?: ?\([\w ,.-]{{1,30}}\))?{_IS}([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
+    rf"(?:[_.-]?{_OF_WHAT}|s)?(?:(?: ?\([\w ,.-]{{1,30}}\))?{_IS}|{_CALL})([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
 )
 _PASSWORD = regex(
     rf"(?:[ _-](?:phrase|word))?(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})"
 )
-# What stands before `key` where the value is secret.
-_STRONG = (
-    "api", "auth", "access", "secret", "service", "account", "client", "private", "encryption",
-    "signing", "master", "admin", "hub", "hf", "huggingface", "wandb", "comet", "civitai",
-    "openai", "replicate", "aws", "azure", "gcp", "kaggle", "neptune", "clearml",
-    "subscription", "application", "deploy", "bot", "my", "rapidapi", "unsplash", "pexels",
-    "pixabay", "flickr", "danbooru", "gelbooru", "pixiv", "modal", "roboflow", "ideogram",
-    "bfl", "leonardo", "prodia", "groq", "gemini", "anthropic", "deepseek", "dashscope",
-    "minio", "rclone", "fal", "runpod", "mistral", "cohere", "together", "elevenlabs",
-    "stability", "deepl", "datadog", "sentry", "mlflow", "storage",
-)  # fmt: skip
-# Tokens that nobody is hurt by.
-_WEAK = regex(
-    r"(?i)(?:page|next|sync|continuation|cursor|pad|eos|bos|unk|mask|sep|cls|trigger|instance|class)[_. -]?\Z"
-)
-_CLOUD = regex(r"(?i)aws|secret|s3|storage")
 _BEARER = regex(r"\s{1,4}([A-Za-z0-9._~+/-]{20,2000}={0,2})")
 _CIVITAI = regex(r"[^\n]{0,200}?(?i:token|key)[^\w\n]{1,6}([0-9a-f]{32})(?![0-9a-f])")
 _NETRC = regex(r"\s+\S{1,200}\s+(?:account\s+\S{1,200}\s+)?password\s+(\S{4,400})")
@@ -106,12 +105,6 @@ _SCHEME = regex(r"[A-Za-z][A-Za-z0-9+.-]{1,30}\Z")
 # RFC 3986, 3.2.1: what stands before the @ of an address.
 _USERINFO = regex(r"([^\s/:@\"'<>?#]{0,200}):([^\s/@\"'<>]{2,400})@(?=[\w\[.-])")
 _CURL = regex(r"[^\n]{0,300}?\s(?:-u|--user)[ =][\"']?([^\s:\"']{1,80}):([^\s\"']{4,200})")
-_ENDS = regex(
-    rf"(?i)({'|'.join((*WORDS, *PASSWORDS))})(?:e?s)?(?:[ _.-]?(?:\d{{1,2}}|v\d|value|prod|dev|live))?\Z"
-)
-
-
-_SOLID = regex(r"[A-Za-z0-9]{16,}")
 
 
 def small(text: str) -> str:
@@ -120,35 +113,6 @@ def small(text: str) -> str:
     if len(lower) != len(text):  # a few letters grow when made small
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
     return lower
-
-
-def is_strong(before: str) -> bool:
-    """True if what stands before `key` says that it is one of an account."""
-    bare = before[:-1] if before[-1:] in ("_", ".", " ", "-") else before
-    return bare.lower().endswith(_STRONG)
-
-
-def beside(name: str, value: str | None) -> str | None:
-    """What `value` is if `name` ends in a word that tells; None if it is nothing. Without a value:
-    what it might be."""
-    found = _ENDS.search(name[-60:])
-    if found is None:
-        return None
-    word, before = found[1].lower(), name[-60:][: found.start()]
-    if word in PASSWORDS:
-        if not _alone(word, before):
-            return None
-        chosen = value is None or (is_mixed(value) and not is_hash(value))
-        return "a password beside its name" if chosen else None
-    if (word == "key" and not is_strong(before)) or _WEAK.search(before):
-        return None
-    if word == "token" and value is not None and found[0].lower().startswith("tokens"):
-        solid = _SOLID.search(value)  # tokens of a text are words
-        if solid is None or not any(c.isdigit() for c in solid[0]):
-            return None
-    if value is not None and _CLOUD.search(name) and len(value) == 40 and _is_aws(value):
-        return "an AWS secret key"
-    return "a key beside its name" if value is None or looks_random(value) else None
 
 
 def telling_words(lower: str, among: Collection[str] | None = None) -> dict[str, list[int]]:
@@ -183,7 +147,7 @@ def named(
             if near := _ended(text, places, word):
                 yield from _passwords(text, near, word)
                 yield from _chosen_apart(text, near, word)
-            if word not in _SHORT[2:]:
+            if word not in ("pw", "psw"):
                 yield from _reversed(text, places, word)
     for what, word, pattern, holds in _ANCHORED:
         if (among is not None and word not in among) or word not in lower:
@@ -207,10 +171,19 @@ def _ended(text: str, places: list[int], word: str) -> list[int]:
                 continue
         elif after[:1] == " " and after[1:].isalpha() and after[1] not in "iwlevcp":
             before = text[max(0, place - 24) : end]
-            if "-" not in before and "_" not in before:
+            if "-" not in before and "_" not in before and not _goes_on(text, end, before):
                 continue
         found.append(place)
     return found
+
+
+def _goes_on(text: str, end: int, before: str) -> bool:
+    """Whether a word that ends there, and has a blank behind it, has its value further on: a
+    command that sets it, an element of XML with attributes, a constant of Visual Basic."""
+    return "<" in before or text.startswith(" As ", end) or _SETS.search(before) is not None
+
+
+_SHORT = 40  # characters of a name
 
 
 def places_of(text: str, word: str) -> Iterator[int]:
@@ -229,7 +202,9 @@ def _after(
     end, length, match_at = 0, len(word), pattern.match
     for place in places:
         if place >= end and (match := match_at(text, place + length)) is not None:
-            end = match.end()
+            # a short value may itself be a name: `key="HMAC_KEY" value=...`
+            start, end = match.span(match.lastindex or 0)
+            end = end if end - start > _SHORT else start
             found.append((place, match))
     return found
 
@@ -251,28 +226,35 @@ def _is_chosen(match: re.Match[str]) -> bool:
 
 def _keys(text: str, places: list[int], word: str, pattern: re.Pattern[str]) -> Iterator[Secret]:
     for place, match in _after(text, places, word, pattern):
-        before = text[max(0, place - 24) : place]
         value = match[1]
+        if len(value) < SHORTEST:
+            continue
+        before = text[max(0, place - 48) : place]
         if pattern is not _OPTION:
             value = value.partition("&")[0].rstrip(".:")
         elif not _OPTION_NAME.search(before + text[place : place + len(word)]):
             continue
-        if _CLOUD.search(before + word) and len(value) == 40 and _is_aws(value):
-            yield Secret("an AWS secret key", match.start(1), value)
-        elif word == "token" and text[place + 5 : place + 6] == "s":
+        if word == "token" and text[place + 5 : place + 6] == "s":
             continue  # of a text
-        elif word == "key" and not (before[-1:] in ("?", "&") or is_strong(before)):
-            continue
-        elif looks_random(value) and not _WEAK.search(before):
+        if word == "key" and before[-1:] not in ("?", "&"):
+            end = place + len(word)
+            in_tag = before.rfind("<") > before.rfind(">")  # a record of XML
+            assigned = not in_tag and "=" in text[end : match.start(1)]
+            told = is_key(before, text[place:end], value, assigned=assigned)
+        else:
+            told = looks_random(value) and not is_open(before)
+        if is_cloud_secret(before + word, value):
+            yield Secret("an AWS secret key", match.start(1), value)
+        elif told:
             yield Secret("a key beside its name", match.start(1), value)
 
 
 def _reversed(text: str, places: Iterable[int], word: str) -> Iterator[Secret]:
     """Values that stand before their names."""
-    if "value" not in text:
+    if "alue" not in text:
         return
     for place in places:
-        start = text.rfind("value", max(0, place - 700), place)
+        start = text.rfind("alue", max(0, place - 700), place)
         match = _REVERSED.match(text, start, place) if start >= 0 else None
         if match is None:
             continue
@@ -280,24 +262,19 @@ def _reversed(text: str, places: Iterable[int], word: str) -> Iterator[Secret]:
         if word in PASSWORDS:
             if is_mixed(value) and not is_hash(value):
                 yield Secret("a password beside its name", match.start(1), value)
-        elif looks_random(value) and (word != "key" or is_strong(text[max(0, place - 24) : place])):
+        elif (
+            is_key(text[max(0, place - 24) : place], text[place : place + 3], value, assigned=False)
+            if word == "key"
+            else looks_random(value)
+        ):
             yield Secret("a key beside its name", match.start(1), value)
-
-
-def _is_aws(value: str) -> bool:
-    return (
-        re.fullmatch(r"[A-Za-z0-9/+]{40}", value) is not None
-        and not is_hex(value)
-        and not is_placeholder(value)
-        and entropy(value) > 3.5
-    )
 
 
 def _passwords(text: str, places: list[int], word: str) -> Iterator[Secret]:
     for place, match in _after(text, places, word, _PASSWORD):
         value = match[1].rstrip(",;)}")
         if (
-            _alone(word, text[max(0, place - 8) : place])
+            is_alone(word, text[max(0, place - 8) : place])
             and is_password(value)
             and not is_hash(value)
         ):
@@ -309,25 +286,13 @@ def _chosen_apart(text: str, places: list[int], word: str) -> Iterator[Secret]:
     for pattern in (_CELLS, _OPTION, _SAID):
         for place, match in _after(text, places, word, pattern):
             value = match[1]
-            name = text[max(0, place - 24) : place + len(word)]
+            name = text[max(0, place - 48) : place + len(word)]
             if pattern is _OPTION and not _OPTION_NAME.search(name):
                 continue
             if pattern is _CELLS and is_hex(value) and name[: -len(word)].endswith(" "):
                 continue  # a caption, and the hash of its picture
-            if _alone(word, name[: -len(word)]) and is_mixed(value) and not is_hash(value):
+            if is_alone(word, name[: -len(word)]) and is_mixed(value) and not is_hash(value):
                 yield Secret("a password beside its name", match.start(1), value)
-
-
-# Short words that others end in, and what may stand right before them in a name.
-_SHORT = ("pass", "pwd", "pw", "psw")
-_JOINED = regex(r"(?i)(?<![a-z])(?:root|bind|db|my|user|admin|wifi|ftp|sql|ldap|sudo|login)\Z")
-
-
-def _alone(word: str, before: str) -> bool:
-    """Whether a word for a password is one behind `before`, and not the end of another word."""
-    if word not in _SHORT or not before[-1:].isalpha():
-        return True
-    return _JOINED.search(before) is not None
 
 
 def _of_netrc(match: re.Match[str]) -> bool:
@@ -338,9 +303,19 @@ def _of_netrc(match: re.Match[str]) -> bool:
     return not word and not is_manual(value)
 
 
+_OBJECT = 4000  # characters of a key
+
+
 def _is_jwk(match: re.Match[str]) -> bool:
-    start, end = max(0, match.start() - 4000), match.end() + 4000
-    return '"kty"' in match.string[start:end] and looks_random(match[1])
+    """RFC 7518, 6: `d` of an RSA, EC or OKP key, `k` of a symmetric one."""
+    text, start, end = match.string, match.start(), match.end()
+    first = text.rfind("{", max(0, start - _OBJECT), start)
+    last = text.find("}", end, end + _OBJECT)
+    first, last = max(0, start - _OBJECT, first), end + _OBJECT if last < 0 else last
+    kind = _KTY.search(text, first, last)
+    if kind is None or not looks_random(match[1]):
+        return False
+    return (kind[1] == "oct") is (text[start - 2 : start - 1] == "k")
 
 
 def _mixed(match: re.Match[str]) -> bool:
@@ -363,7 +338,21 @@ _PGPASS = regex(r"[\w*-]{1,64}:[\w*.-]{1,64}:([^\s:]{6,100})(?=\s|\Z)")
 _SQL = regex(r"\s{1,4}(?:(?i:password)\s{1,4})?[\"']([^\"'\n]{8,100})[\"']")
 _PSK = regex(r"\s{0,4}=\s{0,4}\"([^\"\n]{8,63})\"")
 _SSHPASS = regex(r"\s{1,8}-p\s{0,8}[\"']?([^\s\"']{6,100})")
-_JWK = regex(r"\s{0,8}:\s{0,8}\"([A-Za-z0-9_-]{32,800})\"")
+_JWK = regex(r"\s{0,8}(?::|=>?)\s{0,8}[\"']([A-Za-z0-9+/_-]{32,800}={0,2})[\"']")
+_KTY = regex(r"[\"']?\bkty\b[\"']?\s{0,8}(?::|=>?)\s{0,8}[\"']?(\w{2,3})\b")
+_KTY_LINES = regex(
+    r":[ \t]{1,8}\w{2,3}\r?\n(?:[ \t-]{0,40}\w{1,12}:[ \t][^\n]{0,900}\n){0,8}?[ \t-]{0,40}[dk]:[ \t]{1,8}"
+    r"[\"']?([A-Za-z0-9+/_-]{32,800}={0,2})(?=[\"'\s]|\Z)"
+)
+# The first argument of a client: `cohere.Client("V")`, `new Anthropic('V')`, `login("V")`.
+_ARGUMENT = r"\(\s{0,80}+[brfu]?[\"'`]([A-Za-z0-9+/_=.:~-]{20,400})[\"'`]\s{0,80}[,)]"
+_CALL_OF = regex(_ARGUMENT)
+_CALL_OF_CLIENT = regex(rf"(?i:v\d|async|sync|api|sdk)?{_ARGUMENT}")
+_CLIENTS = (
+    *("client", "openai", "anthropic", "fernet", "groq", "stripe", "elevenlabs"),
+    *("pinecone", "resend", "replicate", "tavily"),
+)
+_CALLS = ("login", "authenticate", "configure", "connect", "sdk", "basic_auth")
 
 _ANCHORED = (
     ("a token in an HTTP header", "authorization", _HEADER, lambda match: looks_random(match[1])),
@@ -377,7 +366,16 @@ _ANCHORED = (
     ("a Wi-Fi password", "psk", _PSK, _mixed),
     ("a password beside its name", "identified by", _SQL, _mixed),
     ("a password on a command line", "sshpass", _SSHPASS, _mixed),
-    ("a private key (JWK)", '"d"', _JWK, _is_jwk),
+    *(("a private key (JWK)", word, _JWK, _is_jwk) for word in ('"d"', "'d'", '"k"', "'k'")),
+    ("a private key (JWK)", "kty", _KTY_LINES, lambda match: looks_random(match[1])),
+    *(
+        ("a key given to a client", word, _CALL_OF_CLIENT, lambda match: is_drawn(match[1]))
+        for word in _CLIENTS
+    ),
+    *(
+        ("a key given to a call", word, _CALL_OF, lambda match: is_drawn(match[1]))
+        for word in _CALLS
+    ),
     ("a token in an HTTP header", "bearer", _BEARER, lambda match: looks_random(match[1])),
     ("a password of a .netrc file", "login", _NETRC, _of_netrc),
     ("a password on a command line", "curl", _CURL, _is_chosen),

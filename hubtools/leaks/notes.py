@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubtools.leaks.guesses import is_hash, is_mixed, is_password
-from hubtools.leaks.named import beside
+from hubtools.leaks.names import beside
 from hubtools.leaks.shapes import Secret
 from hubtools.patterns import regex
 

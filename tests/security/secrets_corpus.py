@@ -130,6 +130,9 @@ SECRETS: dict[str, Make] = {
     "beside its name": told('"client_sec', 'ret": "', some(32, URLSAFE), '"'),
     "password": told("DB_PASS", "WORD=", some(8), "!", some(3, string.digits)),
     "bearer": told("Authorization: Bea", "rer ", some(40)),
+    "hmac": told("HMAC", "_KEY=", some(64, HEX)),
+    "fernet": told('"FERNET', '_KEY": "', some(43, URLSAFE), '="'),
+    "jwk": told('{"kty": "EC", "x": "', some(43, URLSAFE), '", "d": "', some(43, URLSAFE), '"}'),
     "fal": told(
         "FAL_K", "EY=", lambda r: str(uuid.UUID(int=r.getrandbits(128))), ":", some(32, HEX)
     ),
@@ -503,6 +506,49 @@ def cache_key(r: random.Random) -> str:
     return json.dumps({"cache_key": _hash(r, "sha256"), "key": _hash(r, "md5"), "n": 1})
 
 
+_OPEN_KEYS = (
+    "primary foreign cache sort dict hash file image picture sample shard partition object record group index"
+    " lookup idempotency video user row dedup content public ssh_host unique artwork scene tag prompt"
+)
+
+
+def open_key(r: random.Random) -> str:
+    """Keys of rows, caches and pictures are no secrets."""
+    name = r.choice(_OPEN_KEYS.split())
+    value = r.choice(
+        [
+            _hash(r, "md5"), _hash(r, "sha1"), _hash(r, "sha256"),
+            str(uuid.UUID(int=r.getrandbits(128))), some(27)(r), some(21, URLSAFE)(r),
+        ]
+    )  # fmt: skip
+    return r.choice(
+        [
+            f'{{"{name}_key": "{value}", "text": "{caption(r)}"}}', f"{name}_key: {value}",
+            f'{name}Key: "{value}"', f"file_name,{name}_key\na.png,{value}\n",
+            f'<item {name}-key="{value}"/>', f"| {name}_key | {value} |",
+        ]
+    )  # fmt: skip
+
+
+def open_variable(r: random.Random) -> str:
+    """The same as variables, and keys alone."""
+    value = _hash(r, r.choice(["md5", "sha1", "sha256"]))
+    name = r.choice(["CACHE_KEY", "PRIMARY_KEY", "sort_key", "HASH_KEY", "IMAGE_KEY", "PUBLIC_KEY"])
+    return r.choice(
+        [f"{name}={value}", f"export {name}='{value}'", f'{name} = "{value}"', f'"key": "{value}"']
+    )
+
+
+def tokens_of_texts(r: random.Random) -> str:
+    return json.dumps(
+        {
+            "vocab": {r.choice(_WORDS) + "</w>": r.randrange(49408)},
+            "token": f"▁{r.choice(_WORDS)}", "eos_token": "<|im_end|>", "unk_token": "[UNK]",
+            "additional_special_tokens": [f"<extra_id_{r.randrange(99)}>"], "keywords": _WORDS[:3],
+        }
+    )  # fmt: skip
+
+
 def caption(r: random.Random) -> str:
     return " ".join(r.choice(_WORDS) for _ in range(r.randrange(5, 25)))
 
@@ -677,7 +723,7 @@ _KINDS = [
     sha256_line, git_id, revision, cache_key, caption, record, said, uuids, integrity, lock_file,
     requirement, picture_base64, random_base64, random_urlsafe, notebook, placeholder, svg, colours,
     model_id, address, seeds, tokenizer, tensor_names, code, workflow, xmp_ids, file_list,
-    public_key, weights_name, csv_row,
+    public_key, weights_name, csv_row, open_key, open_variable, tokens_of_texts,
 ]  # fmt: skip
 # Keys that manuals of the services print.
 _FIXED = [

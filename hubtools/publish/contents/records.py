@@ -106,7 +106,7 @@ def _strings(file: IO[bytes], budget: Budget) -> Member:
             if not isinstance(value, str) or "GLOBAL" in code.name:
                 continue
             text = " ".join(value[:_CELL].split())
-            line = f'{before[:100]}="{text}"\n'.encode("utf-8", "replace")
+            line = f'{before[:100]}: "{text}"\n'.encode("utf-8", "replace")
             size += len(line)
             if size > _TEXTS:
                 break
