@@ -78,10 +78,12 @@ def declared(text: str, words: dict[str, list[int]]) -> Iterator[Secret]:
         seen, tried = 0, -1
         for place in places:
             end = place + len(word)
+            if text[end : end + 1].isalnum():
+                continue
             name = text[max(0, place - _BEFORE) : end]
             if word == "key" and not may_tell(name[:-3], name[-3:]):
                 continue  # in most texts light, or of a piano; a longer word is looked at as such
-            if text[end : end + 1].isalnum() or beside(name, None) is None:
+            if beside(name, None) is None:
                 continue
             if word == "pass" and text[max(0, place - 1) : place] not in ("_", "-", "."):
                 continue  # in most texts a verb

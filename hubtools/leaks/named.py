@@ -7,7 +7,7 @@ time grows with the text, whatever is in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from hubtools.leaks.guesses import (
     SHORTEST,
@@ -180,7 +180,10 @@ def _ended(text: str, places: list[int], word: str) -> list[int]:
 def _goes_on(text: str, end: int, before: str) -> bool:
     """Whether a word that ends there, and has a blank behind it, has its value further on: a
     command that sets it, an element of XML with attributes, a constant of Visual Basic."""
-    return "<" in before or text.startswith(" As ", end) or _SETS.search(before) is not None
+    if "<" in before or text.startswith(" As ", end):
+        return True
+    sets = "set" in before or "ENV" in before or "ARG" in before or "config" in before
+    return sets and _SETS.search(before) is not None
 
 
 _SHORT = 40  # characters of a name
@@ -354,7 +357,8 @@ _CLIENTS = (
 )
 _CALLS = ("login", "authenticate", "configure", "connect", "sdk", "basic_auth")
 
-_ANCHORED = (
+_Holds = Callable[[re.Match[str]], bool]
+_ANCHORED: tuple[tuple[str, str, re.Pattern[str], _Holds], ...] = (
     ("a token in an HTTP header", "authorization", _HEADER, lambda match: looks_random(match[1])),
     ("a key given to a login", "login", _LOGIN, lambda match: looks_random(match[1])),
     ("a password of a call", "auth", _PAIR, _mixed),

@@ -131,6 +131,7 @@ _CLOUD = regex(r"(?i)aws|secret|s3|storage")
 _ENDS = regex(
     rf"(?i)({'|'.join((*WORDS, *PASSWORDS))})(?:e?s)?(?:[ _.-]?(?:\d{{1,2}}|v\d|value|prod|dev|live|data|hex|b64|base64))?\Z"
 )
+_ENDING = 28  # characters of the longest word and of what may stand behind it
 _SOLID = regex(r"[A-Za-z0-9]{16,}")
 # Letters that what nobody knows by its name must have, if no name of a variable says what it is:
 # more than identifiers have (KSUID: 27).
@@ -226,10 +227,12 @@ def is_cloud_secret(name: str, value: str) -> bool:
 def beside(name: str, value: str | None, *, assigned: bool = False) -> str | None:
     """What `value` is if `name` ends in a word that tells; None if it is nothing. Without a value:
     what it might be. `assigned`: as of `is_key`."""
-    found = _ENDS.search(name[-60:])
+    ending = name[-_ENDING:]
+    found = _ENDS.search(ending)
     if found is None:
         return None
-    word, before = found[1].lower(), name[-60:][: found.start()]
+    word = found[1].lower()
+    before = name[: len(name) - len(ending) + found.start()][-60:]
     if word in PASSWORDS:
         if not is_alone(word, before):
             return None
