@@ -34,7 +34,7 @@ def in_cell(name: str, value: str) -> Iterator[Secret]:
     """What a value in the column `name` is, judged as if the name stood beside it."""
     value = value.strip()
     if 8 <= len(value) <= _LONGEST and "\n" not in value:
-        label = name.strip().replace('"', "")
+        label = name.replace('"', "").strip().rstrip(" :=")
         yield from secrets(f'{label}: "{value}"')
 
 
