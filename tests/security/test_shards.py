@@ -152,7 +152,7 @@ def test_what_a_shard_says_of_itself(place: Path, comment: Any) -> None:
     [
         ".git/config", ".git/hooks/pre-commit", "a/.git/x.png", ".GIT/x.png", ".gi\u200ct/x.png",
         ".git./x.png", "GIT~1/x.png", ".git:x/x.png", ".vscode/x.png", "__x/x.png", ".x.png",
-        "conftest.py", "hubtools.toml", "x.png.sh", "x", "HUBTOO~1/x.png",
+        "conftest.py", "hubtools.toml", "x.png.sh", "HUBTOO~1/x.png", "Thumbs.db",
     ],
 )  # fmt: skip
 def test_what_is_no_picture_of_a_dataset_is_not_unpacked(place: Path, name: str) -> None:

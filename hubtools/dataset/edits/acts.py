@@ -43,7 +43,7 @@ def act(root: Root, journal: Journal, *, fresh: bool = False) -> Journal:
     _tidy(root, journal)
     journal = journal.write(root, "done")
     if not journal.keeps:
-        root.remove_tree(f"{journal.name}/new")
+        _clear_stored(root, journal, "new")
         if root.exists(f"{journal.name}/aside"):
             root.rmdir(f"{journal.name}/aside")
     return journal
@@ -81,8 +81,8 @@ def act_back(root: Root, journal: Journal, *, fresh: bool = False) -> Journal:
     journal = journal.write(root, "undone")
     if not journal.keeps:
         _clear_kept(root, journal, fresh)
-        root.remove_tree(f"{journal.name}/{ORIGINALS}")
-        root.remove_tree(f"{journal.name}/new")
+        _clear_stored(root, journal, "new")
+        _clear_stored(root, journal, ORIGINALS)
     return journal
 
 
@@ -201,6 +201,22 @@ def _clear_kept(root: Root, journal: Journal, fresh: bool) -> None:
             root.unlink(f"{folder}/{entry}")
     if root.is_folder(folder):
         root.rmdir(folder)
+
+
+def _clear_stored(root: Root, journal: Journal, store: str) -> None:
+    """Delete what the journal has stored and needs no more. What somebody else has put there, or
+    has changed there, stays."""
+    folder = f"{journal.name}/{store}"
+    there = {name: stat.S_ISDIR(facts.st_mode) for name, facts in root.walk(folder)}
+    for number, step in enumerate(journal.steps):
+        name = journal.new(number) if store == "new" else journal.original(step.path or "")
+        found = root.fingerprint(name) if name in there else None
+        if found is not None and found in (step.before, step.after):
+            root.unlink(name)
+    inner = [name for name, is_folder in there.items() if is_folder]
+    for name in (*sorted(inner, key=lambda one: one.count("/"), reverse=True), folder):
+        if root.is_folder(name):
+            root.rmdir(name)
 
 
 def _give_back(root: Root, aside: str, name: str) -> None:

@@ -24,8 +24,8 @@ _SHORT = regex(r"git~\d+|hubtoo~\d+")  # of 8.3 characters, on Windows
 
 
 def is_unentered(part: str) -> bool:
-    """True for a part of a name that some system takes for a folder that is not the dataset's:
-    of git, where a file may make programs run, and of hubtools."""
+    """True for a part of a name that some system takes for a folder of git, where a file may make
+    programs run, or of hubtools."""
     seen = fold(_UNSEEN.sub("", part))
     return seen in UNENTERED or _SHORT.fullmatch(seen) is not None
 

@@ -19,7 +19,7 @@ from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.packing.splits import Splitter
 from hubtools.dataset.shards.rows import Contents, Sample, hash_of, look, read_samples
 from hubtools.dataset.shards.types import Columns
-from hubtools.dataset.sources.names import where_pictures_are
+from hubtools.dataset.sources.names import is_packable, where_pictures_are
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
@@ -175,6 +175,12 @@ def _stat(root: Path, name: str, sample: Sample) -> tuple[int, int]:
         ) from None
     except OSError as error:
         raise cannot_be("looked at", f"{root / sample.place}: {name}", error) from None
+    if not is_packable(name):
+        raise HubtoolsError(
+            f"{root / sample.place}: {name} is no name of a picture.",
+            hint="give the file another name: one that is not hidden, nor what tools act on",
+            code="file-not-usable",
+        )
     if not stat.S_ISREG(found.st_mode):
         raise HubtoolsError(
             f"{root / sample.place}: {name} is no regular file.", code="file-damaged"

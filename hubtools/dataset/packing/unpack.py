@@ -29,6 +29,7 @@ from hubtools.dataset.pictures.header import opened, opens_as_trusted, webp_canv
 from hubtools.dataset.shards.opening import open_shard
 from hubtools.dataset.shards.rows import entries
 from hubtools.dataset.shards.stored import Reader, Stored
+from hubtools.dataset.sources.names import is_packable
 from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, open_regular
@@ -220,7 +221,7 @@ class _Unpacker:
 
     def _picture(self, path: Path, name: str, data: bytes, *, again: bool) -> None:
         _checked(path, name)
-        if not Entry(name, 0, 0).is_picture:
+        if not is_packable(name):
             raise HubtoolsError(
                 f"{path}: {name!r} is no name of a picture; nothing was unpacked.",
                 code="file-damaged",

@@ -214,6 +214,25 @@ def test_the_fix_of_a_folder_above_or_below_that_is_undone_first_is_told(
     assert snapshot(good) == before
 
 
+def test_what_somebody_has_put_beside_the_originals_stays(
+    sick: Path, settings: DatasetSettings
+) -> None:
+    before = snapshot(sick)
+    fix(sick, settings, resolution=64)
+    (journal,) = journals(sick)
+    mine = {"originals/NOTE.txt", "originals/more/retouched.png", "new/mine.txt", "new/0"}
+    for name in mine:
+        (journal.place / name).parent.mkdir(parents=True, exist_ok=True)
+        (journal.place / name).write_text("an hour of work")
+    undo(sick)
+    assert {name for name in mine if (journal.place / name).is_file()} == mine
+    for name in mine:
+        (journal.place / name).unlink()
+    shutil.rmtree(journal.place / "new")
+    shutil.rmtree(journal.place / "originals")
+    assert snapshot(sick) == before
+
+
 def test_undo_never_overwrites_later_work(sick: Path, settings: DatasetSettings) -> None:
     fix(sick, settings, resolution=64)
     (sick / "metadata.jsonl").write_text("mine\n")
