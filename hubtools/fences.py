@@ -4,14 +4,17 @@ folders that stay the same ones while a command works.
 A path is judged before a command begins, and a folder may be exchanged for a link after that. So
 whoever opens the folder asks where it really lies: from its descriptor up, folder by folder. And a
 path that a command opens twice may lead elsewhere the second time, where a folder above it was
-exchanged: what it led to first is kept open, and compared.
+exchanged: what it led to first is kept open, and compared. A path that a command is given is opened
+before the command looks at anything (`keep_same`).
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +60,7 @@ def keep_inside(folder: Path) -> None:
             hint="name the place where it is to be written",
         )
     fence(folder, folder.parent)
+    keep_same(folder)
 
 
 def _fence_of(path: Path) -> Path | None:
@@ -94,22 +98,58 @@ class _Folder(NamedTuple):
 
 
 _KNOWN: dict[str, _Folder] | None = None
+_MISSING: set[str] = set()  # paths where nothing was when the command began
 _MOST_OPEN = 64
+_LOOK = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @contextmanager
 def same_folders() -> Iterator[None]:
     """Until the end, a path under which a folder was opened must lead to the same one whenever it
     is opened again."""
-    global _KNOWN
-    before, _KNOWN = _KNOWN, {}
+    global _KNOWN, _MISSING
+    before, _KNOWN = (_KNOWN, _MISSING), {}
+    _MISSING = set()
     try:
         yield
     finally:
         for known in _KNOWN.values():
             if known.descriptor >= 0:
                 os.close(known.descriptor)
-        _KNOWN = before
+        _KNOWN, _MISSING = before
+
+
+@contextmanager
+def same_from_here(path: Path) -> Iterator[None]:
+    """`keep_same`, also where no command runs: until the end, then."""
+    with same_folders() if _KNOWN is None else nullcontext():
+        keep_same(path)
+        yield
+
+
+def keep_same(path: Path) -> None:
+    """Within `same_folders`: the folder that `path` leads to now is the one that it leads to
+    whenever it is opened; of a file, the folder that it lies in. Where nothing is yet, the nearest
+    folder above is taken so, and what is opened there must have been made, and be no link.
+
+    Raises `LeadsOut` if it is another folder already than it was before."""
+    if not AT or _KNOWN is None:
+        return
+    whole = Path(os.path.abspath(path))
+    for folder in (whole, *whole.parents):
+        try:
+            descriptor = os.open(folder, _LOOK)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if isinstance(error, FileNotFoundError) and not os.path.lexists(folder):
+                _MISSING.add(str(folder))
+            continue
+        except (OSError, ValueError):
+            return  # who opens it says why that cannot be
+        try:
+            _check_same(folder, descriptor)
+        finally:
+            os.close(descriptor)
+        return
 
 
 def _check_same(path: Path, descriptor: int) -> None:
@@ -124,11 +164,27 @@ def _check_same(path: Path, descriptor: int) -> None:
         above = known.get(str(folder))
         if above is not None and not _still(folder, above):
             raise _another(folder)
-    keep = sum(one.descriptor >= 0 for one in known.values()) < _MOST_OPEN
+    _check_made(whole, facts)
+    keep = sum(one.descriptor >= 0 for one in [*known.values()]) < _MOST_OPEN
     known[str(whole)] = _Folder(facts, os.dup(descriptor) if keep else -1)
     for folder in whole.parents:
         with suppress(OSError):
             known.setdefault(str(folder), _Folder(os.stat(folder), -1))
+
+
+def _check_made(whole: Path, facts: os.stat_result) -> None:
+    """Raises `LeadsOut` for a link on the way to a folder where nothing was before."""
+    for path in (whole, *whole.parents) if _MISSING else ():
+        if str(path) in _MISSING:
+            found = os.lstat(path)
+            if not stat.S_ISDIR(found.st_mode) or (
+                path == whole and not os.path.samestat(found, facts)
+            ):
+                raise LeadsOut(
+                    f"{path} is a link that was not there when this command began; it goes no"
+                    " further.",
+                    hint="look who has made it, and run the command again",
+                )
 
 
 def _still(folder: Path, known: _Folder) -> bool:
@@ -156,19 +212,36 @@ def forget(path: Path | str) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, with all on the way; nothing happens if it is there. Raises `LeadsOut` if it
-    must lie in a project, and would not."""
-    if AT and _fence_of(path) is not None:
-        above = path
-        while not above.is_dir() and above != above.parent:
-            above = above.parent
-        descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            _check_inside(path, descriptor)
-            check_fence(above, descriptor)  # that is what is open, and not yet `path`
-        finally:
-            os.close(descriptor)
-    path.mkdir(parents=True, exist_ok=True)
+    """Make a folder, with all on the way, in the nearest one that is there; nothing happens if it
+    is there. Raises `LeadsOut` if it must lie in a project, and would not, or if that folder is
+    another one than this command has opened there before."""
+    if not AT:
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    above, missing = path, list[str]()
+    while not above.is_dir() and above != above.parent:
+        missing.insert(0, above.name)
+        above = above.parent
+    fenced = _fence_of(path) is not None
+    if not missing and not fenced:
+        return  # who opens it asks
+    here = os.open(above, _LOOK | getattr(os, "O_PATH", 0))
+    try:
+        if fenced:
+            _check_inside(path, here)
+        check_fence(above, here)  # that is what is open, and not yet `path`
+        for name in missing:
+            with suppress(FileExistsError):
+                os.mkdir(name, dir_fd=here)
+            below = os.open(name, _LOOK | getattr(os, "O_PATH", 0) | os.O_NOFOLLOW, dir_fd=here)
+            os.close(here)
+            here = below
+    except NotADirectoryError:  # something else has the name
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        os.close(here)
 
 
 def _lies_inside(descriptor: int, root: Path) -> bool:

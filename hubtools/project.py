@@ -20,7 +20,7 @@ from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.models.rows import Target
 from hubtools.models.targets import chosen_target, size_of
 from hubtools.project_file import find_file, line_of, merge_file, read_source, table_of
-from hubtools.rooted import fence, unfence
+from hubtools.rooted import fence, keep_same, unfence
 from hubtools.settings import (
     SECTIONS,
     DatasetSettings,
@@ -134,6 +134,7 @@ class Project(Section):
         """
         value = getattr(getattr(self, section), key)
         path = self.at(value)
+        keep_same(path)
         if not self._only_in_file(section, key):
             unfence(path)
             return path
@@ -361,9 +362,9 @@ def load_project(
         project = Project.model_validate(values)
     except ValidationError as error:
         raise _as_usage_error(error, file, source, origins) from None
-    project._root = (file.parent if file else Path.cwd()).resolve()
-    project._file = file
-    project._overrides = dict(overrides or {})
+    keep_same(root := file.parent if file else Path.cwd())
+    project._root = root.resolve()
+    project._file, project._overrides = file, dict(overrides or {})
     project._licenses = {
         name: said["license"] for name, said in values.items() if "license" in said
     }

@@ -1,6 +1,7 @@
 """Paths as they are typed. An empty text where a file, a folder or a repository is to be named is
 taken for the current folder by the system, and nobody means that; one that is not there is told the
-name beside it that is most like it; an address is told how to fetch what it names."""
+name beside it that is most like it; an address is told how to fetch what it names. What they lead
+to is opened before a command looks at anything, and stays what it is until the command ends."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from hubtools.errors import UsageError
+from hubtools.fences import keep_same
 from hubtools.patterns import regex
 
 _TEXTS = {"texts", "prompt"}  # arguments that may be empty: a prompt of no words
@@ -53,6 +55,9 @@ def _is_name(parameter: click.Parameter) -> bool:
 def _check(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     if value == "" or (isinstance(value, tuple) and "" in value):
         raise click.BadParameter("it is empty.", ctx, parameter)
+    for one in value if isinstance(value, tuple) else (value,):
+        if isinstance(one, str) and os.path.lexists(one):
+            keep_same(Path(one))
     return value
 
 
@@ -71,7 +76,10 @@ def _guard(parameter: click.Parameter) -> None:
         if must and isinstance(value, str) and not Path(value).exists():
             said = click.BadParameter(f"path {value!r} does not exist.", ctx, param)
             raise UsageError(said.format_message(), missing=value)
-        return inner(value, param, ctx)
+        found = inner(value, param, ctx)
+        if isinstance(found, Path):
+            keep_same(found)
+        return found
 
     convert.guarded = True  # type: ignore[attr-defined]
     parameter.type.convert = convert  # type: ignore[method-assign]

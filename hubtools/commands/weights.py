@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.commands.asked import Note, quiet
 from hubtools.errors import UsageError
-from hubtools.fences import keep_inside
+from hubtools.fences import keep_inside, make_folder
 from hubtools.files import StrPath
 from hubtools.front_edits import with_key
 from hubtools.layout import CARD, CONVERTED, LORA_WEIGHTS, USUAL_STEMS
@@ -107,7 +107,7 @@ def _convert_to_folder(lora: StrPath, *, overwrite: bool, **options: Any) -> Exp
     keep_inside(folder)
     told = _file_of(lora)[3]  # raises where there is none, before a folder is made
     made = not folder.is_dir()
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     try:
         done = export(lora, "diffusers", folder / LORA_WEIGHTS, overwrite=overwrite, **options)
     except BaseException:

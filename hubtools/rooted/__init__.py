@@ -10,7 +10,15 @@ The path of the folder itself is the user's own word: links in it are followed.
 
 from __future__ import annotations
 
-from hubtools.fences import LeadsOut, fence, forget, same_folders, unfence
+from hubtools.fences import (
+    LeadsOut,
+    fence,
+    forget,
+    keep_same,
+    same_folders,
+    same_from_here,
+    unfence,
+)
 from hubtools.files import TEMPORARY
 from hubtools.rooted.names import is_left_over, parts_of
 from hubtools.rooted.root import Root
@@ -24,7 +32,9 @@ __all__ = [
     "fence",
     "forget",
     "is_left_over",
+    "keep_same",
     "parts_of",
     "same_folders",
+    "same_from_here",
     "unfence",
 ]

@@ -3,6 +3,7 @@ the link leads to stays as it is."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -20,11 +21,12 @@ from hubtools.dataset.packing.write import Format, shard
 from hubtools.errors import HubtoolsError
 from hubtools.files import replacing, write_json, write_text
 from hubtools.inference.sheet import contact_sheet
+from hubtools.journey import init as starting
 from hubtools.journey import rehearse
 from hubtools.localhub.database import Database
 from hubtools.models.base import resolve_base
 from hubtools.project import load_project
-from hubtools.rooted import LeadsOut, Root, fence, same_folders, unfence
+from hubtools.rooted import LeadsOut, Root, fence, keep_same, same_folders, unfence
 from hubtools.tinypeople import copy_model
 from hubtools.trust import seal
 from tests.drawing import write_pictures
@@ -281,6 +283,64 @@ def test_a_folder_above_is_exchanged_between_two_openings(
     assert told or moment <= 2
 
 
+LOOKED_AT: dict[str, list[str]] = {
+    "init": ["init"],
+    "init --force": ["init", "--force"],
+    **{f"{word} ": words for word, words in TYPED.items() if word != "push"},
+}
+
+
+@pytest.mark.parametrize("case", LOOKED_AT)
+def test_a_folder_is_exchanged_between_the_first_look_and_the_first_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    """A command looks at the folder that it was given by its path first."""
+    theirs = write_pictures(tmp_path / "theirs" / "set", 2)
+    (theirs / ".gitignore").write_text("mine\n")
+    (theirs / "hubtools.toml").write_text('[dataset]\npath = "."\n')
+    given = write_pictures(tmp_path / "given", 3)
+    if "--force" in case:
+        (given / "hubtools.toml").write_text("")
+    before, real = everything(theirs.parent), os.scandir
+
+    def scanning(path: Any = ".") -> Any:
+        found = real(path)
+        if not isinstance(path, int) and str(path).startswith(str(given)):
+            entries = [*found]
+            if not given.is_symlink():
+                given.rename(tmp_path / "moved")
+                given.symlink_to(theirs)
+            return contextlib.nullcontext(iter(entries))
+        return found
+
+    words = LOOKED_AT[case]
+    monkeypatch.setattr(os, "scandir", scanning)
+    done = typed(words[0], given, *words[1:], cwd=tmp_path)
+    monkeypatch.setattr(os, "scandir", real)
+    assert given.is_symlink()
+    assert everything(theirs.parent) == before
+    if case not in ("fix ", "validate "):  # which have nothing to write there
+        assert done.returncode == 1
+        assert "is another folder than it was" in done.stderr
+
+
+def test_a_link_that_appears_where_a_folder_is_to_be_made(tmp_path: Path, victim: Path) -> None:
+    new = tmp_path / "new" / "run"
+    with same_folders():
+        keep_same(new)
+        new.parent.symlink_to(victim.parent)
+        for path in (new, new.parent):
+            with pytest.raises((LeadsOut, OSError)), Root(path, create=True):
+                pass
+    assert [path.name for path in victim.parent.rglob("*")] == ["victim"]
+    new.parent.unlink()
+    with same_folders():
+        keep_same(new)
+        for _ in range(2):
+            with Root(new, create=True) as root:
+                root.write("a.txt", b"")
+
+
 def test_a_folder_that_a_command_makes_is_the_same_one_afterwards(tmp_path: Path) -> None:
     run = tmp_path / "project/runs/first"
     run.parent.parent.mkdir()
@@ -406,3 +466,21 @@ def test_what_is_drawn_again_to_be_read_back(
     with pytest.raises(Stop):
         rehearse._read_back(project, tmp_path, {"HF_HOME": "/own"}, "base", "me/d", "me/m")
     assert given[0][given[0].index("--output") + 1] == str(Path("/own/samples"))
+
+
+def test_init_as_a_function_of_python_writes_into_the_folder_that_it_looked_at(
+    tmp_path: Path, victim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, real = write_pictures(tmp_path / "given", 1), starting.walk
+
+    def looked(root: Path) -> Any:
+        found = real(root)
+        if not given.is_symlink():
+            given.rename(tmp_path / "moved")
+            given.symlink_to(victim.parent)
+        return found
+
+    monkeypatch.setattr(starting, "walk", looked)
+    with pytest.raises(LeadsOut, match="is another folder"):
+        starting.init(given)
+    assert [path.name for path in victim.parent.rglob("*")] == ["victim"]
