@@ -51,6 +51,22 @@ def with_gif_comment(text: bytes) -> bytes:
     return drawn("GIF")[:-1] + b"!\xfe" + bytes((len(text),)) + text + b"\0;"
 
 
+def with_png_text(kind: str, text: str, name: str = "Comment") -> bytes:
+    info = PngImagePlugin.PngInfo()
+    add = {"tEXt": info.add_text, "iTXt": info.add_itxt}.get(kind)
+    if add is None:
+        info.add_text(name, text, zip=True)
+    else:
+        add(name, text)
+    return drawn("PNG", pnginfo=info)
+
+
+def with_description(text: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x010E] = text
+    return drawn("JPEG", exif=exif)
+
+
 def geotiff(east: float = 11.5755, north: float = 48.1372) -> bytes:
     tags = ImageFileDirectory_v2()
     for tag, kind, value in (
@@ -91,6 +107,14 @@ WORDS = (
     "taken at 48.13721, 11.57550",
     "the coordinates are 48.13721, 11.57550",
     "48&#176;8&apos;14.2&quot;N, 11&#176;34&apos;31.8&quot;E",
+    "48.13721, 11.57550",
+    "\n48.13721 11.57550 ",
+    "(48.137215,-11.575501)",
+    "48.13721\N{DEGREE SIGN}, 11.57550\N{DEGREE SIGN}",
+    "Location: 48.13721, 11.57550",
+    "a cat\nSteps: 20, Sampler: Euler, geo: 48.13721, 11.57550",
+    "location: 48.13721, 11.57550, 520",
+    "Standort 48.13721;11.57550",
     "$GPRMC,081836,A,4808.2330,N,01134.5300,E,000.0,360.0,130998,011.3,E*62",
 )
 TAGGED = XMP.replace('exif:GPSLatitude="48,8.23N"', 'dc:subject="geo:lat=48.13721"').replace(
@@ -177,6 +201,20 @@ def test_a_position_in_an_odd_place_is_told(case: str) -> None:
         with_note(b"f/2.8 N, 35.125 E; map=3/4; 48.1372 wide, 11.5755 high; ratio 48.137/11.575"),
         with_note(b"turned by 45 deg 30' and then by 12 deg 15'; geo:0,0; q=1.5,2.5"),
         with_note(b"shot at 1920, 1080; lat pulldown 12.5; long 3.25; location 1.5, 2.5; N 3 E 4"),
+        with_note(b"23.5000, 15.6000"),
+        with_note(b"0.3127, 0.3290"),
+        with_note(b"0.51234, 0.23118"),
+        with_note(b"location: 0.51234, 0.23118"),
+        with_note(b"192.16831, 48.13721"),
+        with_note(b"location: 12.5, 48.25; geo 4:3, 16:9; geography 12.34567, 45.6"),
+        with_note(b"48.13721, 11.57550, 7.25000"),
+        with_note(b"location: 48.13721, 11.57550, 52.5, 13.25"),
+        with_note(b"weights 48.13721, 11.57550 after a step"),
+        with_png_text("tEXt", "0.51234, 0.23118", "Location"),
+        with_png_text("tEXt", "1.5", "Latitude"),
+        with_png_text("tEXt", "48.13721", "Loss"),
+        with_png_text("tEXt", "0.00000", "Latitude"),
+        with_png_text("tEXt", "48.13721, 11.57550, 7.25000", "Location history of a loss"),
         with_segment(0xE6, b"GoPro\0" + gopro(north=0)[:40] + bytes(40)),
         with_segment(0xE6, b"GoPro\0" + gopro(north=1_000_000_000)),
         with_maker_note(b"Nikon\0\2\x10\0\0" + drawn("TIFF")[:120]),
@@ -187,16 +225,6 @@ def test_a_position_in_an_odd_place_is_told(case: str) -> None:
 )
 def test_what_is_no_position_is_left_alone(data: bytes) -> None:
     assert not told(data)
-
-
-def with_png_text(kind: str, text: str) -> bytes:
-    info = PngImagePlugin.PngInfo()
-    add = {"tEXt": info.add_text, "iTXt": info.add_itxt}.get(kind)
-    if add is None:
-        info.add_text("Comment", text, zip=True)
-    else:
-        add("Comment", text)
-    return drawn("PNG", pnginfo=info)
 
 
 def bigtiff(*, geo: bool = False) -> bytes:
@@ -228,6 +256,12 @@ EDITED = CASES | {
     "text of a PNG": lambda: with_png_text("tEXt", JSON.decode()),
     "packed text of a PNG": lambda: with_png_text("zTXt", JSON.decode()),
     "international text of a PNG": lambda: with_png_text("iTXt", "é " + JSON.decode()),
+    "a text called Location": lambda: with_png_text("tEXt", "48.13721,11.57550", "Location"),
+    "a packed text called GPS": lambda: with_png_text("zTXt", "48.13721, 11.57550", "GPS"),
+    "a text called Latitude": lambda: with_png_text("tEXt", "48.13721", "Latitude"),
+    "a bare text": lambda: with_png_text("tEXt", "48.13721, 11.57550", "Description"),
+    "description in EXIF": lambda: with_description("48.13721, 11.57550"),
+    "Windows' comment, bare": lambda: with_windows_comment("48.13721, 11.57550"),
     "Windows' comment": lambda: with_windows_comment(JSON.decode()),
     "BigTIFF": bigtiff,
     "GeoTIFF, big": lambda: bigtiff(geo=True),

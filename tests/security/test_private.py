@@ -147,6 +147,16 @@ POSITIONS = {
     "motion.jpg": motion_photo(),
     "xmp.gif": gif(),
 }
+_DRONE = xmp("", f' drone-dji:Latitude="{LATITUDE.decode()}" drone-dji:Longitude="+11.5"')
+POSITIONS["drone.jpg"] = saved("JPEG", xmp=_DRONE)
+POSITIONS["other-drone.jpg"] = saved("JPEG", xmp=_DRONE.replace(b"drone-dji:", b"flyer:Gps"))
+POSITIONS["described.jpg"] = saved(
+    "JPEG",
+    xmp=xmp(
+        "<dc:description><rdf:Alt><rdf:li xml:lang='x-default'> +48.13701, 11.57521</rdf:li>"
+        "</rdf:Alt></dc:description>"
+    ),
+)
 POSITIONS["copied.png"] = png_text("exif:GPSLatitude", "48/1, 8/1, 13/1")
 POSITIONS["own-chunk.png"] = own_chunk()
 POSITIONS["odd-block.jpg"] = odd_segment()
@@ -253,6 +263,22 @@ PEOPLE = {
         f"<Iptc4xmpExt:PersonInImage><rdf:Bag><rdf:li>{NAME.decode()}</rdf:li></rdf:Bag>"
         "</Iptc4xmpExt:PersonInImage>"
     ),
+    "apple": xmp(
+        f'<apple-fi:Regions><rdf:Bag><rdf:li apple-fi:Name="{NAME.decode()}"/></rdf:Bag>'
+        "</apple-fi:Regions>"
+    ),
+    "branch": xmp(
+        "",
+        ' acdsee:categories="&lt;Categories&gt;&lt;Category Assigned=&quot;0&quot;&gt;People'
+        f"&lt;Category Assigned=&quot;1&quot;&gt;{NAME.decode()}&lt;/Category&gt;&lt;/Category&gt;"
+        '&lt;/Categories&gt;"',
+    ),
+    "branch in an element": xmp(
+        "<acdsee:categories>&lt;Categories&gt;&lt;Category&gt;Dogs&lt;/Category&gt;&lt;Category&gt;"
+        f"People&lt;Category Assigned='1'&gt;Friends&lt;Category&gt;{NAME.decode()}"
+        "&lt;/Category&gt;&lt;/Category&gt;&lt;/Category&gt;&lt;/Categories&gt;"
+        "</acdsee:categories>",
+    ),
     "tree": xmp(
         f"<lr:hierarchicalSubject><rdf:Bag><rdf:li>People|{NAME.decode()}</rdf:li></rdf:Bag>"
         "</lr:hierarchicalSubject>"
@@ -279,6 +305,15 @@ def test_names_of_people_are_found_and_go(kind: str, format: str) -> None:
 def test_what_names_nobody_is_no_finding() -> None:
     focus = '<mwg-rs:Regions><rdf:li mwg-rs:Type="Focus"/></mwg-rs:Regions>'
     assert not private_of(saved("JPEG", xmp=xmp(focus))).there
+    branch = (
+        "<acdsee:categories>&lt;Categories&gt;&lt;Category&gt;Places&lt;Category&gt;Sea"
+        "&lt;/Category&gt;&lt;/Category&gt;&lt;Category&gt;People&lt;/Category&gt;"
+        "&lt;/Categories&gt;</acdsee:categories>"
+    )
+    assert not private_of(saved("JPEG", xmp=xmp(branch))).there
+    numbers = "<dc:description><rdf:li>0.51234, 0.23118</rdf:li></dc:description><a:Latitude/>"
+    curve = '<crs:ToneCurve><rdf:li>48.13721, 11.57550</rdf:li></crs:ToneCurve><a:B Lat="4"/>'
+    assert not private_of(saved("JPEG", xmp=xmp(numbers + curve, ' a:Latitude="0.0"'))).there
     assert not private_of(saved("JPEG", xmp=xmp("<exif:GPSVersionID>2.3</exif:GPSVersionID>"))).gps
     version = Image.Exif()
     version.get_ifd(0x8825)[0] = b"\2\3\0\0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 from hubtools.patterns import regex
 
@@ -75,6 +76,12 @@ _SPOKEN = (
         rf"{_NORTH}\s{{0,3}}[,; ]\s{{0,3}}{_EAST}(?![\d.])"
     ),
     regex(
+        r"(?i)(?<![a-z])(?:location|geo|standort|aufnahmeort|lieu|ubicaci\S{1,3}n|localiza\S{2,6}o"
+        rf"|posizione)[^\w\[]{{1,5}}{_FINE}\s?{_DEGREE}?\s{{0,3}}[,; ]\s{{0,3}}{_FINE}(?![\d.])"
+        # the corners of a box are four numbers
+        r"(?!(?:\s{0,3}[,; ]\s{0,3}[-+]?\d{1,9}(?:\.\d{1,20})?){2})"
+    ),
+    regex(
         rf"(?i)(?<!\w)lat(?:itude)?\W{{1,5}}{_FINE}\s?{_DEGREE}?[\s,;/]{{0,4}}(?:and |und )?"
         rf"(?:lon|lng|long|longitude|l\S{{1,2}}nge)\W{{1,5}}{_FINE}(?![\d.])"
     ),
@@ -86,22 +93,36 @@ _SPOKEN = (
     # what receivers say (NMEA 0183)
     regex(r"\$G[A-Z](?:RMC|GGA|GLL|GNS),[\d.,AV]{0,40}?\d{4}\.\d{2,9},[NS],\d{5}\.\d{2,9},[EW]"),
 )
+# All that a text says
+_BARE = regex(
+    r"[\W_]{0,9}([-+]?\d{1,2}\.\d{4,20})\s?\xc2?\xb0?\s{0,3}[,;/ ]\s{0,3}"
+    r"([-+]?\d{1,3}\.\d{4,20})\s?\xc2?\xb0?[\W_]{0,9}\Z"
+)
 _DIGIT = regex(r"\d")
 _TELLING = regex(r"[1-9]")
+_SHORT = 200  # letters of a text that may be a position and nothing else
 
 
 def spoken(text: str) -> list[tuple[int, int]]:
     """Where positions stand in words: degrees, minutes and seconds, addresses of maps, tags."""
     return [
         match.span()
-        for one in _SPOKEN
-        for match in one.finditer(text)
+        for match in (*_bare(text), *(match for one in _SPOKEN for match in one.finditer(text)))
         if (
             _is_position(float(match[1]), float(match[2]))
             if match.lastindex
             else _TELLING.search(match[0]) is not None
         )
     ]
+
+
+def _bare(text: str) -> list[re.Match[str]]:
+    """The text, if it is nothing but two numbers as fine as receivers give them."""
+    found = _BARE.match(text) if len(text) < _SHORT else None
+    fine = found is not None and all(
+        len(found[n].rstrip("0").partition(".")[2]) > 2 for n in (1, 2)
+    )
+    return [found] if found is not None and fine else []
 
 
 def without_spoken(text: str) -> str:
@@ -116,8 +137,10 @@ def without_spoken(text: str) -> str:
 
 
 def _is_position(latitude: float, longitude: float) -> bool:
-    """Numbers that may be one, finer than whole degrees, and not 0, 0."""
+    """Numbers that may be one, finer than whole degrees, and not in the sea around 0, 0, where
+    shares of a picture's width and height would lie."""
     inside = 0 < abs(latitude) <= 90 and 0 < abs(longitude) <= 180
+    inside = inside and max(abs(latitude), abs(longitude)) > 1
     return inside and not (latitude.is_integer() and longitude.is_integer())
 
 
@@ -165,10 +188,21 @@ def blanked(text: str) -> str:
     return changed if columns_of(changed) is None else _DIGIT.sub("0", text)
 
 
-def blanked_bytes(data: bytes) -> bytes:
-    """The same of a text in UTF-8, another encoding of one byte a letter, or UTF-16."""
+_CODES = (b"ASCII\0\0\0", b"UNICODE\0")  # before what a user's comment says (EXIF)
+
+
+def blanked_bytes(data: bytes, name: bytes = b"") -> bytes:
+    """The same of a text in UTF-8, another encoding of one byte a letter, or UTF-16. `name`: what
+    the text is called."""
     if not _POSSIBLE.search(data):
         return data
+    if data.startswith(_CODES):
+        return data[:8] + blanked_bytes(data[8:])
+    if name and len(data) < _SHORT:
+        data, name = blanked_bytes(data), name.rpartition(b":")[2]
+        if _LATITUDE.match(word := name.decode("latin-1")) or _LONGITUDE.match(word):
+            return _named_number(data)
+        return blanked(f"{word}: {data.decode('latin-1')}").encode("latin-1")[len(name) + 2 :]
     for first in (0, 1) if data.count(b"\0") > len(data) // 4 else ():
         units = data[first : first + (len(data) - first) // 2 * 2]
         for low in (0, 1):
@@ -187,6 +221,14 @@ def blanked_bytes(data: bytes) -> bytes:
     return blanked(data.decode("latin-1")).encode("latin-1")
 
 
+def _named_number(data: bytes) -> bytes:
+    """A latitude, or a longitude, with zeros for digits."""
+    found = _NUMBER.fullmatch(data)
+    fine = found is not None and 0 < abs(float(found[1])) <= 180
+    return re.sub(rb"\d", b"0", data) if fine else data
+
+
+_NUMBER = regex(rb"\s{0,9}([-+]?\d{1,3}\.\d{2,20})\s?(?:\xc2?\xb0)?\s?[NSEWO]?[\s\0]{0,9}")
 # a number with a point or of degrees, perhaps with a NUL between any two letters
 _POSSIBLE = regex(rb"\d\0?\.\0?\d|\d\0? ?\0?(?:\xc2?[\xb0\xba]|d\0?e\0?g)")
 

@@ -64,7 +64,7 @@ class Work:
     def text(self, keyword: bytes, text: bytes) -> bytes:
         """A text of a PNG, the comment of a GIF or a JPEG: digits of positions in it become
         zeros."""
-        changed = blanked_bytes(text)
+        changed = blanked_bytes(text, keyword)
         if changed != text:
             self.removed.append(Found(Kind.POSITION, "a position in a comment", "GPS"))
         return changed

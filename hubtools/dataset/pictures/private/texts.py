@@ -32,6 +32,7 @@ _SPACES: tuple[tuple[bytes, bytes, bytes, Kind], ...] = (
      rb"PersonInImage\w*|ImageRegion", Kind.PEOPLE),
     (b"http://www.metadataworkinggroup.com/schemas/regions/", b"mwg-rs", rb"Regions", Kind.PEOPLE),
     (b"http://ns.acdsee.com/regions/", b"acdsee-rs", rb"Regions", Kind.PEOPLE),
+    (b"http://ns.apple.com/faceinfo/1.0/", b"apple-fi", rb"Regions|Name", Kind.PEOPLE),
     (b"http://ns.microsoft.com/photo/1.2/", b"MP", rb"RegionInfo", Kind.PEOPLE),
     (b"http://ns.microsoft.com/photo/1.2/t/Region#", b"MPReg", rb"Person\w+", Kind.PEOPLE),
     (b"http://xmp.gettyimages.com/gift/1.0/", b"GettyImagesGIFT", rb"Personality", Kind.PEOPLE),
@@ -42,10 +43,13 @@ _SPACES: tuple[tuple[bytes, bytes, bytes, Kind], ...] = (
      rb"LocationShown|LocationCreated", Kind.PLACE),
     (_ADOBE + b"exif/1.0/", b"exif", rb"ImageUniqueID", Kind.REST),
 )  # fmt: skip
+# Drones and others call it so in name spaces of their own
+_EVERYWHERE = rb"[A-Za-z_][\w.-]{0,40}:(?:[Gg][Pp][Ss])?(?:[Ll]atitude|[Ll]ongt?itude)"
 # One of these is in a packet that holds any of it.
 _HINTS = (
     b"GPS", b"Gps", b"geo/wgs84", b"geo:", b"Serial", b"Sn", b"OwnerName", b"ContactInfo", b"Ci",
     b"Person", b"Region", b"City", b"State", b"Country", b"Location", b"UniqueID", b"People",
+    b"atitude", b"ongitude", b"ongtitude", b"Category", b"faceinfo",
 )  # fmt: skip
 NAMES_OF_PEOPLE = "people in XMP"
 _IN_WORDS = Found(Kind.POSITION, "a position in words in XMP", "GPS")
@@ -59,6 +63,16 @@ _WORDS = {
 _DECLARED = regex(rb"xmlns:([A-Za-z_][\w.-]{0,40})\s*=\s*[\"']([^\"'<>]{1,200})[\"']")
 # Keywords of Lightroom, digiKam and others that stand in a tree: People|Jane Doe
 _TREE = regex(rb"(<rdf:li[^<>]{0,200}>)((?i:people|persons?|faces)\s*[|/][^<]{1,300})(?=</rdf:li)")
+# ACDSee writes such a tree as XML within a value; what is in the branch of people
+_BRANCH = regex(
+    rb"(?:&gt;|>)\s{0,9}(?i:people|persons?|faces)\s{0,9}(?=(?:&lt;|<)Category\b)"
+    rb"((?s:.){1,4000}?)(?:&lt;|<)/Category(?:&gt;|>)\s{0,9}(?:&lt;|<)/Category"
+)
+_LEAF = regex(rb"(?:&gt;|>)((?:(?!&lt;|<)[^>]){1,300})")
+_WHOLE_TEXT = regex(
+    rb"(?:dc:description|dc:title|exif:UserComment|tiff:ImageDescription)\s{0,9}(?:=\s{0,9}[\"']|>)"
+    rb"\s{0,99}(?:<rdf:(?:Alt|li)[^<>]{0,100}>\s{0,99}){0,2}([-+\d., ;/]{13,60})(?=\s{0,99}[<\"'])"
+)
 _TURNED = regex(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8](?=\s*[\"'<])")
 _LARGEST = 16_000_000
 _MOST_UNCLOSED = 32
@@ -74,6 +88,9 @@ def scrub_xmp(data: bytes) -> tuple[bytes, list[Found]]:
         return _scrub_wide(data)
     spoken = without_spoken(data.decode("latin-1")).encode("latin-1")
     found: dict[Found, None] = {}
+    for match in _WHOLE_TEXT.finditer(data):
+        whole = without_spoken(match[1].decode("ascii")).encode("ascii")
+        spoken = spoken[: match.start(1)] + whole + spoken[match.end(1) :]
     if spoken != data:
         data, found = spoken, {_IN_WORDS: None}
     if not any(hint in data for hint in _HINTS):
@@ -91,6 +108,8 @@ def scrub_xmp(data: bytes) -> tuple[bytes, list[Found]]:
         if kind is Kind.POSITION and name in _NO_POSITION:
             kind = Kind.REST
         if said := says(_TAGS.sub(b" ", value)) or bool(_ATTRIBUTES.search(value)):
+            if kind is Kind.POSITION and not _TELLING.search(value):
+                continue  # zeros
             found[Found(kind, _WORDS[kind], name)] = None
         if said and kind is Kind.PLACE and b"GPSL" in value:
             found[Found(Kind.POSITION, _WORDS[Kind.POSITION], "GPS")] = None
@@ -98,6 +117,11 @@ def scrub_xmp(data: bytes) -> tuple[bytes, list[Found]]:
     for match in _TREE.finditer(data):
         found[Found(Kind.PEOPLE, _WORDS[Kind.PEOPLE], "keywords")] = None
         cleaned[match.start(2) : match.end(2)] = b" " * len(match[2])
+    for match in _BRANCH.finditer(data):
+        for leaf in _LEAF.finditer(data, match.start(1), match.end(1)):
+            if says(leaf[1]):
+                found[Found(Kind.PEOPLE, _WORDS[Kind.PEOPLE], "categories")] = None
+            cleaned[leaf.start(1) : leaf.end(1)] = b" " * len(leaf[1])
     return bytes(cleaned), list(found)
 
 
@@ -117,6 +141,7 @@ def _scrub_wide(data: bytes) -> tuple[bytes, list[Found]]:
     return bytes(changed), found
 
 
+_TELLING = regex(rb"[1-9]")
 _ATTRIBUTES = regex(rb"=\s*[\"'][^\"'\s]")
 _TAGS = regex(rb"<[^<>]*>")
 _NO_POSITION = frozenset(
@@ -140,6 +165,7 @@ def _patterns(
         others = [prefix for prefix, one in extra if one == space.rstrip(b"/#")]
         prefixes = b"|".join(re.escape(prefix) for prefix in {usual, *others})
         names.setdefault(kind, []).append(b"(?:" + prefixes + b"):(?:" + what + b")")
+    names[Kind.POSITION].append(_EVERYWHERE)
     groups = b"|".join(
         b"(?P<" + kind.value.encode() + b">" + b"|".join(some) + b")"
         for kind, some in names.items()
