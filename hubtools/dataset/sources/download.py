@@ -22,6 +22,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
 from hubtools.hub.download import snapshot_of
 from hubtools.layout import CARD, cache_dir
+from hubtools.renaming import rename_new
 from hubtools.shelves import UNPACKED, hold
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def _unpacked(folder: Path, shards: list[str], repo: str, commit: str) -> Path:
     work = Path(tempfile.mkdtemp(prefix=".tmp-", dir=target.parent))
     try:
         _unpack(folder, shards, work)
-        os.replace(work, target)
+        with suppress(FileExistsError):  # another process was faster
+            rename_new(str(work), str(target), {}, {})
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return target

@@ -6,6 +6,9 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
+from hubtools.dataset.sources import download
 from hubtools.dataset.sources.download import sweep
 
 
@@ -19,3 +22,19 @@ def test_old_half_unpacked_folders_go(tmp_path: Path) -> None:
     sweep(tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [".tmp-link", ".tmp-new", "0123abcd", "home"]
+
+
+def test_what_another_process_has_unpacked_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "cache_dir", lambda: tmp_path)
+
+    def unpacked(folder: Path, shards: list[str], target: Path) -> None:
+        (target / "mine").touch()
+        (target.parent / "commit").mkdir()
+        (target.parent / "commit/theirs").touch()
+
+    monkeypatch.setattr(download, "_unpack", unpacked)
+    place = download._unpacked(tmp_path, [], "me/x", "commit")
+    assert [one.name for one in place.iterdir()] == ["theirs"]
+    assert not list(place.parent.glob(".tmp-*"))
