@@ -40,7 +40,7 @@ _OPEN = regex(
     r"(?i)(?:.*[_.-])?(?:ids?|user|username|login|host|path|file|url|uri|hash|sha\d*|md5|digest|version|revision"
     r"|commit|type|model|region|created|expires|updated|date|email|checksum|fingerprint)\Z"
 )
-_IN_LIST = regex(r"(?:e?s)?\\{0,3}[\"'`]?\]?\s{0,8}[:=]\s{0,8}(?:new\s\w{1,20})?[\[{]")
+_IN_LIST = regex(r"(?i:e?s)?\\{0,3}[\"'`]?\]?\s{0,8}[:=]\s{0,8}(?:new\s\w{1,20})?[\[{]")
 _STRING = regex(
     rf"(?:([\"'`]?)([\w.-]{{1,40}})\1\s{{0,8}}(?:=>|[:=])\s{{0,80}}+)?"
     rf"(?:([\"'`])({_VALUE})\3|(?<![\w\"'`.-])({_VALUE})(?=\s{{0,8}}(?:,|\Z)))"

@@ -90,10 +90,10 @@ _OF_WHAT = r"(?:\d{1,2}|v\d|value|base64|base|b64|hex|data|raw|prod(?:uction)?|d
 # `set_api_key("...")`, of a key alone: a password may be in a call that asks for one.
 _CALL = r"\(\s{0,40}[brfu]?\\{0,3}[\"']"
 _TAIL = regex(
-    rf"(?:[_.-]?{_OF_WHAT}|s)?(?:(?: ?\([\w ,.-]{{1,30}}\))?{_IS}|{_CALL})([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
+    rf"(?i:[_.-]?{_OF_WHAT}|s)?(?:(?: ?\([\w ,.-]{{1,30}}\))?{_IS}|{_CALL})([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
 )
 _PASSWORD = regex(
-    rf"(?:[ _-](?:phrase|word))?(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})"
+    rf"(?:[ _-](?:phrase|word))?(?i:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})"
 )
 _BEARER = regex(r"\s{1,4}([A-Za-z0-9._~+/-]{20,2000}={0,2})")
 _CIVITAI = regex(r"[^\n]{0,200}?(?i:token|key)[^\w\n]{1,6}([0-9a-f]{32})(?![0-9a-f])")
@@ -167,7 +167,7 @@ def _ended(text: str, places: list[int], word: str) -> list[int]:
         end = place + length
         after = text[end : end + 2]
         if after[:1].isalpha():
-            if after[0] not in "svbpdl":
+            if after[0] not in "svbpdlSVBPDL":
                 continue
         elif after[:1] == " " and after[1:].isalpha() and after[1] not in "iwlevcp":
             before = text[max(0, place - 24) : end]
@@ -355,7 +355,7 @@ _CLIENTS = (
     *("client", "openai", "anthropic", "fernet", "groq", "stripe", "elevenlabs"),
     *("pinecone", "resend", "replicate", "tavily"),
 )
-_CALLS = ("login", "authenticate", "configure", "connect", "sdk", "basic_auth")
+_CALLS = ("login", "authenticate", "configure", "connect", "sdk", "basic_auth", "hmac.new")
 
 _Holds = Callable[[re.Match[str]], bool]
 _ANCHORED: tuple[tuple[str, str, re.Pattern[str], _Holds], ...] = (

@@ -120,6 +120,7 @@ _OF_AZURE = ("primary", "secondary")
 _OF_64_BYTES = 88
 _AZURE = regex(r"[A-Za-z0-9+/]{86}==\Z")
 _CAMEL = regex(r"[A-Z]?[a-z0-9]+\Z|[A-Z0-9]+\Z")
+_OPTION = regex(r"(?i)(?:(?<![\w-])--|\bx-)[\w-]{1,40}\Z")  # `--foo-key`, `X-Foo-Key`
 _ALNUM = string.ascii_letters + string.digits
 _PARTS = ("_", ".", "-", " ")
 _LAST = 24  # characters of a name's end
@@ -168,7 +169,7 @@ def may_tell(before: str, key: str = "key") -> bool:
 
 def _unknown(before: str, key: str) -> bool | None:
     """For a name whose last word is neither known for secret keys nor for open ones: whether it is
-    one of a variable of the environment; None for any other name."""
+    one of a variable of the environment, an option or a header; None for any other name."""
     sign = before[-1:]
     variable = sign == "_" and key.isupper()
     if sign.isalnum():
@@ -177,6 +178,7 @@ def _unknown(before: str, key: str) -> bool | None:
         word = _last(before[-_LAST:])
     elif sign and sign in "_.-":
         word = _last(before[-_LAST:-1])
+        variable = variable or (sign == "-" and _OPTION.search(before) is not None)
     else:
         blanks = before.rstrip(" \t")
         alone = key.isupper() and (not blanks or blanks.endswith(("\n", "export")))
