@@ -16,6 +16,7 @@ from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, print_utf8, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
+from hubtools.fences import make_folder
 from hubtools.findings import plural, to_text
 from hubtools.reporting.github import github_command, to_github
 
@@ -181,7 +182,7 @@ def run(
     elif done.report.findings:
         out.note(to_text(done.report))
     for path in out.report_files:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     out.write_report(done.report, prefix)
     _tell_github(done, mode, plan_file)
     said = _said(done, mode)

@@ -25,6 +25,7 @@ from hubtools.conversion.reduction import (
 from hubtools.dataset.folder.appearing import appearing
 from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.fences import make_folder
 from hubtools.files import StrPath, leads_out
 from hubtools.layout import PEFT_CONFIG, PEFT_WEIGHTS
 from hubtools.lorafile.told import told_by
@@ -178,7 +179,7 @@ def _write_file(
     adapter: Adapter, place: Path, format: Format, private: bool, free: Callable[[Path], None]
 ) -> int:
     tensors, header = tensors_for(adapter, format)
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(place.parent)
     with writing_over(place, free, private=private) as file:
         _put(file, tensors, header)
     return place.stat().st_size

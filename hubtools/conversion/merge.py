@@ -15,6 +15,7 @@ from hubtools.dataset.folder.appearing import appearing, copy_own
 from hubtools.dataset.sources.download import sweep
 from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.fences import make_folder
 from hubtools.files import StrPath, human_bytes, json_within
 from hubtools.inference.adapters import apply_loras
 from hubtools.inference.lora import WeightedLora
@@ -58,7 +59,7 @@ def merge(
     ):
         raise UsageError(f"{place} is there already.", hint="give another --to", code="file-exists")
     folder = Path(as_folder(base).path_or_id)
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(place.parent)
     names = _names(folder, base.variant)
     _check_room(sum((folder / name).stat().st_size for name in names), place.parent)
     with appearing(place, "merge") as made:

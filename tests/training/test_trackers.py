@@ -6,6 +6,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tensorboardX.proto.event_pb2 import Event as Message  # noqa: E402
 
 from hubtools import errors  # noqa: E402
 from hubtools.errors import missing_modules  # noqa: E402
+from hubtools.kept import Kept  # noqa: E402
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.project import Project  # noqa: E402
 from hubtools.publish.classify import classify  # noqa: E402
@@ -27,6 +29,7 @@ from hubtools.settings import TrainSettings  # noqa: E402
 from hubtools.training.metrics import HeldOut, Log, Metric, read_log, read_metrics  # noqa: E402
 from hubtools.training.trackers.follow import Trackers  # noqa: E402
 from hubtools.training.trackers.kinds import About, chosen  # noqa: E402
+from hubtools.training.trackers.noted import Note  # noqa: E402
 from hubtools.training.trackers.tensorboard import FILE, framed, records  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
 from tests.dying import DiesAt, Killed  # noqa: E402
@@ -216,11 +219,39 @@ def test_a_file_of_something_else_is_begun_anew(
     path.parent.mkdir()
     for junk in (b"", b"\xff" * 40, framed(b"x")[:-1]):
         path.write_bytes(junk)
-        follow(2).end("finished")
+        with pytest.warns(Kept, match="is now") if b"\xff" in junk else nullcontext():
+            follow(2).end("finished")
         assert [step for tag, step in told(tmp_path) if tag == "train/loss"] == [1, 2]
     path.write_bytes(framed(b"\xff\xff"))  # whole, and no event
     follow(2).end("finished")
     assert len(warnings) == 1
+
+
+def test_what_somebody_has_put_behind_the_last_event_is_kept(
+    tmp_path: Path, follow: Callable[..., Trackers]
+) -> None:
+    path, notes = tmp_path / "logs" / FILE, b"what I thought of this run"
+    follow(2).end("finished")
+    path.write_bytes(path.read_bytes() + notes)
+    with pytest.warns(Kept, match="somebody has changed it"):
+        follow(3).end("finished")
+    (kept,) = (tmp_path / ".hubtools" / "replaced").rglob(FILE)
+    assert kept.read_bytes().endswith(notes)
+    assert [step for tag, step in told(tmp_path) if tag == "train/loss"] == [1, 2, 3]
+    path.write_bytes(path.read_bytes() + framed(b"cut off by a kill")[:-3])
+    follow(4).end("finished")
+    assert len([*(tmp_path / ".hubtools" / "replaced").rglob(FILE)]) == 1
+
+
+def test_a_note_of_a_tracker_that_somebody_has_changed_is_kept(tmp_path: Path) -> None:
+    with Root(tmp_path) as root:
+        for name, words in (("a.json", b'{"mine": 1}'), ("b.json", b"my notes")):
+            root.write(name, words)
+            with pytest.warns(Kept, match="somebody has changed it"):
+                Note(root, name, "run").take([])
+            (kept,) = (tmp_path / ".hubtools" / "replaced").rglob(name)
+            assert kept.read_bytes() == words
+            Note(root, name, "another").take([])
 
 
 def test_no_link_is_followed(

@@ -7,13 +7,15 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.causes import naming
 from hubtools.disks import private_mode, set_mode
 from hubtools.errors import HubtoolsError
-from hubtools.files import leads_out, open_regular, untouched
+from hubtools.fences import make_folder
+from hubtools.files import json_bytes, leads_out, open_regular, untouched
 from hubtools.owned import is_own
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import filled
@@ -42,12 +44,13 @@ def appearing(to: Path, kind: str) -> Iterator[Root]:
         with Root(to.parent) as parent:
             _sweep(parent, kind)
     check_free(to)
-    to.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(to.parent)
     name = f".{to.name}.{kind}"
     mark = f"{name}.json"
     with Root(to.parent) as parent:
         _clear(parent, name, mark)
-        parent.write_json(mark, seal(to.parent, mark, {"for": to.name}))
+        sealed = json_bytes(seal(to.parent, mark, {"for": to.name}))
+        parent.write(mark, sealed, check=partial(_clear, parent, name, mark))
         try:
             with parent.holding(mark), filled(parent, name, to.name) as work:
                 yield work

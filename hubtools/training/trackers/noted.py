@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
+from hubtools.kept import Kept
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import keeping
 from hubtools.training.trackers.kinds import Event, Reported
 
 FAREWELL = 60.0  # seconds for what is left to be sent
@@ -39,7 +42,22 @@ class Note:
         for event in events:
             self.reported = self.reported.after(event)
         told = {"id": self._id} | vars(self.reported)
-        self._root.write(self._name, json.dumps(told).encode())
+        check = keeping(self._root, self._name, _is_note, tell)
+        self._root.write(self._name, json.dumps(told).encode(), check=check)
+
+
+def _is_note(data: bytes) -> bool:
+    """Whether a file is as `Note` writes it, of this run or of an earlier one."""
+    try:
+        found = json_value(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() == {"id", *vars(Reported())}
+
+
+def tell(sentence: str) -> None:
+    """Tell of a file of a tracker that somebody has changed, and that is kept."""
+    warnings.warn(sentence, Kept, stacklevel=2)
 
 
 def waited(work: Callable[[], object]) -> bool:

@@ -12,8 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import keep_changed
 from hubtools.training.metrics import Metric
 from hubtools.training.trackers.kinds import About, Event, Reported, Samples, scalars
+from hubtools.training.trackers.noted import tell
 
 _HEAD = 12  # bytes: a record's length and its checksum
 _MOST = 64_000_000  # bytes of a record
@@ -48,6 +50,11 @@ def records(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         yield rest[:length], end
 
 
+def _is_begun(data: bytes) -> bool:
+    """Whether a kill, or a power cut, leaves these bytes behind the last whole record."""
+    return len(data) < _HEAD or data[8:] == _checksum(data[:8]) or not any(data)
+
+
 class TensorBoard:
     """Scalars, samples and the settings as text."""
 
@@ -56,6 +63,10 @@ class TensorBoard:
         self._root, self._name = root, f"{about.folder}/{FILE}"
         reported, whole, size = self._read()
         if size > whole:
+            with root.open(self._name) as old:
+                old.seek(whole)
+                if not _is_begun(old.read(_HEAD)):
+                    keep_changed(root, self._name, tell)
             with root.open(self._name) as old, root.replacing(self._name) as new:
                 while block := old.read(min(_BLOCK, whole - old.tell())):
                     new.write(block)
