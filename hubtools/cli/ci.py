@@ -16,7 +16,6 @@ from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, print_utf8, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
-from hubtools.fences import make_folder
 from hubtools.findings import plural, to_text
 from hubtools.reporting.github import github_command, to_github
 
@@ -182,7 +181,7 @@ def run(
     elif done.report.findings:
         out.note(to_text(done.report))
     for path in out.report_files:
-        make_folder(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
     out.write_report(done.report, prefix)
     _tell_github(done, mode, plan_file)
     said = _said(done, mode)

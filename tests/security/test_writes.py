@@ -53,7 +53,6 @@ UNSEEN: dict[tuple[str, str], str] = {
     ("dataset/packing/write", "_write_state"): _OWN,
     ("dataset/sources/download", "_unpack_row"): _MADE,
     ("dataset/sources/download", "_unpack"): _MADE,
-    ("dataset/sources/download", "_unpacked"): _CACHE,
     ("files", "write_json"): _BELOW,
     ("files", "write_text"): _BELOW,
     ("files", "write_bytes"): _BELOW,
