@@ -149,13 +149,14 @@ def named(
                 yield from _chosen_apart(text, near, word)
             if word not in ("pw", "psw"):
                 yield from _reversed(text, places, word)
-    for what, word, pattern, holds in _ANCHORED:
+    for word, forms in _BY_WORD.items():
         if (among is not None and word not in among) or word not in lower:
             continue
-        for place, match in _after(text, words.get(word) or places_of(lower, word), word, pattern):
-            value = match[match.lastindex or 0]
-            if holds(match):
-                yield Secret(what, place, value)
+        for what, pattern, holds in forms:
+            at = words.get(word) or places_of(lower, word)
+            for place, match in _after(text, at, word, pattern):
+                if holds(match):
+                    yield Secret(what, place, match[match.lastindex or 0])
 
 
 def _ended(text: str, places: list[int], word: str) -> list[int]:
@@ -351,11 +352,8 @@ _KTY_LINES = regex(
 _ARGUMENT = r"\(\s{0,80}+[brfu]?[\"'`]([A-Za-z0-9+/_=.:~-]{20,400})[\"'`]\s{0,80}[,)]"
 _CALL_OF = regex(_ARGUMENT)
 _CALL_OF_CLIENT = regex(rf"(?i:v\d|async|sync|api|sdk)?{_ARGUMENT}")
-_CLIENTS = (
-    *("client", "openai", "anthropic", "fernet", "groq", "stripe", "elevenlabs"),
-    *("pinecone", "resend", "replicate", "tavily"),
-)
-_CALLS = ("login", "authenticate", "configure", "connect", "sdk", "basic_auth", "hmac.new")
+_CLIENTS = ("client", "openai", "anthropic", "fernet", "groq")  # most others have forms (`shapes`)
+_CALLS = ("login", "authenticate", "configure", "connect", "basic_auth", "hmac.new")
 
 _Holds = Callable[[re.Match[str]], bool]
 _ANCHORED: tuple[tuple[str, str, re.Pattern[str], _Holds], ...] = (
@@ -388,5 +386,9 @@ _ANCHORED: tuple[tuple[str, str, re.Pattern[str], _Holds], ...] = (
     ("a Kaggle key", "key", _KAGGLE, lambda match: "username" in match.string),
 )
 
+_BY_WORD: dict[str, list[tuple[str, re.Pattern[str], _Holds]]] = {}
+for _what, _word, _pattern, _holds in _ANCHORED:
+    _BY_WORD.setdefault(_word, []).append((_what, _pattern, _holds))
+
 # One of these is in every text in which `named` finds something, in small letters or large ones.
-NAMES = ("://", *WORDS, *PASSWORDS, *(word for _, word, _, _ in _ANCHORED))
+NAMES = ("://", *WORDS, *PASSWORDS, *_BY_WORD)
