@@ -224,6 +224,18 @@ def test_a_name_with_a_token_is_not_shown_by_the_plan(local_hub: object, dataset
     assert TOKEN not in done.stdout + done.stderr
 
 
+def test_keys_in_a_card_stop_a_push(local_hub: object, dataset: Path) -> None:
+    key = "7f3c9a1be4d20586cafe19b3d770" + "2e4455aa90c1e8f6b3d2917c40ab5e6d8f12"
+    lines = f"HMAC_KEY={key}\nFERNET_KEY={base64.b64encode(bytes.fromhex(key)).decode()}\n"
+    (dataset / "README.md").write_text(f"# A set\n\n```\n{lines}STRIPE_KEY={key[:40]}\n```\n")
+    done = typed("push", dataset, "me/people", "--ignore", "P116", cwd=dataset.parent)
+    told = done.stdout + done.stderr
+    assert done.returncode == 3
+    assert told.count("a key beside its name") >= 3
+    assert key[:12] not in told
+    assert not HfApi().repo_exists("me/people", repo_type="dataset")
+
+
 def test_a_fingerprint_is_the_same_wherever_it_lies() -> None:
     marks = {
         leak.fingerprint
