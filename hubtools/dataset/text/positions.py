@@ -98,6 +98,8 @@ _BARE = regex(
     r"[\W_]{0,9}([-+]?\d{1,2}\.\d{4,20})\s?\xc2?\xb0?\s{0,3}[,;/ ]\s{0,3}"
     r"([-+]?\d{1,3}\.\d{4,20})\s?\xc2?\xb0?[\W_]{0,9}\Z"
 )
+# Each of them has a number with two digits behind its point, or of degrees.
+_FINE_NUMBER = regex(r"\d(?:\.\d\d|\s?(?:\xc2?[\xb0\xba]|&|[dD][eE][gG]))")
 _DIGIT = regex(r"\d")
 _TELLING = regex(r"[1-9]")
 _SHORT = 200  # letters of a text that may be a position and nothing else
@@ -105,6 +107,8 @@ _SHORT = 200  # letters of a text that may be a position and nothing else
 
 def spoken(text: str) -> list[tuple[int, int]]:
     """Where positions stand in words: degrees, minutes and seconds, addresses of maps, tags."""
+    if not _FINE_NUMBER.search(text):
+        return []
     return [
         match.span()
         for match in (*_bare(text), *(match for one in _SPOKEN for match in one.finditer(text)))
