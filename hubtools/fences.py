@@ -33,10 +33,25 @@ class LeadsOut(HubtoolsError):
 _FENCES: dict[str, Path | None] = {}
 
 
+def _whole(path: Path | str) -> Path:
+    """The absolute path; `..` behind a link is the folder above that to which the link leads."""
+    if os.pardir not in os.fspath(path) or not AT:
+        return Path(os.path.abspath(path))
+    text = os.path.join(os.getcwd(), path)
+    if (known := _PARENTS.get(text)) is not None:
+        return known
+    found = Path(os.sep)
+    for part in text.split(os.sep):
+        found = Path(os.path.realpath(found)).parent if part == os.pardir else found / part
+    if _KNOWN is not None:
+        _PARENTS[text] = found
+    return found
+
+
 def fence(path: Path, root: Path) -> None:
     """From now on `path`, the folders on the way to it, and what is below it, are opened only where
     they lie inside `root`."""
-    top, whole = Path(os.path.abspath(root)), Path(os.path.abspath(path))
+    top, whole = _whole(root), _whole(path)
     _FENCES[str(whole)] = top
     for folder in whole.parents:
         if top in folder.parents:
@@ -45,7 +60,7 @@ def fence(path: Path, root: Path) -> None:
 
 def unfence(path: Path) -> None:
     """The user has named `path`: links in it, and on the way to it, are followed."""
-    whole = Path(os.path.abspath(path))
+    whole = _whole(path)
     _FENCES[str(whole)] = None
     for folder in map(str, whole.parents):
         _FENCES.pop(folder, None)
@@ -67,7 +82,7 @@ def _fence_of(path: Path) -> Path | None:
     """The folder in which `path` must lie; None if there is none."""
     if not _FENCES:
         return None
-    whole = Path(os.path.abspath(path))
+    whole = _whole(path)
     return next((_FENCES[one] for one in map(str, (whole, *whole.parents)) if one in _FENCES), None)
 
 
@@ -99,6 +114,7 @@ class _Folder(NamedTuple):
 
 _KNOWN: dict[str, _Folder] | None = None
 _MISSING: set[str] = set()  # paths where nothing was when the command began
+_PARENTS: dict[str, Path] = {}  # by path with `..`: what it was taken for first
 _MOST_OPEN = 64
 _LOOK = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -107,16 +123,16 @@ _LOOK = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0
 def same_folders() -> Iterator[None]:
     """Until the end, a path under which a folder was opened must lead to the same one whenever it
     is opened again."""
-    global _KNOWN, _MISSING
-    before, _KNOWN = (_KNOWN, _MISSING), {}
-    _MISSING = set()
+    global _KNOWN, _MISSING, _PARENTS
+    before, _KNOWN = (_KNOWN, _MISSING, _PARENTS), {}
+    _MISSING, _PARENTS = set(), {}
     try:
         yield
     finally:
         for known in _KNOWN.values():
             if known.descriptor >= 0:
                 os.close(known.descriptor)
-        _KNOWN, _MISSING = before
+        _KNOWN, _MISSING, _PARENTS = before
 
 
 @contextmanager
@@ -135,7 +151,7 @@ def keep_same(path: Path) -> None:
     Raises `LeadsOut` if it is another folder already than it was before."""
     if not AT or _KNOWN is None:
         return
-    whole = Path(os.path.abspath(path))
+    whole = _whole(path)
     for folder in (whole, *whole.parents):
         try:
             descriptor = os.open(folder, _LOOK)
@@ -154,7 +170,7 @@ def keep_same(path: Path) -> None:
 
 def _check_same(path: Path, descriptor: int) -> None:
     known = _KNOWN if _KNOWN is not None else {}
-    whole, facts = Path(os.path.abspath(path)), os.fstat(descriptor)
+    whole, facts = _whole(path), os.fstat(descriptor)
     found = known.get(str(whole))
     if found is not None:
         if not os.path.samestat(found.facts, facts):
@@ -205,7 +221,7 @@ def forget(path: Path | str) -> None:
     """A folder that the command itself moves or removes: what comes in its place is another one."""
     if not _KNOWN:
         return
-    whole = os.path.abspath(path)
+    whole = str(_whole(path))
     for name in [name for name in _KNOWN if name == whole or name.startswith(whole + os.sep)]:
         if (descriptor := _KNOWN.pop(name).descriptor) >= 0:
             os.close(descriptor)

@@ -484,3 +484,23 @@ def test_init_as_a_function_of_python_writes_into_the_folder_that_it_looked_at(
     with pytest.raises(LeadsOut, match="is another folder"):
         starting.init(given)
     assert [path.name for path in victim.parent.rglob("*")] == ["victim"]
+
+
+def test_a_path_that_goes_up_behind_a_link(tmp_path: Path) -> None:
+    """The system goes up from where the link leads."""
+    for folder in ("real/project", "other/project"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/project")
+    path = tmp_path / "link/../new"
+    with same_folders():
+        keep_same(path)
+        write_text(path / "mine.txt", "mine")
+        assert (tmp_path / "real/new/mine.txt").read_text() == "mine"
+        with Root(path) as root:
+            root.write("more.txt", b"more")
+        (tmp_path / "link").unlink()
+        (tmp_path / "link").symlink_to("other/project")
+        (tmp_path / "other/new").mkdir()
+        with pytest.raises(LeadsOut, match="is another folder"):
+            write_text(path / "mine.txt", "again")
+    assert not list((tmp_path / "other/new").iterdir())
