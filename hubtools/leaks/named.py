@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from hubtools.leaks import languages
 from hubtools.leaks.guesses import (
     SHORTEST,
     is_drawn,
@@ -43,7 +44,7 @@ _OPENS = (
 # the next cell of a table, a block of settings.
 _ATTRIBUTES = r"(?:\s{1,8}[\w:.-]{2,30}\s?=\s?[\"'][^\"'<>\n]{0,60}[\"']){0,4}"
 _IS = (
-    rf"(?:{_MARKS}{_QUOTE}{_MARKS}[\]}}]?{_BLANKS}(?::=|=>|->|→|⇒|={{1,3}}|:(?!:)|：|\?[=:?]|\|\|)"
+    rf"(?:{_MARKS}{_QUOTE}{_MARKS}[\]}}]?{_BLANKS}(?::=|=>|->|→|⇒|={{1,3}}|:(?!:)|：|＝|»|\?[=:?]|\|\|)"
     rf"|{_QUOTE}{_ATTRIBUTES}\s{{0,8}}>"
     r"|</key>\s{0,20}<string>"
     r"|\s{0,8}:?\s{0,8}</(?:t[dh]|dt|b|strong|em|label|span|code|p)>\s{0,80}:?\s{0,8}(?:<[^<>]{1,100}>\s{0,80}){0,3}"
@@ -92,6 +93,7 @@ _CALL = r"\(\s{0,40}[brfu]?\\{0,3}[\"']"
 _TAIL = regex(
     rf"(?i:[_.-]?{_OF_WHAT}|s)?(?:(?: ?\([\w ,.-]{{1,30}}\))?{_IS}|{_CALL})([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
 )
+_OF_LANGUAGES = languages.form(_IS)
 _PASSWORD = regex(
     rf"(?:[ _-](?:phrase|word))?(?i:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})"
 )
@@ -119,11 +121,12 @@ def telling_words(lower: str, among: Collection[str] | None = None) -> dict[str,
     """Where each word stands that tells, in a text in small letters (`small`), of which it may be
     any or those `among`."""
     known = (*WORDS, *(_ENGLISH if lower.isascii() else PASSWORDS))
-    return {
+    found = {
         word: list(places_of(lower, word))
         for word in known
         if (among is None or word in among) and word in lower
     }
+    return found | languages.places(lower, among)
 
 
 _ENGLISH = tuple(word for word in PASSWORDS if word.isascii())
@@ -149,6 +152,8 @@ def named(
                 yield from _chosen_apart(text, near, word)
             if word not in ("pw", "psw"):
                 yield from _reversed(text, places, word)
+    for place, value in languages.keys(text, words, _OF_LANGUAGES):
+        yield Secret(languages.WHAT, place, value)
     for word, forms in _BY_WORD.items():
         if (among is not None and word not in among) or word not in lower:
             continue
@@ -391,4 +396,4 @@ for _what, _word, _pattern, _holds in _ANCHORED:
     _BY_WORD.setdefault(_word, []).append((_what, _pattern, _holds))
 
 # One of these is in every text in which `named` finds something, in small letters or large ones.
-NAMES = ("://", *WORDS, *PASSWORDS, *_BY_WORD)
+NAMES = ("://", *WORDS, *PASSWORDS, *languages.LANGUAGES, *_BY_WORD)

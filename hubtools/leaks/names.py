@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import string
 
+from hubtools.leaks import languages
 from hubtools.leaks.guesses import (
     SHORTEST,
     entropy,
@@ -232,7 +233,7 @@ def beside(name: str, value: str | None, *, assigned: bool = False) -> str | Non
     ending = name[-_ENDING:]
     found = _ENDS.search(ending)
     if found is None:
-        return None
+        return languages.beside(name, value)
     word = found[1].lower()
     before = name[: len(name) - len(ending) + found.start()][-60:]
     if word in PASSWORDS:

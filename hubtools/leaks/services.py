@@ -60,6 +60,8 @@ ROWS: tuple[Row, ...] = (
     Row("a PayPal token", ("access_token$",), r"access_token\$(?:production|sandbox)\$[0-9A-Za-z]{16}\$[0-9a-f]{32}"),
     Row("a Plaid token", ("access-",), rf"access-(?:sandbox|development|production)-{_UUID}"),
     Row("a Square token", ("EAAA",), r"(?<![A-Za-z0-9+/=_-])EAAA[A-Za-z0-9_-]{60}(?![A-Za-z0-9+/=_-])", True),
+    Row("an Instagram token", ("IGQV", "IGQW", "IGAA"), r"(?<![A-Za-z0-9+/=_-])IG(?:Q[VW]|AA)[A-Za-z0-9_-]{80,400}(?![A-Za-z0-9+/=])", True),
+    Row("an Asana token", ("1/1", "2/1"), r"(?<![A-Za-z0-9/._-])[12]/1\d{14,16}(?:/1\d{14,16})?:[0-9a-f]{32}(?![0-9a-zA-Z])"),
     Row("a NuGet key", ("oy2",), r"(?<![A-Za-z0-9])oy2[a-z0-9]{43}(?![A-Za-z0-9])", True),
     Row("a crates.io token", ("cio",), r"(?<![A-Za-z0-9+/_-])cio[A-Za-z0-9]{32}(?![A-Za-z0-9+/=_-])", True),
     Row("the key of a wallet", ("prv",), r"(?<![A-Za-z0-9])[xyzXYZ]prv[1-9A-HJ-NP-Za-km-z]{100,112}(?![A-Za-z0-9])"),

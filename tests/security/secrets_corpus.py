@@ -32,6 +32,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from hubtools.dataset.pictures.private.png_blocks import png_chunks, png_file
 from tests.security.secrets_apart import near_apart, planted_apart
+from tests.security.secrets_languages import near_in_languages, planted_in_languages
 
 LETTERS = string.ascii_letters + string.digits
 Make = Callable[[random.Random], str]
@@ -428,6 +429,7 @@ def planted(seed: int = 1) -> Iterator[tuple[str, str, bytes]]:
             text = make(r)
             yield f"{what} in {carrier}", text, CARRIERS[carrier](text, r)
     yield from planted_apart(seed + 10)
+    yield from planted_in_languages(seed + 20)
 
 
 _WORDS = [
@@ -482,6 +484,8 @@ def near_misses(seed: int = 2) -> Iterator[tuple[str, str]]:
             yield make.__name__, make(r)
     for text in near_apart(seed + 10):
         yield "apart", text
+    for text in near_in_languages(seed + 20):
+        yield "languages", text
     for text in _FIXED:
         yield "fixed", text
 
