@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 
-from hubtools.leaks.headers import Header, Known, header_of, may_tell
+from hubtools.leaks.headers import Header, Known, header_of, may_be_head, may_tell
 from hubtools.leaks.layouts import Layouts
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import Readable
@@ -36,7 +36,7 @@ def in_columns(head: bytes, file: Readable) -> Iterator[tuple[int, Secret]]:
     known = Known()
     layouts, option, number = Layouts(known), False, 0
     for lines in _blocks(file, codec):
-        if not headers and not _may_matter("\n".join(lines), layouts):
+        if not headers and not _may_matter(lines, layouts, first=not number):
             number, layouts.before = number + len(lines), lines[-1]
             continue
         for line in lines:
@@ -57,7 +57,9 @@ def in_columns(head: bytes, file: Readable) -> Iterator[tuple[int, Secret]]:
                 for row in _rows(line, header.mark):
                     for secret in known.judged(header, row):
                         yield number, secret
-            if len(line) <= _HEADER and may_tell(line):
+            if len(line) <= _HEADER and (
+                may_tell(line) or ((number == 1 or line[:1] == "|") and may_be_head(line))
+            ):
                 found = _header(line, first=number == 1)
                 if found is not None:
                     headers[number == 1] = found
@@ -69,9 +71,12 @@ def in_columns(head: bytes, file: Readable) -> Iterator[tuple[int, Secret]]:
         yield number, secret
 
 
-def _may_matter(lines: str, layouts: Layouts) -> bool:
-    """Whether one of these lines, which follow no header, is looked at."""
-    return may_tell(lines) or ":delim:" in lines or layouts.may_any(lines)
+def _may_matter(lines: list[str], layouts: Layouts, *, first: bool) -> bool:
+    """Whether one of these lines, which follow no header, is looked at. `first`: of a text."""
+    text = "\n".join(lines)
+    if may_tell(text) or ":delim:" in text or layouts.may_any(text):
+        return True
+    return (first and may_be_head(lines[0])) or ("\n|" in text and may_be_head(text))
 
 
 def _header(line: str, *, first: bool) -> Header | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from hubtools.leaks import languages
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.text import secrets
 from hubtools.patterns import regex
@@ -18,7 +19,7 @@ _LONGEST = 2000  # of a cell
 
 def telling(name: str) -> bool:
     """Whether a column of this name may hold secrets."""
-    return len(name) <= 100 and _TELLING.search(name) is not None
+    return len(name) <= 100 and (_TELLING.search(name) is not None or languages.is_name(name))
 
 
 def may_tell(line: str) -> bool:
@@ -28,6 +29,12 @@ def may_tell(line: str) -> bool:
         if word in lower:
             return True
     return "\u017f" in line  # an s, too
+
+
+def may_be_head(line: str) -> bool:
+    """Whether the first line of a text, or one of Markdown's tables, may have a name in another
+    language than English."""
+    return bool(languages.there(line.lower()))
 
 
 def in_cell(name: str, value: str) -> Iterator[Secret]:
@@ -68,12 +75,12 @@ def name_and_value(names: list[str]) -> tuple[int, int] | None:
 _NAME = regex(
     r"(?i)(?:\w+[ _-]){0,3}(?:\w{0,12}key|\w{0,12}token|\w{0,12}secret|passw(?:or)?d|passphrase|pwd|pw)\Z"
 )
-_WORD = regex(r"(?:[A-Za-z_][\w -]{0,40})?\Z")
+_WORD = regex(r"(?:[^\W\d][\w -]{0,40})?\Z")
 
 
 def is_name(cell: str) -> bool:
     """Whether a cell is a name of secrets and nothing more."""
-    return _NAME.match(cell) is not None
+    return _NAME.match(cell) is not None or languages.is_name(cell)
 
 
 def header_of(names: list[str], mark: str = "", *, first: bool) -> Header | None:

@@ -193,6 +193,16 @@ def places(lower: str, among: Collection[str] | None = None) -> dict[str, list[i
     return near
 
 
+def is_name(cell: str) -> bool:
+    """Whether a cell ends in a word for a key that opens no door, a token or a secret."""
+    ending = cell[-_ENDING:].lower().rstrip()
+    if not there(ending) or (found := _ENDS.search(ending)) is None or _OPEN.search(cell):
+        return False
+    before = ending[: found.start()]
+    told = found["word"] not in _KEYS or found["strong"] is not None
+    return _is_word(found["word"], before) and (told or _STRONG_BEFORE.search(before) is not None)
+
+
 def beside(name: str, value: str | None) -> str | None:
     """What `value` is if `name` ends in one of the words; None if it is nothing. Without a value:
     what it might be."""

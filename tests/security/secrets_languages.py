@@ -53,6 +53,11 @@ FORMS: dict[str, str] = {
     "python": 'ключ_api = "{H}"\n',
     "cell": "| API-Schlüssel | {K} |\n",
     "cell of a table": "name;wert\nZugriffsschlüssel;{K}\n",
+    "column": "Dienst;API-Schlüssel\nOpenAI;{H}\n",
+    "column in french": "nom,clé API,note\nOpenAI,{K},x\n",
+    "column in russian": "имя,ключ API\nx,{H}\n",
+    "column in chinese": "名称,API密钥\nx,{K}\n",
+    "column of markdown": "| Dienst | API-Schlüssel |\n|---|---|\n| x | {H} |\n",
     "bold": "**Clé API :** `{H}`\n",
     "quotation": "Clé API : « {K} »\n",
     "arrow": "clé API » {H}\n",
@@ -67,6 +72,8 @@ FORMS: dict[str, str] = {
 }
 # D, E: MD5, F: SHA-256, U: a UUID, N: a file's name, I: an identifier (KSUID), W: words.
 NEAR: tuple[str, ...] = (
+    "Bild,Schlüssel\na.png,{D}\nb.png,{E}", "файл,ключ\na.png,{D}", "| 图片 | 钥匙 |\n|---|---|\n| a | {D} |",
+    "图片,主键\na.png,{D}", "файл;первичный ключ\na.png;{D}", "image,clé publique\na.png,{K}",
     "ein Schlüssel auf einem Tisch: {N}", "Schlüssel: alt, rostig, auf Holz", "Schlüssel: {U}",
     "Bildschlüssel: {D}", "primärer Schlüssel: {D}", "Schlüssel: {D}\nSchloss: {E}",
     "Schlüssel (MD5): {D}", '{{"Schlüssel": "{D}", "Bild": "{N}"}}', "Schlüssel;{D}\nSchloss;{E}",

@@ -45,10 +45,12 @@ def test_the_same_is_found(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert quick == found(data)
 
 
-@pytest.mark.parametrize("word", sorted({*NEEDLES, *NAMES}))
+# Words of one letter and those that are not ASCII are told otherwise.
+_WORDS = sorted(word for word in {*NEEDLES, *NAMES} if len(word) > 1 and word.isascii())
+
+
+@pytest.mark.parametrize("word", _WORDS)
 def test_every_word_is_noticed(word: str) -> None:
-    if len(word) < 2 or not word.isascii():
-        pytest.skip("told otherwise")
     assert len(words_in(f"some {word} text".encode()))
     if word in NAMES:
         assert len(words_in(f"some {word.upper()} text".encode()))
