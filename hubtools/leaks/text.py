@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from hubtools.leaks.apart import apart
@@ -26,6 +27,7 @@ _PACKED = regex(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _SOME_PACKED = b"\1" * 16
 _OF_PACKED = bytes(chr(c).isalnum() or c in b"+/_-" for c in range(128)) + bytes(128)
 _ALONE = 22  # characters that are looked at where nothing is before them and nothing follows
+_END = regex(r"\n")
 _BREAK = regex(r"\\{1,8}[rn]")
 # What stands between two lines of it, or only beside it; then the next line, of any length.
 _NEXT = regex(
@@ -57,16 +59,17 @@ def _secrets(
 ) -> Iterator[Secret]:
     if plain:
         yield from _plain(text)
-    lines, known = text.count("\n"), {text}
-    others: list[str] = []
+    breaks, known = _breaks(text), {text}
+    others: list[tuple[str, list[int]]] = []
     for view, joined in views(text):
         if view in known:
             continue
         known.add(view)
+        within = _breaks(view)
         for secret in _plain(view):
             if not joined or len(secret.value.split()) == 1:
-                yield secret._replace(start=_place(text, view, secret, lines))
-        others.append(view)
+                yield secret._replace(start=_place(text, breaks, within, secret))
+        others.append((view, within))
     if depth >= _DEEP:
         return
     for start, data in (*packed(text), *dumped(text)):
@@ -75,23 +78,25 @@ def _secrets(
     for start, run in _runs(text):
         seen.add(run)
         yield from _unpacked(start, run, nested, depth)
-    for view in others:
+    for view, within in others:
         for start, run in _runs(view):
             if run not in seen:
                 seen.add(run)
-                place = _place(text, view, Secret("", start, run), lines)
+                place = _place(text, breaks, within, Secret("", start, run))
                 yield from _unpacked(place, run, nested, depth)
 
 
-def _place(text: str, view: str, secret: Secret, lines: int) -> int:
+def _breaks(text: str) -> list[int]:
+    return [match.start() for match in _END.finditer(text)] if "\n" in text else []
+
+
+def _place(text: str, breaks: list[int], within: list[int], secret: Secret) -> int:
     """About where in `text` that is: on the same line if the view has as many, else where its first
-    letters are."""
+    letters are. `breaks`: where lines end in the text, `within`: in the view."""
     start = secret.start
-    if view.count("\n") == lines:
-        line, place = view.count("\n", 0, start), 0
-        for _ in range(line):
-            place = text.index("\n", place) + 1
-        return place
+    if len(within) == len(breaks):
+        line = bisect_left(within, start)
+        return breaks[line - 1] + 1 if line else 0
     for length in (8, 4):
         place = text.find(secret.value[:length], min(start, len(text)))
         if place >= 0:

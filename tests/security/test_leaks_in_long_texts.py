@@ -73,3 +73,12 @@ def test_words_looked_for_all_at_once_are_those_found_one_by_one(
     monkeypatch.setattr(leaks_text, "_LONG", 0)
     assert [list(secrets(text)) for text in texts] == single
     assert sum(map(bool, single)) > 50
+
+
+def test_escaped_values_are_told_on_their_lines() -> None:
+    r = random.Random(9)
+    values = ["".join(r.choices("0123456789abcdef", k=32)) for _ in range(40)]
+    lines = ["a photo" if n % 3 else f"access\\u005fkey: {values[n // 3]}" for n in range(120)]
+    text = "\n".join(lines)
+    told = {one.value: text.count("\n", 0, one.start) for one in secrets(text)}
+    assert told == {value: 3 * n for n, value in enumerate(values)}
