@@ -224,6 +224,8 @@ def log_to_stderr() -> None:
 
 def _hush() -> None:
     """What `hush` does if it is called before the libraries are imported."""
+    if "diffusers" not in sys.modules:
+        return
     import diffusers.utils.logging
     import transformers.utils.logging
 
@@ -307,6 +309,8 @@ def import_all() -> None:
     assert safetensors.torch
     assert hubtools
     get_checkpoint_conversion_mapping("clip_text_model")  # compiles a thousand patterns, once
+    for name in _NEED_TORCH:
+        importlib.import_module(name)
     _warm_up()
     # At its end a process would take apart what torch registered, which writes to 28 MB that are
     # shared with the process that waits: that takes longer than most commands.
@@ -314,6 +318,19 @@ def import_all() -> None:
         called = finalizer.peek()
         if called is not None and called[1].__module__ == torch.library.__name__:
             finalizer.atexit = False
+
+
+_NEED_TORCH = ("hubtools.tinypeople.classifier", "hubtools.vision.efficientnet")
+
+
+def import_plain() -> None:
+    """What a command needs that computes nothing: a process without PyTorch is forked, and ends, in
+    a third of the time."""
+    from huggingface_hub import HfApi
+
+    assert HfApi
+    _warm_up()
+    assert "torch" not in sys.modules
 
 
 def _warm_up() -> None:
@@ -325,7 +342,7 @@ def _warm_up() -> None:
     from tests.drawing import write_pictures
 
     for module in pkgutil.walk_packages(hubtools.__path__, "hubtools."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and module.name not in _NEED_TORCH:
             importlib.import_module(module.name)
     with tempfile.TemporaryDirectory() as folder:
         validate(write_pictures(Path(folder) / "set", 1), DatasetSettings(), resolution=64)

@@ -19,7 +19,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -93,8 +93,8 @@ def _begin_early(session: pytest.Session, paths: list[str]) -> _Early:
     try:
         ours.close()
         gc.enable()
-        gc.collect()
-        _be_alone(session.config, "early", homes.holders())
+        _be_alone(session.config, "early", _ready(forkserver.import_plain))
+        forkserver.branch()
         session.perform_collect(paths)
         crew = _Crew(session, queue=queue)
         theirs.send([item.nodeid for item in session.items])
@@ -119,6 +119,16 @@ def _be_alone(config: pytest.Config, home: str, holders: list[Any]) -> None:
     plugins.unregister(name=name)  # what is told there nobody sees
     plugins.register(_Nowhere(create_terminal_writer(config, io.StringIO())), name)
     homes.move(home, holders)
+
+
+def _ready(import_them: Callable[[], None]) -> list[Any]:
+    """Import what tests need, which all that is forked shares; answers what `homes.move` takes."""
+    import_them()
+    gc.collect()
+    holders = homes.holders()
+    gc.freeze()  # of no interest to the collections of garbage in what is forked
+    largepages.gather()
+    return holders
 
 
 class _Plain:
@@ -191,14 +201,10 @@ class _Crew:
     def run(self, count: int) -> None:
         """Until all is done; raises what ends a session early."""
         self._capture.resume_global_capture()
-        forkserver.import_all()
+        gc.enable()
+        self._holders = _ready(forkserver.import_all)
         self._capture.suspend_global_capture()
         self._capture.read_global_capture()
-        gc.enable()
-        gc.collect()
-        self._holders = homes.holders()
-        gc.freeze()  # of no interest to the collections of garbage in what is forked
-        largepages.gather()
         try:
             for _ in range(count - len(self._workers)):
                 self._start()
