@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -188,8 +189,13 @@ def _inside(root: Path, folder: Path) -> str | None:
         return None
 
 
+# GIT_ALLOW_PROTOCOL (git(1)) is a list of all transports that are allowed; none has this name.
+_NO_TRANSPORT = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
+
+
 def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str] | None:
-    """git in the folder, without the hooks and programs that its configuration may name."""
+    """git in the folder, without the hooks and programs that its configuration may name, also
+    those of transports: git fetches by itself what a partial clone lacks."""
     git = program("git")
     if git is None:
         return None
@@ -197,6 +203,7 @@ def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str] | None:
         return subprocess.run(
             [git, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *words],
             cwd=root,
+            env=os.environ | _NO_TRANSPORT,
             capture_output=True,
             text=True,
             timeout=20,

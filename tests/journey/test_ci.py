@@ -205,6 +205,28 @@ def test_the_branch_is_that_of_the_repository(project: Path) -> None:
     assert branch() == "develop"
 
 
+def test_a_repository_that_lacks_something_runs_no_program(project: Path, tmp_path: Path) -> None:
+    """git would fetch what a partial clone lacks, by a program that the repository names."""
+    if (git := shutil.which("git")) is None:
+        pytest.skip("there is no git")
+    (project / ".gitignore").unlink(missing_ok=True)
+    lacking = f"100644,{'12' * 20},.gitignore"
+    for words in (
+        ["init", "-q"],
+        ["update-index", "--add", "--cacheinfo", lacking],
+        ["update-index", "--skip-worktree", ".gitignore"],
+    ):
+        subprocess.run([git, *words], cwd=project, check=True, capture_output=True)
+    ran = tmp_path / "ran"
+    (project / ".git/config").write_text(
+        "[core]\nrepositoryformatversion = 1\n[extensions]\npartialClone = origin\n"
+        f'[remote "origin"]\nurl = {project}/.git\npromisor = true\n'
+        f'uploadpack = "touch {ran}; git-upload-pack"\n'
+    )
+    typed("ci", "init", "--dry-run", cwd=project)
+    assert not ran.exists()
+
+
 def test_a_project_in_a_folder_of_its_repository(project: Path, tmp_path: Path) -> None:
     """GitHub and GitLab look at the top of a repository only, and start there."""
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
