@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import UsageError
+from hubtools.fences import HANDED
 from hubtools.settings import SECTIONS, names_of
 
 PREFIX = "HUBTOOLS_"
@@ -60,7 +61,7 @@ def said_in(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
 
 def unknown_in(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each variable that looks like one of hubtools, and belongs to no section."""
-    known = {*OTHERS, *OF_JOBS, CARDS_WRITTEN}
+    known = {*OTHERS, *OF_JOBS, CARDS_WRITTEN, HANDED}
     odd = [name for name in environ if name.startswith(PREFIX) and name not in known]
     told = []
     for variable in sorted(name for name in odd if _section_of(name) is None):

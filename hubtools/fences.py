@@ -11,6 +11,7 @@ before the command looks at anything (`keep_same`).
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -117,6 +118,12 @@ _MISSING: set[str] = set()  # paths where nothing was when the command began
 _PARENTS: dict[str, Path] = {}  # by path with `..`: what it was taken for first
 _MOST_OPEN = 64
 _LOOK = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+# By the folder of a file: the descriptor of the nearest folder above that is kept open, and the way
+# from there; None if there is none.
+_WAYS: dict[str, tuple[int, str] | None] = {}
+_MOST_WAYS = 4096
+# Which folders a process that hubtools starts must find at their paths.
+HANDED = "HUBTOOLS_FOLDERS"
 
 
 @contextmanager
@@ -126,9 +133,12 @@ def same_folders() -> Iterator[None]:
     global _KNOWN, _MISSING, _PARENTS
     before, _KNOWN = (_KNOWN, _MISSING, _PARENTS), {}
     _MISSING, _PARENTS = set(), {}
+    _WAYS.clear()
     try:
+        _take_over(_KNOWN)
         yield
     finally:
+        _WAYS.clear()
         for known in _KNOWN.values():
             if known.descriptor >= 0:
                 os.close(known.descriptor)
@@ -141,6 +151,90 @@ def same_from_here(path: Path) -> Iterator[None]:
     with same_folders() if _KNOWN is None else nullcontext():
         keep_same(path)
         yield
+
+
+def handed() -> dict[str, str]:
+    """What is added to the environment of a process that is given folders of this one: the paths of
+    the folders that are kept, and their numbers of device and file. Nothing outside of
+    `same_folders`."""
+    kept = [
+        [path, folder.facts.st_dev, folder.facts.st_ino]
+        for path, folder in [*(_KNOWN or {}).items()]
+        if folder.descriptor >= 0
+    ]
+    return {HANDED: json.dumps(kept)} if kept else {}
+
+
+def _take_over(known: dict[str, _Folder]) -> None:
+    """Keep what the process that has started this one keeps. Where another folder lies by now, the
+    first opening of it, or of one below it, raises `LeadsOut`."""
+    text = os.environ.pop(HANDED, None)
+    if text is None or not AT:
+        return
+    for path, device, number in json.loads(text):
+        descriptor = -1
+        with suppress(OSError):
+            descriptor = os.open(path, _LOOK)
+            found = os.fstat(descriptor)
+            if (found.st_dev, found.st_ino) != (device, number):
+                os.close(descriptor)
+                descriptor = -1
+        facts = os.stat_result((0, number, device, 0, 0, 0, 0, 0, 0, 0))
+        known[path] = _Folder(facts, descriptor)
+
+
+def open_kept(path: str | os.PathLike[str], flags: int) -> int:
+    """`os.open` for reading, from the nearest folder above `path` that this command keeps open:
+    what has taken the place of that folder, or of one above it, is not read. Raises as `os.open`,
+    and `LeadsOut` where the folder is another one than whoever started this process has given."""
+    if not _KNOWN:
+        return os.open(path, flags)
+    text = os.fspath(path)
+    folder, last = os.path.split(text)
+    if not last or last == os.pardir or last == os.curdir:
+        folder, last = text, os.curdir
+    try:
+        way = _WAYS[folder]
+    except KeyError:
+        if len(_WAYS) >= _MOST_WAYS:
+            _WAYS.clear()
+        way = _WAYS[folder] = _way(folder)
+    if way is None:
+        return os.open(path, flags)
+    try:
+        return os.open(way[1] + last, flags, dir_fd=way[0])
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, text) from None
+
+
+@contextmanager
+def walking(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """`os.scandir` of a folder that is opened as `open_kept` opens it."""
+    if not AT or not _KNOWN or os.scandir not in os.supports_fd:
+        with os.scandir(folder) as found:
+            yield found
+        return
+    descriptor = open_kept(folder, _LOOK)
+    try:
+        with os.scandir(descriptor) as found:
+            yield found
+    finally:
+        os.close(descriptor)
+
+
+def _way(folder: str) -> tuple[int, str] | None:
+    known = _KNOWN or {}
+    whole = _whole(folder)
+    for above in (whole, *whole.parents):
+        found = known.get(str(above))
+        if found is None:
+            continue
+        if found.descriptor >= 0:
+            inner = os.path.relpath(whole, above) if whole != above else ""
+            return found.descriptor, f"{inner}/" if inner else ""
+        if not _still(above, found):
+            raise _another(above)
+    return None
 
 
 def keep_same(path: Path) -> None:
@@ -183,6 +277,7 @@ def _check_same(path: Path, descriptor: int) -> None:
     _check_made(whole, facts)
     keep = sum(one.descriptor >= 0 for one in [*known.values()]) < _MOST_OPEN
     known[str(whole)] = _Folder(facts, os.dup(descriptor) if keep else -1)
+    _WAYS.clear()
     for folder in whole.parents:
         with suppress(OSError):
             known.setdefault(str(folder), _Folder(os.stat(folder), -1))
@@ -222,6 +317,7 @@ def forget(path: Path | str) -> None:
     if not _KNOWN:
         return
     whole = str(_whole(path))
+    _WAYS.clear()
     for name in [name for name in _KNOWN if name == whole or name.startswith(whole + os.sep)]:
         if (descriptor := _KNOWN.pop(name).descriptor) >= 0:
             os.close(descriptor)

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from hubtools.causes import is_absent, named, naming
 from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
-from hubtools.fences import AT, check_fence, make_folder
+from hubtools.fences import AT, check_fence, make_folder, open_kept
 from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
 from hubtools.patterns import regex
 from hubtools.renaming import Look, look_by_path, put, replace
@@ -163,9 +163,10 @@ def json_bytes(value: Any) -> bytes:
 
 
 def open_regular(path: StrPath) -> BinaryIO:
-    """A regular file, to be read. Raises `OSError` for any other; never waits for a pipe."""
+    """A regular file, to be read, as `open_kept` opens it. Raises `OSError` for any other; never
+    waits for a pipe."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
+    descriptor = open_kept(path, flags)
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)

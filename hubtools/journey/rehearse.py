@@ -24,6 +24,7 @@ from hubtools.dataset.pictures.rgb import turned_upright
 from hubtools.dataset.rows import role_columns
 from hubtools.environment import CARDS_WRITTEN
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
+from hubtools.fences import handed
 from hubtools.files import write_json
 from hubtools.hub.alone import KEPT_OUT
 from hubtools.inference.project_base import name_of_base, project_base
@@ -191,7 +192,7 @@ def _environment(home: Path, url: str, dataset_repo: str, model_repo: str) -> di
 
 def _call(words: list[str], environment: dict[str, str]) -> None:
     """Run a step of the rehearsal with our own stdout as its stderr: data is ours to print."""
-    finished = subprocess.run(words, env=environment, stdout=sys.stderr, check=False)
+    finished = subprocess.run(words, env=environment | handed(), stdout=sys.stderr, check=False)
     if finished.returncode:
         # It has said why already; only its exit code is left to pass on.
         codes = {code.value for code in ExitCode}

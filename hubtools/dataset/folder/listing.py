@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from hubtools.causes import is_out_of_reach
 from hubtools.errors import HubtoolsError
+from hubtools.fences import keep_same, walking
 from hubtools.files import leads_out, open_inside, open_regular
 from hubtools.layout import METADATA_NAMES
 from hubtools.limits import FILES, STREAMED
@@ -273,6 +274,7 @@ def walk(root: Path) -> Listing:
     hubtools' own `.hubtools` is passed by. Raises `HubtoolsError` if `root` is no folder.
     """
     check_folder(root)
+    keep_same(root)
     entries: list[Entry] = []
     linked: list[str] = []
     unreadable: list[str] = []
@@ -281,7 +283,7 @@ def walk(root: Path) -> Listing:
     while pending:
         folder = pending.pop()
         try:
-            with os.scandir(root / folder) as found:
+            with walking(root / folder) as found:
                 for item in found:
                     name = f"{folder}/{item.name}" if folder else item.name
                     if len(entries) + len(folders) >= FILES:

@@ -7,6 +7,7 @@ import stat
 
 from hubtools.causes import is_out_of_reach
 from hubtools.dataset.pictures.facts import PictureFacts
+from hubtools.fences import open_kept
 from hubtools.files import StrPath, open_regular
 from hubtools.limits import PICTURE
 
@@ -33,7 +34,7 @@ def read_picture(path: str | bytes) -> bytes:
         return path
     try:
         # A pipe without a writer would block the opening for ever.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _binary())
+        handle = open_kept(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _binary())
     except OSError as error:
         raise Unreadable(0, f"{UNREAD}{error.strerror}") from None
     try:

@@ -28,6 +28,7 @@ from typing import Any
 from hubtools.causes import is_at_limit, named
 from hubtools.dataset.workers.protocol import PROGRESS, receive, send
 from hubtools.errors import HubtoolsError
+from hubtools.fences import handed
 from hubtools.interpreter import code, places
 
 Job = tuple[str | bytes, str | None]  # path (or the bytes), digest that is already known
@@ -276,7 +277,7 @@ class _WorkerSlot:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # decoders written in C talk there
-            env={**kept, **os.environ, **alone},
+            env={**kept, **os.environ, **alone, **handed()},
             **own_group,
         )
 

@@ -22,6 +22,7 @@ from hubtools.byname import named
 from hubtools.dataset.pictures import tasks
 from hubtools.dataset.pictures.header import pillow_limits_lifted
 from hubtools.dataset.workers.protocol import PROGRESS, Task, receive, send
+from hubtools.fences import same_folders
 
 
 def address_space() -> int | None:
@@ -86,7 +87,7 @@ def main(shared: str, number: int, memory: int, task: Task | None = None) -> Non
         place = number * PROGRESS.size
         _turns(file, board, place)
         mark = partial(PROGRESS.pack_into, board, place)
-        with contextlib.suppress(EOFError, BrokenPipeError), pillow_limits_lifted():
+        with contextlib.suppress(EOFError, BrokenPipeError), pillow_limits_lifted(), same_folders():
             while True:
                 name, jobs = pickle.loads(receive(requests))  # noqa: S301 (from the parent only)
                 act: Any = task or named(name)
