@@ -15,6 +15,7 @@ if interpreter.is_program():
     interpreter.leave_here()
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from hubtools.version import __version__
@@ -205,5 +206,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
-        return getattr(import_module(_WHERE[name]), name)
+        found = getattr(import_module(_WHERE[name]), name)
+        if isinstance(found, FunctionType):
+            from hubtools.entrance import entered
+
+            found = entered(found, name)
+        globals()[name] = found  # one and the same from now on
+        return found
     raise AttributeError(f"module 'hubtools' has no attribute {name!r}")

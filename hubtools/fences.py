@@ -14,8 +14,10 @@ import errno
 import json
 import os
 import stat
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,13 +116,23 @@ class _Folder(NamedTuple):
 
 
 _KNOWN: dict[str, _Folder] | None = None
+_ENTERED = 0  # how often `same_folders` runs
+_LOCK = threading.Lock()
 _MISSING: set[str] = set()  # paths where nothing was when the command began
 _PARENTS: dict[str, Path] = {}  # by path with `..`: what it was taken for first
 _MOST_OPEN = 64
 _LOOK = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-# By the folder of a file: the descriptor of the nearest folder above that is kept open, and the way
-# from there; None if there is none.
-_WAYS: dict[str, tuple[int, str] | None] = {}
+
+
+class _Way(NamedTuple):
+    """The nearest folder above that is kept open, and how to go on from there: "" or "a/b/"."""
+
+    above: Path
+    kept: _Folder
+    inner: str
+
+
+_WAYS: dict[str, _Way | None] = {}  # by the folder of a file
 _MOST_WAYS = 4096
 # Which folders a process that hubtools starts must find at their paths.
 HANDED = "HUBTOOLS_FOLDERS"
@@ -129,28 +141,27 @@ HANDED = "HUBTOOLS_FOLDERS"
 @contextmanager
 def same_folders() -> Iterator[None]:
     """Until the end, a path under which a folder was opened must lead to the same one whenever it
-    is opened again."""
-    global _KNOWN, _MISSING, _PARENTS
-    before, _KNOWN = (_KNOWN, _MISSING, _PARENTS), {}
-    _MISSING, _PARENTS = set(), {}
-    _WAYS.clear()
+    is opened again. Within another one this one adds nothing, in other threads too: all end with
+    the last."""
+    global _KNOWN, _ENTERED
+    with _LOCK:
+        _ENTERED += 1
+        if _ENTERED == 1:
+            _KNOWN = {}
+            _take_over(_KNOWN)
     try:
-        _take_over(_KNOWN)
         yield
     finally:
-        _WAYS.clear()
-        for known in _KNOWN.values():
-            if known.descriptor >= 0:
-                os.close(known.descriptor)
-        _KNOWN, _MISSING, _PARENTS = before
-
-
-@contextmanager
-def same_from_here(path: Path) -> Iterator[None]:
-    """`keep_same`, also where no command runs: until the end, then."""
-    with same_folders() if _KNOWN is None else nullcontext():
-        keep_same(path)
-        yield
+        with _LOCK:
+            _ENTERED -= 1
+            if _ENTERED == 0:
+                known, _KNOWN = _KNOWN or {}, None
+                _WAYS.clear()
+                _MISSING.clear()
+                _PARENTS.clear()
+                for one in known.values():
+                    if one.descriptor >= 0:
+                        os.close(one.descriptor)
 
 
 def handed() -> dict[str, str]:
@@ -191,7 +202,7 @@ def open_kept(path: str | os.PathLike[str], flags: int) -> int:
         return os.open(path, flags)
     text = os.fspath(path)
     folder, last = os.path.split(text)
-    if not last or last == os.pardir or last == os.curdir:
+    if last in ("", os.curdir, os.pardir):
         folder, last = text, os.curdir
     try:
         way = _WAYS[folder]
@@ -202,8 +213,10 @@ def open_kept(path: str | os.PathLike[str], flags: int) -> int:
     if way is None:
         return os.open(path, flags)
     try:
-        return os.open(way[1] + last, flags, dir_fd=way[0])
+        return os.open(way.inner + last, flags, dir_fd=way.kept.descriptor)
     except OSError as error:
+        if not _still(way.above, way.kept):
+            raise _another(way.above) from None
         raise OSError(error.errno, error.strerror, text) from None
 
 
@@ -222,7 +235,7 @@ def walking(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
         os.close(descriptor)
 
 
-def _way(folder: str) -> tuple[int, str] | None:
+def _way(folder: str) -> _Way | None:
     known = _KNOWN or {}
     whole = _whole(folder)
     for above in (whole, *whole.parents):
@@ -231,10 +244,23 @@ def _way(folder: str) -> tuple[int, str] | None:
             continue
         if found.descriptor >= 0:
             inner = os.path.relpath(whole, above) if whole != above else ""
-            return found.descriptor, f"{inner}/" if inner else ""
+            return _Way(above, found, f"{inner}/" if inner else "")
         if not _still(above, found):
             raise _another(above)
     return None
+
+
+def real_place(descriptor: int) -> str | None:
+    """Where an open file or folder lies, whatever it was opened by; None where the system does not
+    say (it does on Linux and macOS)."""
+    try:
+        if sys.platform == "darwin":
+            import fcntl
+
+            return os.fsdecode(fcntl.fcntl(descriptor, 50, bytes(1024)).rstrip(b"\0"))  # F_GETPATH
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return None
 
 
 def keep_same(path: Path) -> None:

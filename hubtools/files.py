@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from hubtools.causes import is_absent, named, naming
 from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
-from hubtools.fences import AT, check_fence, make_folder, open_kept
+from hubtools.fences import AT, check_fence, make_folder, open_kept, real_place
 from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
 from hubtools.patterns import regex
 from hubtools.renaming import Look, look_by_path, put, replace
@@ -188,25 +188,42 @@ class LinkedOut(OSError):
 def leads_out(folder: StrPath, name: str) -> bool:
     """True for a file of a folder that is, or lies behind, a link to somewhere outside of it. The
     Hub's cache, whose files are links to its blobs, is one place."""
-    root = Path(os.path.realpath(folder))
-    real = Path(os.path.realpath(root / name))
-    blobs = root.parent.parent / "blobs" if root.parent.name == "snapshots" else root
-    return not real.is_relative_to(root) and not real.is_relative_to(blobs)
+    root = os.path.realpath(folder)
+    return not _lies_in(root, os.path.realpath(os.path.join(root, name)))
+
+
+def _lies_in(root: str, real: str) -> bool:
+    top = Path(root)
+    blobs = top.parent.parent / "blobs" if top.parent.name == "snapshots" else top
+    return Path(real).is_relative_to(top) or Path(real).is_relative_to(blobs)
 
 
 def open_inside(folder: StrPath, name: str) -> BinaryIO:
     """A regular file of a folder, to be read. Raises as `open_regular`, and `LinkedOut`; what is
-    judged is the open file, so a link made meanwhile changes nothing."""
+    judged is the open file, and the folder as `open_kept` opens it, so a link made meanwhile
+    changes nothing."""
     path = os.path.join(folder, name)
     file = open_regular(path)
     try:
-        real = os.path.realpath(path)
-        if leads_out(folder, name) or not os.path.samestat(os.fstat(file.fileno()), os.lstat(real)):
+        if not _is_inside(file, folder, name):
             raise LinkedOut(name)
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _is_inside(file: BinaryIO, folder: StrPath, name: str) -> bool:
+    if AT and (real := real_place(file.fileno())) is not None:
+        top = open_kept(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            root = real_place(top)
+        finally:
+            os.close(top)
+        if root is not None:
+            return _lies_in(root, real)
+    found = os.lstat(os.path.realpath(os.path.join(folder, name)))
+    return not leads_out(folder, name) and os.path.samestat(os.fstat(file.fileno()), found)
 
 
 def read_within(path: StrPath, limit: int) -> bytes:

@@ -49,6 +49,7 @@ from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.evaluation.session import BASE, Line, Session
 from hubtools.evaluation.verdict import Contender, recommend
+from hubtools.files import open_regular
 from hubtools.findings import plural
 from hubtools.inference.pipeline import versions
 from hubtools.layout import EVALUATION, EVALUATION_CHART, EVALUATION_DIR
@@ -213,11 +214,18 @@ class _Comparison:
 
 
 def _pictures(plan: EvaluationPlan, line: Line, blanked: set[int]) -> list[Image.Image]:
+    kept = [record for index, record in enumerate(line.records) if index not in blanked]
+    return [_picture(plan, record.file) for record in kept]
+
+
+def _picture(plan: EvaluationPlan, name: str) -> Image.Image:
     from PIL import Image
 
-    folder = plan.folder / EVALUATION_DIR
-    kept = [record for index, record in enumerate(line.records) if index not in blanked]
-    return [Image.open(folder / record.file, formats=("PNG",)).convert("RGB") for record in kept]
+    with (
+        open_regular(plan.folder / EVALUATION_DIR / name) as file,
+        Image.open(file, formats=("PNG",)) as opened,
+    ):
+        return opened.convert("RGB")
 
 
 def _look(
@@ -229,9 +237,6 @@ def _look(
     readers: dict[str, Callable[[Sequence[Image.Image]], Floats]],
 ) -> None:
     """Fill in the line's values from its pictures."""
-    from PIL import Image
-
-    folder = plan.folder / EVALUATION_DIR
     kept = [index for index in range(len(line.records)) if index not in blanked]
     called = [index for index in kept if index < plan.with_trigger]
     plain = [index for index in kept if index >= plan.with_trigger]
@@ -239,9 +244,7 @@ def _look(
     for some, ours in ((called, True), (plain, False)):
         if not some:
             continue
-        pictures = [
-            Image.open(folder / line.records[i].file, formats=("PNG",)).convert("RGB") for i in some
-        ]
+        pictures = [_picture(plan, line.records[i].file) for i in some]
         of_base = [kept.index(i) for i in some] if line.label == BASE else None
         features, real = compare.encode(pictures, of_base), compare.real
         groups = [line.records[i].prompt for i in some]

@@ -11,7 +11,7 @@ from shlex import quote
 from PIL import Image, ImageChops
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import leads_out, sha256_of, written
+from hubtools.files import leads_out, open_regular, sha256_of, written
 from hubtools.inference.controls import found_image, used
 from hubtools.inference.lora import WeightedLora, resolve_lora
 from hubtools.inference.pipeline import versions
@@ -119,7 +119,12 @@ class Again:
 
 def largest_difference(one: Path, other: Path) -> int | None:
     """Largest difference of two pictures' values, of 255; None if their sizes differ."""
-    with Image.open(one, formats=SHOWN) as first, Image.open(other, formats=SHOWN) as second:
+    with (
+        open_regular(one) as mine,
+        open_regular(other) as theirs,
+        Image.open(mine, formats=SHOWN) as first,
+        Image.open(theirs, formats=SHOWN) as second,
+    ):
         if first.size != second.size:
             return None
         difference = ImageChops.difference(first.convert("RGB"), second.convert("RGB"))

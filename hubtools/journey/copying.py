@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import filecmp
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from hubtools.dataset.folder.appearing import one_on_this_disk, open_own
 from hubtools.dataset.folder.names import fold
 from hubtools.disks import private_mode
 from hubtools.errors import HubtoolsError
+from hubtools.files import open_regular
 from hubtools.findings import plural
 from hubtools.hub.errors import as_sentence
 from hubtools.journey.taking import Haul, Place, Taken
@@ -190,7 +193,21 @@ def _is_text(name: str) -> bool:
 
 def is_copy(one: Path, other: Path) -> bool:
     """Whether both are files of the same bytes, and the first is no link."""
-    return one.is_file() and not one.is_symlink() and filecmp.cmp(one, other, shallow=False)
+    if not one.is_file() or one.is_symlink():
+        return False
+    with open_regular(one) as copy, open_regular(other) as source:
+        if os.fstat(copy.fileno()).st_size != os.fstat(source.fileno()).st_size:
+            return False
+        return all(a == b for a, b in zip_longest(_blocks(copy), _blocks(source)))
+
+
+def _bytes(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.read()
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    return iter(partial(file.read, 1 << 16), b"")
 
 
 def refuse_to_mix(
@@ -206,7 +223,7 @@ def refuse_to_mix(
             continue
         if name in own and path.is_file() and not path.is_symlink():
             wanted = own[name]
-            if path.read_bytes() == (wanted if isinstance(wanted, bytes) else wanted()):
+            if _bytes(path) == (wanted if isinstance(wanted, bytes) else wanted()):
                 continue
         raise HubtoolsError(
             f"{dataset} is not empty; {name} would mix with what is written there.",

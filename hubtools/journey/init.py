@@ -44,7 +44,7 @@ from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.models.registry import EXAMPLE_BASE
 from hubtools.project import Project, load_project
 from hubtools.project_file import fault_of, to_toml
-from hubtools.rooted import Root, same_from_here
+from hubtools.rooted import Root
 from hubtools.set_often import SET_OFTEN
 from hubtools.settings import SECTIONS
 from hubtools.whereabouts import from_here
@@ -118,30 +118,29 @@ def init(
     what that replaces is kept in .hubtools/replaced of the project.
     """
     folder = Path(folder)
-    with same_from_here(folder):
-        file = folder / PROJECT_FILE
-        if file.exists() and not force:
-            raise HubtoolsError(
-                f"{file} exists already.",
-                hint="give another folder, or --force to write it anew",
-                code="file-exists",
-            )
-        if folder.exists() and not folder.is_dir():
-            raise HubtoolsError(f"{folder} is a file.", hint="give a folder", code="file-exists")
-        sections = (settings or {}).items()
-        Project().with_settings({(name, key): keys[key] for name, keys in sections for key in keys})
-        if source is not None and _is_there(source, folder):
-            source = None  # nothing is to be copied
-        here = None if source is not None or example else _pictures_here(folder)
-        if here is None and (folder / DATASET).is_symlink():
-            raise HubtoolsError(
-                f"{folder / DATASET} is a symbolic link; pictures are not copied through it.",
-                hint="remove it, or give another folder",
-                code="link-refused",
-            )
-        aside = Aside(folder) if force else None
-        with nullcontext() if aside is None else aside.telling():
-            return _made(folder, source, pictures, here, settings or {}, example, aside)
+    file = folder / PROJECT_FILE
+    if file.exists() and not force:
+        raise HubtoolsError(
+            f"{file} exists already.",
+            hint="give another folder, or --force to write it anew",
+            code="file-exists",
+        )
+    if folder.exists() and not folder.is_dir():
+        raise HubtoolsError(f"{folder} is a file.", hint="give a folder", code="file-exists")
+    sections = (settings or {}).items()
+    Project().with_settings({(name, key): keys[key] for name, keys in sections for key in keys})
+    if source is not None and _is_there(source, folder):
+        source = None  # nothing is to be copied
+    here = None if source is not None or example else _pictures_here(folder)
+    if here is None and (folder / DATASET).is_symlink():
+        raise HubtoolsError(
+            f"{folder / DATASET} is a symbolic link; pictures are not copied through it.",
+            hint="remove it, or give another folder",
+            code="link-refused",
+        )
+    aside = Aside(folder) if force else None
+    with nullcontext() if aside is None else aside.telling():
+        return _made(folder, source, pictures, here, settings or {}, example, aside)
 
 
 def _made(

@@ -25,7 +25,7 @@ from hubtools.dataset.rows import role_columns
 from hubtools.environment import CARDS_WRITTEN
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
 from hubtools.fences import handed
-from hubtools.files import write_json
+from hubtools.files import open_regular, write_json
 from hubtools.hub.alone import KEPT_OUT
 from hubtools.inference.project_base import name_of_base, project_base
 from hubtools.interpreter import command
@@ -332,7 +332,7 @@ def _dataset_checks(
     )
     local = []
     for example in examples:
-        with Image.open(example.image, formats=kinds()) as picture:
+        with open_regular(example.image) as file, Image.open(file, formats=kinds()) as picture:
             local.append(readback.picture_hash(turned_upright(picture)))
     same = sum(a == b for a, b in zip(sorted(answer["pictures"]), sorted(local), strict=False))
     yield Check(

@@ -19,9 +19,10 @@ from typing import Any
 
 from hubtools.causes import cannot_be
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, check_replaceable, json_value, json_within
+from hubtools.files import StrPath, check_replaceable, json_value, json_within, read_within
 from hubtools.findings import Finding, Report, in_order
 from hubtools.kept import Kept
+from hubtools.limits import JSON_FILE
 from hubtools.printable import printable
 from hubtools.renaming import changed
 from hubtools.rooted import Root
@@ -155,7 +156,7 @@ def _check_link(root: Root, name: str) -> None:
 def _old(path: Path) -> tuple[list[Known], bytes | None]:
     """The entries of a baseline that is to be written anew, and its bytes. Raises as
     `check_baseline` and `read_baseline` do."""
-    was = path.read_bytes() if path.is_file() and not path.is_symlink() else None
+    was = read_within(path, JSON_FILE) if path.is_file() and not path.is_symlink() else None
     check_baseline(path)
     return (read_baseline(path) if path.exists() and path.stat().st_size else []), was
 

@@ -16,7 +16,6 @@ from hubtools.fences import (
     forget,
     keep_same,
     same_folders,
-    same_from_here,
     unfence,
 )
 from hubtools.files import TEMPORARY
@@ -35,6 +34,5 @@ __all__ = [
     "keep_same",
     "parts_of",
     "same_folders",
-    "same_from_here",
     "unfence",
 ]

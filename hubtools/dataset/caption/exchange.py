@@ -23,7 +23,7 @@ from hubtools.dataset.folder.appearing import (
     check_free,
     copy_own,
     keep_private,
-    own_bytes_checked,
+    open_own,
     read_own,
 )
 from hubtools.dataset.folder.listing import walk
@@ -162,7 +162,7 @@ def export_captions(
     check_free(to)
     metadata = [entry.name for entry in walk(folder).metadata]
     for entry in metadata:
-        own_bytes_checked(folder, entry)
+        open_own(folder, entry).close()
     examples = read_examples(folder, settings.caption_column, roles=role_columns(settings))
     trigger = settings.trigger
     subject = re.sub(r"[^\w-]+", "-", trigger or "pictures").strip("-") or "pictures"

@@ -3,7 +3,6 @@ into them."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +14,7 @@ from hubtools.causes import naming
 from hubtools.disks import private_mode, set_mode
 from hubtools.errors import HubtoolsError
 from hubtools.fences import make_folder
-from hubtools.files import json_bytes, leads_out, open_regular, untouched
+from hubtools.files import LinkedOut, json_bytes, open_inside, untouched
 from hubtools.owned import is_own
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import filled
@@ -141,28 +140,13 @@ def read_own(folder: Path, name: str, limit: int) -> bytes:
 
 def open_own(folder: Path, name: str) -> BinaryIO:
     """A file of a folder, to be read; what is judged is the open file itself, so a link made
-    meanwhile changes nothing. Raises as `own_bytes_checked`, and `OSError` for no regular file."""
-    file = open_regular(folder / name)
+    meanwhile changes nothing. Raises `HubtoolsError` for a link that leads out of the folder, and
+    `OSError` for no regular file."""
     try:
-        real = own_bytes_checked(folder, name)
-        if not os.path.samestat(os.fstat(file.fileno()), os.lstat(real)):
-            raise HubtoolsError(
-                f"{folder / name} has changed while it was read.",
-                hint="run the command again",
-                code="file-changed",
-            )
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def own_bytes_checked(folder: Path, name: str) -> Path:
-    """Where a file of a folder really is. Raises `HubtoolsError` for a link that leads out."""
-    if leads_out(folder, name):
+        return open_inside(folder, name)
+    except LinkedOut:
         raise HubtoolsError(
             f"{folder / name} is a link out of the folder; it is not copied.",
             hint="remove it, or put the file in its place",
             code="link-refused",
-        )
-    return (folder / name).resolve()
+        ) from None

@@ -34,6 +34,7 @@ from hubtools.dataset.metadata.parquet_batches import (
     told_of,
 )
 from hubtools.errors import HubtoolsError
+from hubtools.fences import walking
 from hubtools.files import json_value
 from hubtools.layout import METADATA_NAMES
 from hubtools.limits import DEPTH, LINE
@@ -93,7 +94,7 @@ def entries(root: Path) -> Iterator[Entry]:
     pending = [""]
     while pending:
         folder = pending.pop()
-        with os.scandir(root / folder) as found:
+        with walking(root / folder) as found:
             items = sorted(found, key=lambda item: item.name)
         below = []
         for item in items:

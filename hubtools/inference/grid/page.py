@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from hubtools.files import open_regular
 from hubtools.inference.grid.labels import constants, facts_of, heading
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _cell(plan: GridPlan, cell: Cell, drawn: Drawn | None, embedded: dict[str, s
 def _data(path: Path) -> str:
     """The picture as a data address: the PNG's own pixels if it is small, else WebP of quality 90,
     a tenth of the size."""
-    with Image.open(path, formats=("PNG",)) as opened:
+    with open_regular(path) as file, Image.open(file, formats=("PNG",)) as opened:
         picture = opened.convert("RGB")
     buffer = io.BytesIO()
     if max(picture.size) <= _SMALL:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
+from hubtools.files import open_regular
 from hubtools.inference.grid.labels import constants, heading
 from hubtools.inference.grid.plan import PICTURE
 from hubtools.inference.sheet import fitted
@@ -112,7 +113,8 @@ def _paste(
         place = (corner[0] + _GAP, corner[1] + _GAP)
         _text(pen, wrapped(said, font, size - 2 * _GAP), place, font, 19, _FAINT)
         return
-    with Image.open(plan.folder / cell.file, formats=("PNG",)) as opened:
+    path = plan.folder / cell.file
+    with open_regular(path) as file, Image.open(file, formats=("PNG",)) as opened:
         picture = fitted(opened.convert("RGB"), size)
     offset = ((size - picture.width) // 2, (size - picture.height) // 2)
     sheet.paste(picture, (corner[0] + offset[0], corner[1] + offset[1]))
