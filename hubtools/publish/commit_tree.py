@@ -77,7 +77,7 @@ class Comparison:
             return self.release.open(held[name]) if name in held else listing.open(name)
 
         root = listing.root.resolve()  # loaders make labels of its name
-        return replace(listing, root=root, entries=kept, opener=opener)
+        return replace(listing.holding(kept), root=root, opener=opener)
 
     @cached_property
     def release_only(self) -> Listing:

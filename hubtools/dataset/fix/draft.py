@@ -347,8 +347,7 @@ class Draft:
         entries += [file.entry for file in metadata]
         if self.card is not None and CARD not in self.files:
             entries.append(Entry(CARD, len(self.card), 0))
-        entries.sort(key=lambda entry: entry.name)
-        listing = replace(self.looked.listing, entries=tuple(entries), moved=self._moved())
+        listing = replace(self.looked.listing.holding(entries), moved=self._moved())
         shown = self._shown(listing, metadata)
         card = parse_card(self.card) if self.card is not None else Card({}, exists=False)
         return replace(

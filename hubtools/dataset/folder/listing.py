@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -163,6 +163,15 @@ def _junk(folder: str) -> bool:
     return any(part in JUNK_FOLDERS for part in folder.lower().split("/"))
 
 
+def _above(names: Iterable[str]) -> set[str]:
+    """All folders on the way to files of these names."""
+    found: set[str] = set()
+    for name in names:
+        while (name := name.rpartition("/")[0]) and name not in found:
+            found.add(name)
+    return found
+
+
 @dataclass(frozen=True)
 class Listing:
     """All files below `root`, sorted by name, and folders that could not be read."""
@@ -176,6 +185,19 @@ class Listing:
     opener: Callable[[str], BinaryIO] | None = None
     # of a draft: files that are not yet what, or where, they would be
     moved: Mapping[str, Path] = field(default_factory=dict)
+
+    def holding(self, entries: Iterable[Entry]) -> Listing:
+        """The folder with these files instead: folders whose last file is not among them are gone,
+        as `fix` removes them and no repository has them, but for what a link leads to."""
+        kept = tuple(sorted(entries, key=lambda entry: entry.name))
+        filled = _above(entry.name for entry in self.entries)
+        stay = {name for name in self.folders if name not in filled}
+        links = {os.path.realpath(self.root / name) for name in self.linked_folders}
+        stay |= {
+            name for name in self.folders if links and os.path.realpath(self.root / name) in links
+        }
+        stay |= _above([*(one.name for one in kept), *stay, *self.linked_folders, *self.unreadable])
+        return replace(self, entries=kept, folders=tuple(n for n in self.folders if n in stay))
 
     def hides(self, name: str) -> bool:
         """Whether a file of that name may lie in a folder that could not be read."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from test_fix_rules import promises, snapshot
@@ -232,8 +232,13 @@ def pixels_of(files: dict[str, bytes | str]) -> set[str]:
     return found
 
 
+# the folder goes with its last file, and what stands in the way then is the next thing
+EMPTIED = {"a.png": _encode(0, "RGB", "PNG", 1, gps=False), "__MACOSX/._a.png": b"x", "z.md": b"#"}
+
+
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@example(EMPTIED, [])
 @given(broken_sets(), st.lists(st.sampled_from(sorted(UNSAFE)), max_size=6, unique=True))
 def test_nothing_is_ever_lost(files: dict[str, bytes], unsafe: list[str]) -> None:
     place = Path(tempfile.mkdtemp(prefix="hubtools-fix-"))
