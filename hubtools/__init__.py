@@ -18,6 +18,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from hubtools.entrance import entered
 from hubtools.version import __version__
 
 if TYPE_CHECKING:
@@ -208,8 +209,6 @@ def __getattr__(name: str) -> Any:
     if name in _WHERE:
         found = getattr(import_module(_WHERE[name]), name)
         if isinstance(found, FunctionType):
-            from hubtools.entrance import entered
-
             found = entered(found, name)
         globals()[name] = found  # one and the same from now on
         return found

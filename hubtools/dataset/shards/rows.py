@@ -95,14 +95,17 @@ def entries(root: Path) -> Iterator[Entry]:
     while pending:
         folder = pending.pop()
         with walking(root / folder) as found:
-            items = sorted(found, key=lambda item: item.name)
+            items = sorted(
+                (item.name, item.is_dir(follow_symlinks=False), leads_to_folder(item))
+                for item in found
+            )
         below = []
-        for item in items:
-            name = f"{folder}/{item.name}" if folder else item.name
-            if item.is_dir(follow_symlinks=False):
-                if item.name not in (".git", ".hubtools"):
+        for last, is_folder, leads in items:
+            name = f"{folder}/{last}" if folder else last
+            if is_folder:
+                if last not in (".git", ".hubtools"):
                     below.append(name)
-            elif not leads_to_folder(item):
+            elif not leads:
                 yield Entry(name, 0, 0)
         pending.extend(reversed(below))
 
