@@ -295,8 +295,8 @@ def test_what_is_no_model_folder(tmp_path: Path) -> None:
 
 
 OPENERS = {
-    *("diffusers", "transformers", "accelerate", "peft", "datasets", "safetensors", "pyarrow"),
-    *("jinja2", "pillow", "orjson", "simplejpeg", "pyyaml", "huggingface_hub"),
+    *("torch", "diffusers", "transformers", "accelerate", "peft", "datasets", "safetensors"),
+    *("pyarrow", "jinja2", "pillow", "orjson", "simplejpeg", "pyyaml", "huggingface_hub"),
     *("starlette", "uvicorn", "markdown-it-py", "aiohttp"),
 }
 WITH_PATCHES = {"jinja2"}  # whose sandbox several patches have mended
