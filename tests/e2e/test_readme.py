@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import forkserver
+from tests import forked, forkserver
+from tests.typed import typed
 
 pytest.importorskip("torch")
 
@@ -44,8 +45,15 @@ def commands(language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_journey(
-    local_hub: Hub, tiny_base: Path, draw_pictures: Callable[..., Path], tmp_path: Path, cli: Cli
+    local_hub: Hub,
+    tiny_base: Path,
+    draw_pictures: Callable[..., Path],
+    tmp_path: Path,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """What `rehearse` starts are forks (that it may be started anew is for test_demo)."""
+    monkeypatch.setattr("hubtools.journey.rehearse.subprocess", forked)
     local_hub.store.mount("model", BASE, tiny_base)
     pictures = draw_pictures(tmp_path / "pictures", 3, (64, 64))
     captions = (pictures / "metadata.jsonl").read_text().replace("a tok", "(tok)")
@@ -59,7 +67,8 @@ def test_the_journey(
             place /= words[0]
             continue
         assert program == "hubtools"
-        done = cli(*words, cwd=place, **SMALL)
+        call = typed if words[0] == "rehearse" else cli
+        done = call(*words, cwd=place, **SMALL)
         assert done.returncode == 0, line + done.stdout + done.stderr
         assert "Traceback" not in done.stderr
     assert (tmp_path / "people/sheet.png").is_file()
