@@ -56,24 +56,24 @@ def start(project: Project, until: int, *more: str) -> forkserver.Process:
     raise AssertionError(process.said())
 
 
-LONG: dict[str, Any] = {"max_train_steps": 28, "checkpointing_steps": 7, "lora_dropout": 0.1}
+LONG: dict[str, Any] = {"max_train_steps": 12, "checkpointing_steps": 3, "lora_dropout": 0.1}
 
 
 def test_killed_twice_and_started_again_it_is_the_same_run(make_project: MakeProject) -> None:
     straight, killed = make_project(name="straight", **LONG), make_project(name="killed", **LONG)
     train(straight, skip_validation=True)
     words = command(killed, "--skip-validation")[3:]
-    # seven steps after a state, and when the next one is written but not in place
-    for moment, name in ((MKDIR, "tmp-step-000014"), (RENAME, "tmp-step-000021")):
+    # three steps after a state, and when the next one is written but not in place
+    for moment, name in ((MKDIR, "tmp-step-000006"), (RENAME, "tmp-step-000009")):
         doomed(moment, name, *words)
         assert not (killed.run_dir / LORA_WEIGHTS).exists()
     done = call(killed, "--resume_from_checkpoint", "latest", "--format", "json")
     assert done.returncode == 0, done.stderr
     assert "Continuing after step" in done.stderr
-    names = [LORA_WEIGHTS, "state/step-000028/optimizer.safetensors"]
+    names = [LORA_WEIGHTS, "state/step-000012/optimizer.safetensors"]
     for name in names:
         assert (killed.run_dir / name).read_bytes() == (straight.run_dir / name).read_bytes()
-    assert [m.step for m in read_metrics(killed.run_dir)] == list(range(1, 29))
+    assert [m.step for m in read_metrics(killed.run_dir)] == list(range(1, 13))
     # data on stdout, everything else on stderr, and of that no advice of the libraries
     facts = json.loads(done.stdout)
     assert (facts["lora"], facts["run"]) == (LORA_WEIGHTS, str(killed.run_dir))
