@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -103,12 +104,16 @@ def write_space(run_dir: Path, project: Project, into: Path | None = None) -> Sp
                 continue
             was = root.read(name, _MOST) if root.exists(name) else None
             if was != text.encode():
-                if was is not None and root.sha256(name) != sums_written(root).get(name):
+                if was is not None and _sum(was) != sums_written(root).get(name):
                     replaced.append(keep_replaced(root, name))
                 root.write_over(name, text.encode(), was)
             if into is None:
-                note_written(root, name, root.sha256(name))
+                note_written(root, name, _sum(text.encode()))
     return Space(own, files, tuple(there), card.repo, tuple(replaced))
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _own_files(folder: Path, names: Iterable[str]) -> dict[str, str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from hubtools.files import sha256_of
 from hubtools.manifest import LoraFacts, RunManifest
+from hubtools.rooted import Root
+from hubtools.rooted.outputs import sums_written
 from hubtools.training.metrics import HeldOut, Metric, first_and_last
 from hubtools.training.recipe import Recipe
 
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
 def note_lora(
     manifest: RunManifest, path: Path, recipe: Recipe, parameters: Mapping[str, nn.Parameter]
 ) -> None:
-    """Put the file of the LoRA at `path` into the manifest."""
+    """Put the file of the LoRA at `path` into the manifest, with its sum as the run wrote it: what
+    somebody has changed since is no result of the run."""
+    with Root(path.parent) as root:
+        written = sums_written(root).get(path.name)
     manifest.lora = LoraFacts(
         file=path.name,
-        sha256=sha256_of(path),
+        sha256=written or sha256_of(path),
         bytes=path.stat().st_size,
         rank=recipe.settings.rank,
         alpha=recipe.alpha,

@@ -6,12 +6,24 @@ has written lie in `.hubtools/written.json` of the run until it is finished.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import keep_replaced, note_written, sums_written, tell_kept
+
+
+class _Summing:
+    """An open file that is written once from its beginning to its end, and its sum."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.sha256 = file, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return self._file.write(data)
 
 
 @contextmanager
@@ -25,8 +37,9 @@ def written_lora(root: Root, name: str, note: Callable[[str], None]) -> Iterator
             replaced.append(keep_replaced(root, name))
 
     with root.replacing(name, check=check) as file:
-        yield file
-    now = root.sha256(name)
+        summing = _Summing(file)
+        yield cast(BinaryIO, summing)
+    now = summing.sha256.hexdigest()  # of the file, somebody may have changed it by now
     note_written(root, name, now)
     for kept in replaced:
         if root.sha256(kept) == now:

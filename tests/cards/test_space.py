@@ -29,10 +29,31 @@ from hubtools.lorafile.companions import Companion, adapter_name
 from hubtools.models.registry import SUPPORTED
 from hubtools.project import Project
 from hubtools.publish.classify import classify
+from hubtools.rooted import Root
 from hubtools.settings import ModelSettings, TrainSettings
 from hubtools.weights import Header, Holds
 
 EVIL = "it's \"quoted\"\n'''\n{x} \\ <!-- <script> `tick` 雨"
+
+
+@pytest.mark.parametrize("name", ["README.md", "app.py", "requirements.txt"])
+def test_what_somebody_saves_before_its_sum_is_noted(
+    run_dir: Path, project: Project, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, edited = Root.write_over, list[bytes]()
+
+    def written(root: Root, one: str, *more: Any) -> None:
+        real(root, one, *more)
+        if one == name and not edited:
+            edited.append((root.path / one).read_bytes() + b"\n# mine\n")
+            (root.path / one).write_bytes(edited[0])
+
+    monkeypatch.setattr(Root, "write_over", written)
+    write_space(run_dir, project)
+    again = write_space(run_dir, project)
+    (kept,) = again.replaced
+    assert (run_dir / "space" / kept).read_bytes() == edited[0]
+    assert write_space(run_dir, project).replaced == ()
 
 
 @pytest.mark.parametrize("family", sorted(SUPPORTED))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, BinaryIO
 
 import pytest
 
 from hubtools.layout import WRITTEN
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import forget_written
+from hubtools.training.result import note_lora
 from hubtools.training.written import written_lora
 
 NAMES = ("pytorch_lora_weights.safetensors", "snapshots/x-step000003.safetensors")
@@ -55,3 +61,41 @@ def test_an_equal_file_of_which_nothing_is_noted_is_no_news(tmp_path: Path) -> N
     with Root(tmp_path) as root:
         forget_written(root)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["snapshots"]
+
+
+def edited_at_once(folder: Path, name: str, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have somebody save a file over the next one of that name in the instant that it appears."""
+    real = Root.replacing
+
+    @contextmanager
+    def appearing(root: Root, one: str, **more: Any) -> Iterator[BinaryIO]:
+        with real(root, one, **more) as file:
+            yield file
+        if one == name:
+            monkeypatch.undo()
+            (folder / name).write_bytes(data)
+
+    monkeypatch.setattr(Root, "replacing", appearing)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_somebody_saves_before_its_sum_is_noted(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edited_at_once(tmp_path, name, b"mine", monkeypatch)
+    with Root(tmp_path) as root, written_lora(root, name, print) as file:
+        file.write(b"one")
+    assert (tmp_path / name).read_bytes() == b"mine"
+    (told,) = write(tmp_path, name, b"two")
+    assert "somebody has changed it" in told
+    assert kept(tmp_path) == [b"mine"]
+
+
+def test_the_sum_of_a_result_is_that_of_what_the_run_wrote(tmp_path: Path) -> None:
+    write(tmp_path, NAMES[0], b"one")
+    (tmp_path / NAMES[0]).write_bytes(b"mine")
+    manifest = SimpleNamespace(lora=None)
+    recipe = SimpleNamespace(settings=SimpleNamespace(rank=4, target_modules=["to_q"]), alpha=4.0)
+    note_lora(manifest, tmp_path / NAMES[0], recipe, {})  # type: ignore[arg-type]
+    assert manifest.lora is not None
+    assert manifest.lora.sha256 == hashlib.sha256(b"one").hexdigest()
