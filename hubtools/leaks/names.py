@@ -80,11 +80,11 @@ _OPEN = _words(
     " feature fee fetch field figure file filename film filter final finding fingerprint first fit fk flag flower"
     " folder font food for foreign format found frame from frozen full func function gallery garment gene genre geo"
     " get gif gpg graph grid group grouping guess gui guid has hash hashed hat hdr head header help hidden high"
-    " history hit home hot house hyper hyperparameter icon id idempotency ident identifier identity ids idx ignore"
-    " image images img import in include index info init inner input instruction int intent interval invalid inventory"
-    " is issue item items iter job join json keep kernel key keyed keyframe keypoint kind kwarg label landmark lang"
+    " history hit home hot house hyper hyperparameter i18n icon id idempotency ident identifier identity ids idx ignore"
+    " image images img import in include index info init inner input instruction int integrity intent interval invalid inventory"
+    " is issue item items iter job join json keep kernel key keyed keyframe keypoint kind kwarg l10n label landmark lang"
     " language last latent layer leading leaf left lemma letter level library light like line linear link linked list"
-    " load loader local locale location log logo long lookup lora loss low lower macro major manga map mapped mapping"
+    " load loader local locale location lock log logo long lookup lora loss low lower macro major manga map mapped mapping"
     " mark markdown mask match matching material max md5 media meme memo memory menu merge mesh meta metadata method"
     " metric mid middle migration min minor missing mock mode model month mouse move movie multi music musical name"
     " named natural nested next no non none not null num number numeric obj object observation of offset on"
@@ -97,7 +97,7 @@ _OPEN = _words(
     " redirect reducer reel ref reference related render report request required res resize resource response result"
     " return revision right rnn role route routing row rpm rule run s3 safe sample sampled sampler scene schedule"
     " schema score screen script search season second secondary section seen segment select semantic sensor sentence"
-    " sep sequence series set setting settings sha sha1 sha256 sha512 shader shape shard shift short shot show sibling"
+    " sep sequence series set setting settings sha sha1 sha256 sha512 shader shape shard sheet shift short shot show sibling"
     " side signal single size sketch skill sku slice slot slug snapshot solution some song sort sorted sorting sound"
     " source space span speaker spec special split spreadsheet sprite src ssh start stat state stats status stem step"
     " sticker stock story str street string struct study style sub subkey submission subtitle suffix suite sum summary"
@@ -112,7 +112,7 @@ _OPEN = _words(
 # The same, but not where the name is one of a variable of the environment.
 _OF_RECORDS = _words(
     "backup current new old previous bucket channel cluster config content customer data database db device disk document domain form game"
-    " global host instance lock main manifest message module mount namespace node notebook org owner peer policy pool"
+    " global host instance main manifest message module mount namespace node notebook org owner peer policy pool"
     " product profile project region registry release remote repo repository room shop site store subject team user"
     " volume worker workflow"
 )
@@ -120,8 +120,22 @@ _OF_RECORDS = _words(
 _OF_AZURE = ("primary", "secondary")
 _OF_64_BYTES = 88
 _AZURE = regex(r"[A-Za-z0-9+/]{86}==\Z")
+# Whole names of variables and headers. Of the words above, those that services are named after
+# (Azure Functions, Google Maps): they tell in such a name, unlike what is stored or looked up.
+_VARIABLE = regex(r"(?<![A-Za-z0-9_.-])[A-Z][A-Z0-9_]*_\Z")
+_HEADER_NAME = regex(r"(?i)(?<![\w-])x-(?:[a-z0-9]+-)+\Z")
+_SERVICES = _words("face functions language maps translator")
+# The same, beside the name of a service; the first two alone tell beside other than hexadecimal digits.
+_SERVED = _words("search token batch event function places")
+_ALONE = _words("search token")
+# Two words that are one name: of Azure, and of keys that sign and encrypt cookies.
+_PAIRS = frozenset({("event", "grid"), ("securecookie", "hash"), ("securecookie", "block")})
+_ENDS_SERVED = frozenset({"s3", *_SERVICES, *_SERVED, *(last for _, last in _PAIRS)})
 _CAMEL = regex(r"[A-Z]?[a-z0-9]+\Z|[A-Z0-9]+\Z")
 _OPTION = regex(r"(?i)(?:(?<![\w-])--|\bx-)[\w-]{1,40}\Z")  # `--foo-key`, `X-Foo-Key`
+_SPLIT = regex(r"[^a-z0-9]+")
+_OF_CHANCE = 32
+_MIXED = regex(r"(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=[^0-9]*[0-9])[A-Za-z0-9+/_-]{32,}={0,2}\Z")
 _ALNUM = string.ascii_letters + string.digits
 _PARTS = ("_", ".", "-", " ")
 _LAST = 24  # characters of a name's end
@@ -165,7 +179,9 @@ def may_tell(before: str, key: str = "key") -> bool:
     """Whether a value behind a name that ends in `before` and `key` (as it is spelt) may be secret:
     it is one of an account or a cipher, or nobody knows that it is open."""
     bare = _bare(before)
-    return _is_strong(bare) or _is_known(bare) or _unknown(before, key) is not None
+    if _is_strong(bare) or _is_known(bare):
+        return True
+    return _unknown(before, key) is not None or _served(before, key) is not None
 
 
 def _unknown(before: str, key: str) -> bool | None:
@@ -191,6 +207,39 @@ def _unknown(before: str, key: str) -> bool | None:
     return None if _OPEN & {word, plain, plain.removesuffix("s")} else variable
 
 
+def _served(before: str, key: str) -> bool | None:
+    """For the whole name of a variable in capitals, or of a header, that ends in what a service is
+    named after: whether hexadecimal digits, which hashes have too, tell; None for any other."""
+    word = _last(before[-_LAST:-1]).lower()
+    if before[-1:] != ("_" if key.isupper() else "-") or word not in _ENDS_SERVED:
+        return None
+    whole = (_VARIABLE if key.isupper() else _HEADER_NAME).search(before[-60:])
+    if whole is None:
+        return None
+    *others, last = _SPLIT.split(whole[0].lower().rstrip("_-"))
+    if last == "s3":
+        return False
+    if last in _SERVICES or (others and (others[-1], last) in _PAIRS):
+        return True
+    if last not in _SERVED:
+        return None
+    if any(word in _KNOWN or word in _STRONG for word in others):
+        return True
+    return False if last in _ALONE else None
+
+
+def _is_of_service(before: str, key: str, value: str) -> bool:
+    """Whether `value` is what a service gives: 32 characters or more that chance drew."""
+    if len(value) < _OF_CHANCE or not is_drawn(value):
+        return False
+    served = _served(before, key)
+    if served is None or is_hex(value):
+        return served is True
+    if before[-3:].lower() == "s3_":  # else it is the path of an object, or its hash
+        return is_cloud_secret(before, value)
+    return _MIXED.match(value) is not None
+
+
 def is_key(before: str, key: str, value: str, *, assigned: bool) -> bool:
     """Whether `value` is secret beside a name that ends in `before` and `key`. `assigned`: the
     name and the value have an equals sign between them, so it is no record."""
@@ -201,6 +250,8 @@ def is_key(before: str, key: str, value: str, *, assigned: bool) -> bool:
         return is_drawn(value) or (key.isupper() and is_uuid(value))
     variable = _unknown(before, key)
     if variable is None:
+        if _is_of_service(before, key, value):
+            return True
         if len(value) < _OF_64_BYTES:
             return False
         last = before[-12:].lower().rstrip("_.- ")

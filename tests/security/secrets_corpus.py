@@ -537,7 +537,16 @@ def open_key(r: random.Random) -> str:
 def open_variable(r: random.Random) -> str:
     """The same as variables, and keys alone."""
     value = _hash(r, r.choice(["md5", "sha1", "sha256"]))
-    name = r.choice(["CACHE_KEY", "PRIMARY_KEY", "sort_key", "HASH_KEY", "IMAGE_KEY", "PUBLIC_KEY"])
+    if r.random() < 0.3:
+        value = base64.b64encode(r.randbytes(r.choice([20, 32, 48]))).decode()
+    name = r.choice(
+        [
+            "CACHE_KEY", "PRIMARY_KEY", "sort_key", "HASH_KEY", "IMAGE_KEY", "PUBLIC_KEY", "FILE_KEY",
+            "GITHUB_COMMIT_KEY", "TOKEN_BUCKET_FILE_KEY", "DOCKER_IMAGE_KEY", "GOOGLE_SHEET_KEY",
+            "REDIS_LOCK_KEY", "NPM_INTEGRITY_KEY", "L10N_KEY", "AZURE_CACHE_KEY", "EVENT_KEY",
+            "SEARCH_RESULT_KEY", "AWS_S3_OBJECT_KEY", "CONTENT_HASH_KEY", "X-Cache-Key",
+        ]
+    )  # fmt: skip
     return r.choice(
         [f"{name}={value}", f"export {name}='{value}'", f'{name} = "{value}"', f'"key": "{value}"']
     )
