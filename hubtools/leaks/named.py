@@ -29,6 +29,7 @@ from hubtools.leaks.names import (
     is_key,
     is_open,
 )
+from hubtools.leaks.quoted import signed
 from hubtools.leaks.shapes import Secret
 from hubtools.patterns import regex
 
@@ -95,7 +96,7 @@ _TAIL = regex(
 )
 _OF_LANGUAGES = languages.form(_IS)
 _PASSWORD = regex(
-    rf"(?:[ _-](?:phrase|word))?(?i:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})"
+    rf"(?:[ _-](?:phrase|word))?(?i:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}}|(?<=[\"'`])(?=\S{{10}}))"
 )
 _BEARER = regex(r"\s{1,4}([A-Za-z0-9._~+/-]{20,2000}={0,2})")
 _CIVITAI = regex(r"[^\n]{0,200}?(?i:token|key)[^\w\n]{1,6}([0-9a-f]{32})(?![0-9a-f])")
@@ -281,13 +282,12 @@ def _reversed(text: str, places: Iterable[int], word: str) -> Iterator[Secret]:
 
 def _passwords(text: str, places: list[int], word: str) -> Iterator[Secret]:
     for place, match in _after(text, places, word, _PASSWORD):
-        value = match[1].rstrip(",;)}")
-        if (
-            is_alone(word, text[max(0, place - 8) : place])
-            and is_password(value)
-            and not is_hash(value)
-        ):
-            yield Secret("a password beside its name", match.start(1), value)
+        if is_alone(word, text[max(0, place - 8) : place]):
+            value: str | None = match[1].rstrip(",;)}")
+            if not value or not is_password(value) or is_hash(value):
+                value = signed(text, match.start(1))
+            if value is not None:
+                yield Secret("a password beside its name", match.start(1), value)
 
 
 def _chosen_apart(text: str, places: list[int], word: str) -> Iterator[Secret]:
