@@ -47,6 +47,20 @@ def places() -> list[str]:
     return found if _HERE in found else [*found, _HERE]
 
 
+# What a process needs of the environment to start, to find its libraries and to write.
+_NEEDED = ("PATH", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "HOME")
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment of this process without what a person keeps in it: tokens, keys, settings.
+    For a process that works on what a stranger wrote and needs none of them."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in _NEEDED or name.startswith(("LC_", "PYTHON"))
+    }
+
+
 def leave_here() -> None:
     """Take the working directory out of `sys.path`, for this process."""
     sys.path[:] = [place for place in sys.path if not _is_here(place)]

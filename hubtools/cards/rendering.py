@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from hubtools.cards.escape import block, cell, code, code_cell, hub_link, markdown
 from hubtools.causes import says_nothing_of_file
 from hubtools.errors import HubtoolsError
-from hubtools.interpreter import command
+from hubtools.fences import LeadsOut, handed, same_folders
+from hubtools.interpreter import command, plain_environment
 from hubtools.rooted import Root
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def render_own(folder: Path, name: str, card: ModelCard | DatasetCard) -> str:
             input=job.encode(),
             capture_output=True,
             timeout=SECONDS,
+            env=plain_environment() | handed(),
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -221,9 +223,13 @@ def main() -> None:
     job = json.load(sys.stdin)
     _bounded()
     try:
-        answer: dict[str, Any] = {"text": render(Path(job["folder"]), job["name"], job["card"])}
+        with same_folders():
+            text = render(Path(job["folder"]), job["name"], job["card"])
+        answer: dict[str, Any] = {"text": text}
     except TemplateFault as fault:
         answer = {"error": fault.message[:500], "line": fault.line}
+    except LeadsOut as error:
+        answer = {"error": error.message[:500], "line": None}
     sys.stdout.write(json.dumps(answer))
 
 

@@ -29,10 +29,11 @@ from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.layout import STATE_DIR, STATE_MANIFEST, step_name
-from hubtools.models.tensors import dump_tensors, parse_tensors
+from hubtools.models.tensors import parse_tensors
 from hubtools.rooted import TEMPORARY, Root
 from hubtools.training.averages import Average
 from hubtools.training.optimizers import memory_misfits, memory_of, remember
+from hubtools.training.written import written_tensors
 from hubtools.trust import ForeignState, is_sealed, seal
 
 if TYPE_CHECKING:
@@ -121,9 +122,7 @@ def save_state(
         temporary = f"{STATE_DIR}/{TEMPORARY}{step_name(facts.step)}"
         digests = {}
         for file, tensors in ((LORA, parameters), (OPTIMIZER, memory)):
-            with root.replacing(f"{temporary}/{file}") as written:
-                dump_tensors(written, tensors)
-            digests[file] = root.sha256(f"{temporary}/{file}")
+            digests[file] = written_tensors(root, f"{temporary}/{file}", tensors)
         _write_facts(
             root, temporary, final, facts.model_copy(update={"files": digests, "optimizer": values})
         )

@@ -7,12 +7,16 @@ has written lie in `.hubtools/written.json` of the run until it is finished.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
+from hubtools.models.tensors import dump_tensors
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import keep_replaced, note_written, sums_written, tell_kept
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class _Summing:
@@ -48,3 +52,12 @@ def written_lora(root: Root, name: str, note: Callable[[str], None]) -> Iterator
             root.rmdir(folder.rpartition("/")[0])
         else:
             tell_kept(root, name, kept, note)
+
+
+def written_tensors(root: Root, name: str, tensors: Mapping[str, Tensor]) -> str:
+    """Write tensors to a file of an open folder; answers the hex SHA-256 of what was written, which
+    another process may have exchanged by now."""
+    with root.replacing(name) as file:
+        summing = _Summing(file)
+        dump_tensors(cast(BinaryIO, summing), tensors)
+    return summing.sha256.hexdigest()

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import time
 import unicodedata
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import hubtools
 from hubtools.cardlinks import is_inside, scheme_of
 from hubtools.cards import rendering
 from hubtools.cards.escape import (
@@ -369,6 +371,46 @@ def test_a_template_that_does_not_end_is_a_sentence(
     with pytest.raises(HubtoolsError, match=words) as caught:
         by_template(run_dir, source)
     assert "model_card.md.j2" in caught.value.message
+    assert not (run_dir / "README.md").exists()
+
+
+def test_the_process_of_a_template_has_no_tokens(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing to be read, should a way out of Jinja's sandbox be found."""
+    monkeypatch.setenv("HF_TOKEN", "hf_ofsomebody")
+    monkeypatch.setenv("WANDB_API_KEY", "ofsomebody")
+    given: list[dict[str, str]] = []
+    real = subprocess.run
+
+    def looked(words: list[str], **more: Any) -> Any:
+        given.append(more["env"])
+        return real(words, **more)
+
+    monkeypatch.setattr(subprocess, "run", looked)
+    assert by_template(run_dir, "---\nlicense: mit\n---\n# {{ card.title }}\n")
+    (environment,) = given
+    assert "ofsomebody" not in str(environment)
+    assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_the_folder_of_a_template_is_the_one_that_was_given(
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    for folder, word in ((own, "mine"), (other, "private words")):
+        folder.mkdir()
+        (folder / "model_card.md.j2").write_text(f"---\nlicense: mit\n---\n# {word}\n")
+    real = subprocess.run
+
+    def exchanged(words: list[str], **more: Any) -> Any:
+        own.rename(tmp_path / "away")
+        own.symlink_to(other)
+        return real(words, **more)
+
+    monkeypatch.setattr(subprocess, "run", exchanged)
+    with pytest.raises(HubtoolsError, match="is another folder than it was"):
+        hubtools.card(run_dir, project=project(), template=own)
     assert not (run_dir / "README.md").exists()
 
 

@@ -95,8 +95,8 @@ UNSEEN: dict[tuple[str, str], str] = {
     ("tinypeople/classifier", "write_classifier"): "nothing in the package calls it",
     ("training/cache", "Cache.fetch"): _CACHE,
     ("training/checkpoints", "_write_facts"): _NEW,
-    ("training/checkpoints", "save_state"): _NEW,
     ("training/trackers/tensorboard", "TensorBoard.begin"): "kept, if somebody has changed it",
+    ("training/written", "written_tensors"): "in a folder that the call before has begun",
     ("trust", "_make"): "O_EXCL: never what is there",
 }
 

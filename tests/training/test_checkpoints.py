@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from hubtools.errors import HubtoolsError  # noqa: E402
+from hubtools.rooted import Root  # noqa: E402
 from hubtools.training import checkpoints  # noqa: E402
 from hubtools.training.checkpoints import (  # noqa: E402
     LORA,
@@ -100,6 +103,33 @@ def test_a_damaged_state_falls_back_with_a_warning(tmp_path: Path, file: str, ho
     # the next state replaces the damaged one, whatever the limit
     bench.save(tmp_path, 12, limit=1)
     assert names(tmp_path) == ["step-000012"]
+
+
+@pytest.mark.parametrize("file", [LORA, OPTIMIZER])
+def test_what_is_exchanged_while_a_state_is_written_is_not_sealed(
+    tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, real = Bench(1.0), Root.replacing
+    bench.save(tmp_path, 10)
+
+    @contextmanager
+    def exchanged(root: Root, name: str, **more: Any) -> Iterator[BinaryIO]:
+        with real(root, name, **more) as written:
+            yield written
+        if name.endswith(file):
+            other = tmp_path / "state" / "step-000010" / file
+            data = bytearray(other.read_bytes())
+            data[-1] ^= 1
+            (tmp_path / name).write_bytes(data)
+
+    monkeypatch.setattr(Root, "replacing", exchanged)
+    bench.save(tmp_path, 20)
+    monkeypatch.undo()
+    warnings: list[str] = []
+    state = load_newest(tmp_path, "f", warnings.append)
+    assert state is not None
+    assert state.facts.step == 10
+    assert "step-000020 is passed over" in warnings[0]
 
 
 @pytest.mark.parametrize("noted", [False, True])
