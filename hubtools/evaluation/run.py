@@ -49,9 +49,9 @@ from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.evaluation.session import BASE, Line, Session
 from hubtools.evaluation.verdict import Contender, recommend
-from hubtools.files import open_regular
 from hubtools.findings import plural
 from hubtools.inference.pipeline import versions
+from hubtools.inference.png import drawn_picture
 from hubtools.layout import EVALUATION, EVALUATION_CHART, EVALUATION_DIR
 from hubtools.project import Project
 from hubtools.reporting.sheets import check_chart
@@ -215,17 +215,7 @@ class _Comparison:
 
 def _pictures(plan: EvaluationPlan, line: Line, blanked: set[int]) -> list[Image.Image]:
     kept = [record for index, record in enumerate(line.records) if index not in blanked]
-    return [_picture(plan, record.file) for record in kept]
-
-
-def _picture(plan: EvaluationPlan, name: str) -> Image.Image:
-    from PIL import Image
-
-    with (
-        open_regular(plan.folder / EVALUATION_DIR / name) as file,
-        Image.open(file, formats=("PNG",)) as opened,
-    ):
-        return opened.convert("RGB")
+    return [drawn_picture(plan.folder / EVALUATION_DIR / record.file) for record in kept]
 
 
 def _look(
@@ -244,7 +234,9 @@ def _look(
     for some, ours in ((called, True), (plain, False)):
         if not some:
             continue
-        pictures = [_picture(plan, line.records[i].file) for i in some]
+        pictures = [
+            drawn_picture(plan.folder / EVALUATION_DIR / line.records[i].file) for i in some
+        ]
         of_base = [kept.index(i) for i in some] if line.label == BASE else None
         features, real = compare.encode(pictures, of_base), compare.real
         groups = [line.records[i].prompt for i in some]

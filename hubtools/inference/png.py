@@ -101,6 +101,12 @@ def save_picture(image: Image.Image, folder: Root, record: SampleRecord) -> None
     folder.write(beside, data, check=partial(_check_record, folder, beside))
 
 
+def drawn_picture(path: Path) -> Image.Image:
+    """A drawn PNG, in RGB. Raises `OSError`, also for what is none."""
+    with open_regular(path) as file, Image.open(file, formats=("PNG",)) as opened:
+        return opened.convert("RGB")
+
+
 def record_inside(folder: Root, file: str) -> SampleRecord | None:
     """The record that a PNG of the folder carries; None if it is none of ours, or not there."""
     if not folder.is_file(file):

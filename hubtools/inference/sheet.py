@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from hubtools.files import open_regular
+from hubtools.inference.png import drawn_picture
 from hubtools.lettering import font_for, shortened_to, told_apart
 from hubtools.reporting.sheets import check_sheet, save_sheet
 from hubtools.rooted.outputs import writing_over
@@ -46,8 +46,7 @@ def contact_sheet(
     for index, (file, lines) in enumerate(pictures):
         left = _GAP + (index % columns) * (cell + _GAP)
         top = _GAP + (index // columns) * (cell + text_height + _GAP)
-        with open_regular(file) as data, Image.open(data, formats=("PNG",)) as opened:
-            picture = fitted(opened.convert("RGB"), cell)
+        picture = fitted(drawn_picture(file), cell)
         offset = ((cell - picture.width) // 2, (cell - picture.height) // 2)
         sheet.paste(picture, (left + offset[0], top + offset[1]))
         for number, line in enumerate(lines):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
-from itertools import zip_longest
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 from hubtools.dataset.folder.appearing import one_on_this_disk, open_own
 from hubtools.dataset.folder.names import fold
+from hubtools.dataset.pictures.reading import read_file
 from hubtools.disks import private_mode
 from hubtools.errors import HubtoolsError
-from hubtools.files import open_regular
+from hubtools.files import sha256_of
 from hubtools.findings import plural
 from hubtools.hub.errors import as_sentence
 from hubtools.journey.taking import Haul, Place, Taken
@@ -195,19 +193,7 @@ def is_copy(one: Path, other: Path) -> bool:
     """Whether both are files of the same bytes, and the first is no link."""
     if not one.is_file() or one.is_symlink():
         return False
-    with open_regular(one) as copy, open_regular(other) as source:
-        if os.fstat(copy.fileno()).st_size != os.fstat(source.fileno()).st_size:
-            return False
-        return all(a == b for a, b in zip_longest(_blocks(copy), _blocks(source)))
-
-
-def _bytes(path: Path) -> bytes:
-    with open_regular(path) as file:
-        return file.read()
-
-
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    return iter(partial(file.read, 1 << 16), b"")
+    return one.stat().st_size == other.stat().st_size and sha256_of(one) == sha256_of(other)
 
 
 def refuse_to_mix(
@@ -223,7 +209,7 @@ def refuse_to_mix(
             continue
         if name in own and path.is_file() and not path.is_symlink():
             wanted = own[name]
-            if _bytes(path) == (wanted if isinstance(wanted, bytes) else wanted()):
+            if read_file(path) == (wanted if isinstance(wanted, bytes) else wanted()):
                 continue
         raise HubtoolsError(
             f"{dataset} is not empty; {name} would mix with what is written there.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -14,8 +13,9 @@ from hubtools.dataset.folder.listing import Listing, walk
 from hubtools.dataset.folder.loras import holds_lora, refuse_lora
 from hubtools.dataset.metadata.likely import likely_metadata
 from hubtools.dataset.metadata.paired import paired_folders
+from hubtools.dataset.pictures.reading import read_file
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, sha256_of
+from hubtools.files import StrPath
 from hubtools.journey.copying import (
     Aside,
     class_folder,
@@ -210,7 +210,7 @@ def _made(
     ignore_runs(folder)
     text = _commented(values)
     if aside is not None:
-        if not file.exists() or sha256_of(file) != sha256(text.encode()).hexdigest():
+        if not file.exists() or read_file(file) != text.encode():
             aside.keep(PROJECT_FILE)
         left = (*left, *aside.told())
     with Root(folder) as root:  # last: where it is, the project is whole

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from hubtools.files import open_regular
 from hubtools.inference.grid.labels import constants, facts_of, heading
+from hubtools.inference.png import drawn_picture
 
 if TYPE_CHECKING:
     from hubtools.inference.grid.drawn import Drawn
@@ -188,8 +186,7 @@ def _cell(plan: GridPlan, cell: Cell, drawn: Drawn | None, embedded: dict[str, s
 def _data(path: Path) -> str:
     """The picture as a data address: the PNG's own pixels if it is small, else WebP of quality 90,
     a tenth of the size."""
-    with open_regular(path) as file, Image.open(file, formats=("PNG",)) as opened:
-        picture = opened.convert("RGB")
+    picture = drawn_picture(path)
     buffer = io.BytesIO()
     if max(picture.size) <= _SMALL:
         picture.save(buffer, format="PNG")

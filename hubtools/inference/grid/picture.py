@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from hubtools.files import open_regular
 from hubtools.inference.grid.labels import constants, heading
 from hubtools.inference.grid.plan import PICTURE
+from hubtools.inference.png import drawn_picture
 from hubtools.inference.sheet import fitted
 from hubtools.lettering import Font, font_for
 from hubtools.reporting.sheets import save_sheet
@@ -113,9 +113,7 @@ def _paste(
         place = (corner[0] + _GAP, corner[1] + _GAP)
         _text(pen, wrapped(said, font, size - 2 * _GAP), place, font, 19, _FAINT)
         return
-    path = plan.folder / cell.file
-    with open_regular(path) as file, Image.open(file, formats=("PNG",)) as opened:
-        picture = fitted(opened.convert("RGB"), size)
+    picture = fitted(drawn_picture(plan.folder / cell.file), size)
     offset = ((size - picture.width) // 2, (size - picture.height) // 2)
     sheet.paste(picture, (corner[0] + offset[0], corner[1] + offset[1]))
 
