@@ -7,11 +7,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
-import hubtools
+from tests.callers import calls_in
 
-PACKAGE = Path(hubtools.__file__).parent
 _READERS = {"read_bytes", "read_text", "copyfile", "copy2", "copytree", "safe_open", "load_file"}
 _HINT = re.compile(rf"\b(?:{'|'.join(sorted(_READERS))}|open)\(")
 _PACKAGE = "a file of the package"
@@ -20,6 +19,7 @@ _MADE = "what this process has made, where nobody else writes"
 _HOME = "in the user's own folders"
 _SYSTEM = "a file of the system"
 _JOB = "on the machine of a job"
+_THROUGH = "it opens nothing by itself: what is called so reads through `open_regular`"
 _BELOW = "what compares the folder with the one that was opened first"
 
 # (module, function): why it is read by its path
@@ -35,18 +35,9 @@ BY_PATH: dict[tuple[str, str], str] = {
     ("dataset/caption/model", "Captioner._known"): _HOME,
     ("dataset/caption/model", "_whole"): _MODEL,
     ("dataset/fix/draft", "Draft.content"): _MADE,
-    (
-        "dataset/pictures/private/besides",
-        "_by_content",
-    ): "it opens nothing by itself: what is called so reads through `open_regular`",
-    (
-        "dataset/pictures/private/besides",
-        "private_in",
-    ): "it opens nothing by itself: what is called so reads through `open_regular`",
-    (
-        "dataset/pictures/rgb",
-        "open_image",
-    ): "it opens nothing by itself: what is called so reads through `open_regular`",
+    ("dataset/pictures/private/besides", "_by_content"): _THROUGH,
+    ("dataset/pictures/private/besides", "private_in"): _THROUGH,
+    ("dataset/pictures/rgb", "open_image"): _THROUGH,
     ("dataset/sources/stores", "FsspecStore._bytes_of"): "on a Hub or in a bucket",
     ("dataset/sources/stores", "FsspecStore.open"): "on a Hub or in a bucket",
     ("dataset/workers/worker", "address_space"): _SYSTEM,
@@ -59,10 +50,7 @@ BY_PATH: dict[tuple[str, str], str] = {
     ("findings", "report_schema"): _PACKAGE,
     ("hub/reading", "open_ranges"): "on a Hub or in a bucket",
     ("inference/adapters", "_keep_exact"): _MODEL,
-    (
-        "inference/controls",
-        "_bytes",
-    ): "it opens nothing by itself: what is called so reads through `open_regular`",
+    ("inference/controls", "_bytes"): _THROUGH,
     ("jobs/onjob", "Sender._copy"): _JOB,
     ("journey/ci", "_filled"): _PACKAGE,
     (
@@ -102,18 +90,9 @@ BY_PATH: dict[tuple[str, str], str] = {
     ("tinypeople/__init__", "copy_model"): _MODEL,
     ("tinypeople/__init__", "is_tiny_people"): _MODEL,
     ("tinypeople/classifier", "read_classifier"): _MODEL,
-    (
-        "training/encode",
-        "EncodedDataset._encode",
-    ): "it opens nothing by itself: what is called so reads through `open_regular`",
-    (
-        "training/given",
-        "Given.opened",
-    ): "it opens nothing by itself: what is called so reads through `open_regular`",
-    (
-        "training/masks",
-        "Masks._by_mask.make",
-    ): "it opens nothing by itself: what is called so reads through `open_regular`",
+    ("training/encode", "EncodedDataset._encode"): _THROUGH,
+    ("training/given", "Given.opened"): _THROUGH,
+    ("training/masks", "Masks._by_mask.make"): _THROUGH,
     ("training/memory", "_told"): _MODEL,
     ("trust", "_make"): _HOME,
     ("trust", "_read"): _HOME,
@@ -122,31 +101,21 @@ BY_PATH: dict[tuple[str, str], str] = {
 
 def calls() -> Iterator[tuple[str, str]]:
     """(module, function) of what opens a file by its path."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        source = path.read_text(encoding="utf-8")
-        if _HINT.search(source) is None:
-            continue
-        module = path.relative_to(PACKAGE).with_suffix("").as_posix()
-        pending: list[tuple[ast.AST, str, frozenset[str]]] = [(ast.parse(source), "", frozenset())]
-        while pending:
-            node, where, opened = pending.pop()
-            if isinstance(node, ast.FunctionDef):
-                where = f"{where}.{node.name}" if where else node.name
-                opened |= {*_open_files(node)}
-            elif isinstance(node, ast.ClassDef):
-                where = node.name
-            elif isinstance(node, ast.Call) and _is_by_path(node, opened):
-                yield module, where
-            pending += ((below, where, opened) for below in ast.iter_child_nodes(node))
+    for module, where, call, functions in calls_in(_HINT):
+        if _is_by_path(call, frozenset().union(*map(_open_files, functions))):
+            yield module, where
 
 
-def _open_files(function: ast.FunctionDef) -> Iterator[str]:
+@cache
+def _open_files(function: ast.FunctionDef) -> frozenset[str]:
     """Names that stand for open files: of `with ... as NAME`, and arguments that are said to be."""
+    found = set[str]()
     for node in ast.walk(function):
         if isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
-            yield node.optional_vars.id
+            found.add(node.optional_vars.id)
         elif isinstance(node, ast.arg) and "IO" in ast.unparse(node.annotation or node):
-            yield node.arg
+            found.add(node.arg)
+    return frozenset(found)
 
 
 def _is_by_path(call: ast.Call, opened: frozenset[str]) -> bool:

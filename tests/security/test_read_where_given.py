@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -149,19 +150,13 @@ def test_a_link_in_an_open_folder(tmp_path: Path, theirs: Path) -> None:
     (given / "out.png").symlink_to(theirs / "picture0.png")
     (given / "below").symlink_to(theirs)
     for kept in (False, True):
-        with same_folders() if kept else _nothing():
+        with same_folders() if kept else nullcontext():
             keep_same(given)
             with open_inside(given, "own.png") as file:
                 assert file.read() == (given / "picture0.png").read_bytes()
             for name in ("out.png", "below/picture1.png"):
                 with pytest.raises(LinkedOut):
                     open_inside(given, name)
-
-
-def _nothing() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
 
 
 def test_a_snapshot_of_the_hub_s_cache_is_one_place_with_its_blobs(tmp_path: Path) -> None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import hubtools
+from tests.callers import calls_in
 
-PACKAGE = Path(hubtools.__file__).parent
 _WRITERS = {
     *("write", "write_json", "write_text", "write_bytes", "replacing", "taking_place", "take"),
     *("copyfile", "copy2", "copytree", "save_file", "save_pretrained"),
@@ -103,21 +101,9 @@ UNSEEN: dict[tuple[str, str], str] = {
 
 def calls() -> Iterator[tuple[str, str, str]]:
     """(module, function, the call) of what writes a file without a look at what lies there."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        source = path.read_text(encoding="utf-8")
-        module = path.relative_to(PACKAGE).with_suffix("").as_posix()
-        if _HINT.search(source) is None or module in _OTHERS:
-            continue
-        pending: list[tuple[ast.AST, str]] = [(ast.parse(source), "")]
-        while pending:
-            node, where = pending.pop()
-            if isinstance(node, ast.FunctionDef):
-                where = f"{where}.{node.name}" if where else node.name
-            elif isinstance(node, ast.ClassDef):
-                where = node.name
-            elif isinstance(node, ast.Call) and _is_unseen(node):
-                yield module, where, ast.unparse(node)
-            pending += ((below, where) for below in ast.iter_child_nodes(node))
+    for module, where, call, _functions in calls_in(_HINT):
+        if module not in _OTHERS and _is_unseen(call):
+            yield module, where, ast.unparse(call)
 
 
 def _is_unseen(call: ast.Call) -> bool:
