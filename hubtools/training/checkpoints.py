@@ -16,58 +16,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field, ValidationError
-
-from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value
 from hubtools.layout import STATE_DIR, STATE_MANIFEST, step_name
 from hubtools.models.tensors import parse_tensors
 from hubtools.rooted import TEMPORARY, Root
 from hubtools.training.averages import Average
+from hubtools.training.found_states import (
+    FILES,
+    LORA,
+    NAME,
+    OPTIMIZER,
+    FoundState,
+    StateFacts,
+    foreign,
+    found_state,
+    state_names,
+)
 from hubtools.training.optimizers import memory_misfits, memory_of, remember
 from hubtools.training.written import written_tensors
-from hubtools.trust import ForeignState, is_sealed, seal
+from hubtools.trust import seal
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-LORA = "lora.safetensors"
-OPTIMIZER = "optimizer.safetensors"
 _EMA = "ema/"
-_FILES = frozenset({LORA, OPTIMIZER, STATE_MANIFEST})
-_NAME = re.compile(r"step-\d{6,9}")
-_MOST = 1_000_000  # bytes of a state.json
-WAYS_ON = (
-    "--trust-state uses it, if you know where the folder comes from; `hubtools train --no-resume`"
-    " moves the run aside and starts anew, --output-dir leaves it alone"
-)
-
-_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_OfScaler = Annotated[str, Field(pattern=r"^_?(scale|growth_\w+|backoff_factor)$")]
-_Number = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class StateFacts(BaseModel):
-    """`state.json`. `fingerprint` is of the settings that decide what is learned."""
-
-    step: int = Field(gt=0)
-    fingerprint: str
-    threads: int = Field(ge=1, le=4096)
-    loss_ema: _Number | None = None
-    seconds: _Number = Field(0.0, ge=0)
-    scaler: dict[_OfScaler, int | _Number] = {}
-    optimizer: dict[str, bool | int | _Number | str | None] = {}
-    files: dict[str, _Digest]
-    versions: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -77,28 +56,6 @@ class SavedState:
     facts: StateFacts
     lora: dict[str, Tensor]
     optimizer: dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class FoundState:
-    """A state's folder, what its `state.json` says (None: it cannot be read), and whether this user
-    wrote it."""
-
-    folder: str
-    facts: StateFacts | None
-    ours: bool
-
-    def problem(self, fingerprint: str, steps: int | None) -> str | None:
-        """Why a run with this fingerprint, of so many steps, does not go on from it."""
-        if self.facts is None:
-            return f"its {STATE_MANIFEST} cannot be read"
-        if self.facts.fingerprint != fingerprint:
-            return "it belongs to a run with other settings"
-        if step_name(self.facts.step) != self.folder.rpartition("/")[2]:
-            return f"its {STATE_MANIFEST} speaks of step {self.facts.step:,}"
-        if steps is not None and self.facts.step > steps:
-            return f"the run has {steps:,} steps only"
-        return None
 
 
 def save_state(
@@ -170,7 +127,7 @@ def _sweep(root: Root) -> None:
     """Remove states that a killed run was about to write."""
     for name in root.list(STATE_DIR):
         folder = f"{STATE_DIR}/{name}"
-        if name.startswith(TEMPORARY) and _NAME.fullmatch(name.removeprefix(TEMPORARY)):
+        if name.startswith(TEMPORARY) and NAME.fullmatch(name.removeprefix(TEMPORARY)):
             _remove(root, folder)
 
 
@@ -185,14 +142,14 @@ def _clear(root: Root, folder: str) -> None:
 
 def _is_changed(root: Root, folder: str) -> bool:
     """Whether a file of a state is not what its facts say; each is where those cannot be read."""
-    sums = facts.files if (facts := _seen(root, folder).facts) else dict.fromkeys(_FILES, "")
+    sums = facts.files if (facts := found_state(root, folder).facts) else dict.fromkeys(FILES, "")
     return any(root.fingerprint(f"{folder}/{name}") not in (None, sums[name]) for name in sums)
 
 
 def _drop_old(root: Root, final: str, limit: int) -> None:
     """Remove states beyond the newest `limit`, and later ones: they can only be damaged, else this
     run would have continued from them. What somebody else has put there stays."""
-    there = _names(root)
+    there = state_names(root)
     place = there.index(final)
     for old in (*there[: max(0, place + 1 - limit)], *there[place + 1 :]):
         if _is_ours(root, old):  # what a person has laid beside its files stays there
@@ -201,90 +158,25 @@ def _drop_old(root: Root, final: str, limit: int) -> None:
 
 def _is_ours(root: Root, folder: str) -> bool:
     """True for a state of this user, and for the remains of one."""
-    seen = _seen(root, folder)
+    seen = found_state(root, folder)
     names = (name for name in root.list(folder) if not name.startswith(TEMPORARY))
-    return seen.ours or (seen.facts is None and _FILES.issuperset(names))
+    return seen.ours or (seen.facts is None and FILES.issuperset(names))
 
 
 def _remove(root: Root, folder: str) -> None:
     """Remove the files of a state, and its folder if nothing else is in it."""
     for name in root.list(folder):
-        if root.is_file(f"{folder}/{name}") and (name in _FILES or name.startswith(TEMPORARY)):
+        if root.is_file(f"{folder}/{name}") and (name in FILES or name.startswith(TEMPORARY)):
             root.unlink(f"{folder}/{name}", missing_ok=True)
     root.rmdir(folder)
-
-
-def _names(root: Root) -> list[str]:
-    found = [name for name in root.list(STATE_DIR) if _NAME.fullmatch(name)]
-    return [
-        f"{STATE_DIR}/{name}"
-        for name in sorted(found, key=lambda name: int(name.removeprefix("step-")))
-        if root.is_folder(f"{STATE_DIR}/{name}")
-    ]
-
-
-def states(run_dir: Path) -> list[Path]:
-    """Folders of all states, oldest first. Raises `HubtoolsError` if they lie behind a link."""
-    if not run_dir.is_dir():
-        return []
-    with Root(run_dir) as root:
-        return [run_dir / name for name in _names(root)]
-
-
-def seen_states(run_dir: Path) -> list[FoundState]:
-    """All states, newest first; tensors are not looked at."""
-    if not run_dir.is_dir():
-        return []
-    with Root(run_dir) as root:
-        return [_seen(root, name) for name in reversed(_names(root))]
-
-
-def _seen(root: Root, folder: str) -> FoundState:
-    name = f"{folder}/{STATE_MANIFEST}"
-    try:
-        content = json_value(root.read(name, _MOST))
-        facts = StateFacts.model_validate(content)
-    except OSError as error:
-        if not is_absent(error):  # the run would begin anew over a state that is there
-            raise
-        return FoundState(folder, None, False)
-    except (ValidationError, ValueError, RecursionError, HubtoolsError):
-        return FoundState(folder, None, False)
-    return FoundState(folder, facts, is_sealed(root.path, name, content, anywhere=True))
-
-
-def newest_facts(run_dir: Path) -> StateFacts | None:
-    """The facts of the newest state whose `state.json` can be read."""
-    return next((seen.facts for seen in seen_states(run_dir) if seen.facts), None)
-
-
-def newest_usable(run_dir: Path, fingerprints: Sequence[str], steps: int) -> FoundState | None:
-    """The newest state that a run with one of these fingerprints would go on from, if its tensors
-    are whole."""
-    found = (
-        s for s in seen_states(run_dir) if any(s.problem(f, steps) is None for f in fingerprints)
-    )
-    return next(found, None)
-
-
-def foreign(run_dir: Path, seen: FoundState, steps: int | None) -> ForeignState:
-    """What to raise about a state that this user did not write."""
-    assert seen.facts is not None
-    of = f" of {steps:,}" if steps is not None else ""
-    return ForeignState(
-        run_dir / seen.folder,
-        f"make the run go on after step {seen.facts.step:,}{of}",
-        (f"{seen.folder}: step {seen.facts.step:,}{of}, written by somebody else",),
-        WAYS_ON,
-    )
 
 
 def take_over(run_dir: Path, old: str, new: str, trust_state: bool) -> None:
     """Make the states of the run with fingerprint `old` those of the one with `new`, which is the
     same with more steps; of those that somebody else wrote, if they are trusted."""
     with Root(run_dir) as root:
-        for name in _names(root):
-            seen = _seen(root, name)
+        for name in state_names(root):
+            seen = found_state(root, name)
             if seen.facts and seen.facts.fingerprint == old and (seen.ours or trust_state):
                 _write_facts(root, name, name, seen.facts.model_copy(update={"fingerprint": new}))
 
@@ -303,7 +195,7 @@ def load_newest(
     if not run_dir.is_dir():
         return None
     with Root(run_dir) as root:
-        for seen in (_seen(root, name) for name in reversed(_names(root))):
+        for seen in (found_state(root, name) for name in reversed(state_names(root))):
             problem = seen.problem(fingerprint, steps)
             if problem is None and seen.facts is not None:
                 if not seen.ours and not trust_state:

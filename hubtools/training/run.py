@@ -23,7 +23,6 @@ from hubtools.training.adapter import add_lora, slug_of, write_lora
 from hubtools.training.averages import average_of
 from hubtools.training.checkpoints import (
     SavedState,
-    StateFacts,
     load_newest,
     refuse_non_finite,
     restore,
@@ -41,6 +40,7 @@ from hubtools.training.device import (
     set_up,
 )
 from hubtools.training.encode import EncodedDataset
+from hubtools.training.found_states import StateFacts
 from hubtools.training.identity import fingerprint
 from hubtools.training.loop import TrainState
 from hubtools.training.metrics import HeldOut, Log, Metric

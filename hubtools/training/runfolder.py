@@ -36,7 +36,7 @@ from hubtools.project_file import to_toml
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import keeping, note_written, sums_written
 from hubtools.summed import is_summed_text, summed_text
-from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
+from hubtools.training.found_states import WAYS_ON, newest_facts, states
 from hubtools.training.identity import differences, fingerprint, identity, options_of
 from hubtools.training.recipe import ENDLESS
 from hubtools.trust import SEAL, ForeignState, have_key, is_sealed, seal

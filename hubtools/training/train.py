@@ -17,8 +17,9 @@ from hubtools.project import Project
 from hubtools.quiet import hush
 from hubtools.reporting.baseline import add_to_baseline
 from hubtools.training import runfolder
-from hubtools.training.checkpoints import foreign, newest_usable, take_over
+from hubtools.training.checkpoints import take_over
 from hubtools.training.distributed import alone_on_cpu, open_distributed
+from hubtools.training.found_states import foreign, newest_usable
 from hubtools.training.identity import fingerprint, unlike
 from hubtools.training.identity import identity as identity_of
 from hubtools.training.optimizer_kinds import check_optimizer

@@ -30,7 +30,7 @@ from hubtools.publish.contents.scan import _Holes
 from hubtools.publish.ledger import pushed_beside
 from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings
-from hubtools.training.checkpoints import seen_states
+from hubtools.training.found_states import seen_states
 from tests.drawing import write_pictures
 
 FAILING = (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.ESTALE, errno.ENOMEM)

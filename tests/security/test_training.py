@@ -16,16 +16,8 @@ from hubtools.files import sha256_of
 from hubtools.manifest import RunManifest
 from hubtools.models.tensors import parse_tensors, write_tensors
 from hubtools.rooted import LeadsOut
-from hubtools.training.checkpoints import (
-    LORA,
-    OPTIMIZER,
-    StateFacts,
-    load_newest,
-    restore,
-    save_state,
-    seen_states,
-    states,
-)
+from hubtools.training.checkpoints import load_newest, restore, save_state
+from hubtools.training.found_states import LORA, OPTIMIZER, StateFacts, seen_states, states
 from hubtools.training.metrics import MetricsLog, read_metrics
 from hubtools.training.runfolder import earlier_run, locked
 from hubtools.trust import SEAL, ForeignState

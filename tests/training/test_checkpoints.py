@@ -14,14 +14,12 @@ torch = pytest.importorskip("torch")
 from hubtools.errors import HubtoolsError  # noqa: E402
 from hubtools.rooted import Root  # noqa: E402
 from hubtools.training import checkpoints  # noqa: E402
-from hubtools.training.checkpoints import (  # noqa: E402
+from hubtools.training.checkpoints import load_newest, restore, save_state  # noqa: E402
+from hubtools.training.found_states import (  # noqa: E402
     LORA,
     OPTIMIZER,
     StateFacts,
-    load_newest,
     newest_facts,
-    restore,
-    save_state,
     states,
 )
 

@@ -15,12 +15,8 @@ from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
 from hubtools.settings import TrainSettings  # noqa: E402
 from hubtools.training import optimizer_kinds  # noqa: E402
 from hubtools.training.averages import Average, averaged, decay_after  # noqa: E402
-from hubtools.training.checkpoints import (  # noqa: E402
-    StateFacts,
-    load_newest,
-    restore,
-    save_state,
-)
+from hubtools.training.checkpoints import load_newest, restore, save_state  # noqa: E402
+from hubtools.training.found_states import StateFacts  # noqa: E402
 from hubtools.training.optimizer_kinds import (  # noqa: E402
     KINDS,
     bytes_remembered,
