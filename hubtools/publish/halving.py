@@ -187,18 +187,12 @@ class Taken(NamedTuple):
 NOTHING = Taken("")
 
 
-def mark_of(root: Root, name: str) -> tuple[int, ...] | None:
-    """What is another once a file was written to."""
-    found = root.stat(name)
-    return found and (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-
-
 def taken_back(root: Root, listed: Mapping[str, tuple[str, str]], now: str, was: str) -> Taken:
     """What has taken the place of the file `was`, which is `now` in the trash. `listed`: {name it
     had: (name, SHA-256) of what took its place}. Raises `HubtoolsError` if it is another file than
     that."""
     new, digest = listed.get(was, ("", ""))
-    mark = mark_of(root, new) if new else None
+    mark = root.mark(new) if new else None
     if mark is None:
         return NOTHING
     if root.is_file(new) and root.fingerprint(new) == digest:
@@ -227,7 +221,6 @@ __all__ = [
     "changed",
     "exchange",
     "halved",
-    "mark_of",
     "new_facts",
     "only_halves",
     "taken_back",

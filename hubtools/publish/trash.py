@@ -26,7 +26,6 @@ from hubtools.publish.classify import PrunePlan
 from hubtools.publish.halving import (
     changed,
     exchange,
-    mark_of,
     new_facts,
     taken_back,
     written,
@@ -243,7 +242,7 @@ def undo(root: Path, *, trust: bool = False) -> int:
 
 
 def _check_same(root: Root, name: str, mark: tuple[int, ...] | None) -> None:
-    if mark_of(root, name) != mark:
+    if root.mark(name) != mark:
         raise changed(root, name)
 
 

@@ -157,6 +157,12 @@ class Looking:
             return found is not None
         return os.path.samestat(found, os.fstat(folder._fd))
 
+    def mark(self, name: str) -> tuple[int, ...] | None:
+        """What is another once a file was written to, or another one lies there; None if there is
+        nothing."""
+        found = self.stat(name)
+        return found and (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
     def exists(self, name: str) -> bool:
         """True if there is something, a broken link too."""
         return self.stat(name) is not None

@@ -18,7 +18,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +28,7 @@ from hubtools.models.tensors import parse_tensors
 from hubtools.rooted import TEMPORARY, Root
 from hubtools.training.averages import Average
 from hubtools.training.found_states import (
-    FILES,
     LORA,
-    NAME,
     OPTIMIZER,
     FoundState,
     StateFacts,
@@ -38,6 +36,7 @@ from hubtools.training.found_states import (
     found_state,
     state_names,
 )
+from hubtools.training.old_states import clear, drop_old, sweep
 from hubtools.training.optimizers import memory_misfits, memory_of, remember
 from hubtools.training.written import written_tensors
 from hubtools.trust import seal
@@ -74,7 +73,7 @@ def save_state(
         memory |= {f"{_EMA}{name}": tensor for name, tensor in average.tensors.items()}
     with Root(run_dir) as root:
         root.mkdir(STATE_DIR)
-        _sweep(root)
+        sweep(root)
         final = f"{STATE_DIR}/{step_name(facts.step)}"
         temporary = f"{STATE_DIR}/{TEMPORARY}{step_name(facts.step)}"
         digests = {}
@@ -83,9 +82,9 @@ def save_state(
         _write_facts(
             root, temporary, final, facts.model_copy(update={"files": digests, "optimizer": values})
         )
-        _clear(root, final)
+        clear(root, final)
         root.rename(temporary, final)
-        _drop_old(root, final, limit)
+        drop_old(root, final, limit)
     return run_dir / final
 
 
@@ -121,54 +120,6 @@ def _write_facts(root: Root, folder: str, final: str, facts: StateFacts) -> None
     name = f"{final}/{STATE_MANIFEST}"
     content = seal(root.path, name, json.loads(facts.model_dump_json()), anywhere=True)
     root.write_json(f"{folder}/{STATE_MANIFEST}", content)
-
-
-def _sweep(root: Root) -> None:
-    """Remove states that a killed run was about to write."""
-    for name in root.list(STATE_DIR):
-        folder = f"{STATE_DIR}/{name}"
-        if name.startswith(TEMPORARY) and NAME.fullmatch(name.removeprefix(TEMPORARY)):
-            _remove(root, folder)
-
-
-def _clear(root: Root, folder: str) -> None:
-    """Remove a state of this user; what somebody else has made, or changed, is put aside."""
-    if root.is_folder(folder) and _is_ours(root, folder) and not _is_changed(root, folder):
-        _remove(root, folder)
-    if root.exists(folder):
-        names = (f"{STATE_DIR}/other-{folder.rpartition('/')[2]}-{n}" for n in count(1))
-        root.rename(folder, next(name for name in names if not root.exists(name)))
-
-
-def _is_changed(root: Root, folder: str) -> bool:
-    """Whether a file of a state is not what its facts say; each is where those cannot be read."""
-    sums = facts.files if (facts := found_state(root, folder).facts) else dict.fromkeys(FILES, "")
-    return any(root.fingerprint(f"{folder}/{name}") not in (None, sums[name]) for name in sums)
-
-
-def _drop_old(root: Root, final: str, limit: int) -> None:
-    """Remove states beyond the newest `limit`, and later ones: they can only be damaged, else this
-    run would have continued from them. What somebody else has put there stays."""
-    there = state_names(root)
-    place = there.index(final)
-    for old in (*there[: max(0, place + 1 - limit)], *there[place + 1 :]):
-        if _is_ours(root, old):  # what a person has laid beside its files stays there
-            (_clear if _is_changed(root, old) else _remove)(root, old)
-
-
-def _is_ours(root: Root, folder: str) -> bool:
-    """True for a state of this user, and for the remains of one."""
-    seen = found_state(root, folder)
-    names = (name for name in root.list(folder) if not name.startswith(TEMPORARY))
-    return seen.ours or (seen.facts is None and FILES.issuperset(names))
-
-
-def _remove(root: Root, folder: str) -> None:
-    """Remove the files of a state, and its folder if nothing else is in it."""
-    for name in root.list(folder):
-        if root.is_file(f"{folder}/{name}") and (name in FILES or name.startswith(TEMPORARY)):
-            root.unlink(f"{folder}/{name}", missing_ok=True)
-    root.rmdir(folder)
 
 
 def take_over(run_dir: Path, old: str, new: str, trust_state: bool) -> None:

@@ -97,12 +97,12 @@ def seen_states(run_dir: Path) -> list[FoundState]:
         return [found_state(root, name) for name in reversed(state_names(root))]
 
 
-def found_state(root: Root, folder: str) -> FoundState:
-    """The state in `folder` of an open run folder. Raises `OSError` for a `state.json` that is
-    there and cannot be read now."""
+def found_state(root: Root, folder: str, *, opened: bool = False) -> FoundState:
+    """The state in `folder` of an open run folder; `opened`: it is `root` itself that is open.
+    Raises `OSError` for a `state.json` that is there and cannot be read now."""
     name = f"{folder}/{STATE_MANIFEST}"
     try:
-        content = json_value(root.read(name, _MOST))
+        content = json_value(root.read(STATE_MANIFEST if opened else name, _MOST))
         facts = StateFacts.model_validate(content)
     except OSError as error:
         if not is_absent(error):  # the run would begin anew over a state that is there
