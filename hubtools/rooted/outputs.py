@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,6 +55,26 @@ def keep_replaced(root: Root, name: str) -> str:
     kept = f"{new_replaced()}/{name}"
     root.copy_whole(name, kept)
     return kept
+
+
+def drop_replaced(root: Root, name: str, kept: str, sha256: str) -> bool:
+    """Remove the copy `kept` that `keep_replaced` has made of the file `name`, if it has this hex
+    SHA-256 and stays what it is meanwhile; says whether it went."""
+    mark = root.mark(kept)
+    if not root.is_file(kept) or root.sha256(kept) != sha256:
+        return False
+    try:
+        root.unlink(kept, check=partial(root.check_mark, kept, mark))
+    except HubtoolsError as error:
+        if error.code != "file-changed":
+            raise
+        return False
+    top = kept.removesuffix(f"/{name}").rpartition("/")[0]  # .hubtools/replaced
+    while kept != top:
+        kept = kept.rpartition("/")[0]
+        if not root.rmdir(kept):
+            break
+    return True
 
 
 def keep_changed(root: Root, name: str, note: Callable[[str], None]) -> None:

@@ -88,6 +88,11 @@ class Writing(Looking):
         with self.replacing(name, check=check, was=was) as file:
             file.write(data)
 
+    def check_mark(self, name: str, mark: tuple[int, ...] | None) -> None:
+        """Raise `HubtoolsError` unless what lies there still has this `mark`."""
+        if self.mark(name) != mark:
+            raise changed(self.path / name)
+
     def _holds(self, name: str, data: bytes) -> bool:
         return self.is_file(name) and self.read(name) == data
 

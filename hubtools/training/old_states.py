@@ -12,7 +12,6 @@ from itertools import count
 
 from hubtools.errors import HubtoolsError
 from hubtools.layout import STATE_DIR, STATE_MANIFEST
-from hubtools.renaming import changed
 from hubtools.rooted import TEMPORARY, Root
 from hubtools.training.found_states import FILES, NAME, found_state, state_names
 
@@ -83,20 +82,15 @@ def _removed(root: Root, folder: str, marks: Marks) -> bool:
     with root.inside(folder) as state:
         try:
             for name, mark in marks.items():
-                _check_same(state, name, mark)  # all of them before one goes
+                state.check_mark(name, mark)  # all of them before one goes
             for name, mark in marks.items():
-                state.unlink(name, missing_ok=True, check=partial(_check_same, state, name, mark))
+                state.unlink(name, missing_ok=True, check=partial(state.check_mark, name, mark))
         except HubtoolsError as error:
             if error.code != "file-changed":
                 raise
             return False
     root.rmdir(folder)
     return True
-
-
-def _check_same(root: Root, name: str, mark: tuple[int, ...] | None) -> None:
-    if root.mark(name) != mark:
-        raise changed(root.path / name)
 
 
 def _files(state: Root) -> list[str]:

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from hubtools.models.tensors import dump_tensors
 from hubtools.rooted import Root
-from hubtools.rooted.outputs import keep_replaced, note_written, sums_written, tell_kept
+from hubtools.rooted.outputs import (
+    drop_replaced,
+    keep_replaced,
+    note_written,
+    sums_written,
+    tell_kept,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,11 +52,7 @@ def written_lora(root: Root, name: str, note: Callable[[str], None]) -> Iterator
     now = summing.sha256.hexdigest()  # of the file, somebody may have changed it by now
     note_written(root, name, now)
     for kept in replaced:
-        if root.sha256(kept) == now:
-            folder = kept.removesuffix(f"/{name}")  # made for it
-            root.remove_tree(folder)  # nobody has changed it
-            root.rmdir(folder.rpartition("/")[0])
-        else:
+        if not drop_replaced(root, name, kept, now):  # else nobody has changed it
             tell_kept(root, name, kept, note)
 
 

@@ -91,6 +91,30 @@ def test_what_somebody_saves_before_its_sum_is_noted(
     assert kept(tmp_path) == [b"mine"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_kept_goes_only_if_it_is_what_was_looked_at(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy equal to what is written now is none: but somebody writes to it after the look."""
+    write(tmp_path, name, b"one")
+    (tmp_path / WRITTEN).unlink()
+    real = Root.sha256
+
+    def looked(root: Root, one: str, *more: Any) -> str:
+        digest = real(root, one, *more)
+        if one.startswith(".hubtools/replaced"):
+            monkeypatch.undo()
+            (tmp_path / one).write_bytes(b"mine")
+            (tmp_path / one).with_name("notes.txt").write_bytes(b"mine too")
+        return digest
+
+    monkeypatch.setattr(Root, "sha256", looked)
+    (told,) = write(tmp_path, name, b"one")
+    assert "somebody has changed it" in told
+    assert kept(tmp_path) == [b"mine"]
+    assert [path.name for path in tmp_path.rglob("notes.txt")] == ["notes.txt"]
+
+
 def test_the_sum_of_a_result_is_that_of_what_the_run_wrote(tmp_path: Path) -> None:
     write(tmp_path, NAMES[0], b"one")
     (tmp_path / NAMES[0]).write_bytes(b"mine")
