@@ -11,6 +11,7 @@ import os
 import secrets
 import stat
 from shlex import quote
+from typing import NamedTuple
 
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal_files import ORIGINALS, STAGING, Journal, Step
@@ -168,21 +169,42 @@ def _take(
     if root.exists(aside):  # not ours: `_settle` has seen to what is
         aside += f"-{secrets.token_hex(4)}"
     root.rename(name, aside, sync=False)
-    found = root.fingerprint(aside)
-    if found is not None and found in expected:
-        _drop(root, journal, aside, name, step, found)
+    looked = _looked_at(root, aside)
+    if looked.found is not None and looked.found in expected:
+        _drop(root, journal, aside, name, step, looked)
         return
     _give_back(root, aside, name)
     raise in_the_way(root, name)
 
 
-def _drop(root: Root, journal: Journal, aside: str, name: str, step: Step, found: str) -> None:
+class _Looked(NamedTuple):
+    """The fingerprint of a file, and the mark that it had before it was read."""
+
+    found: str | None
+    mark: tuple[int, ...] | None
+
+
+def _looked_at(root: Root, name: str) -> _Looked:
+    mark = root.mark(name)
+    return _Looked(root.fingerprint(name), mark)
+
+
+def _delete(root: Root, name: str, looked: _Looked) -> bool:
+    """Delete a file in the journal's folder, if nobody has written to it since it was looked at:
+    a program that had it open before may do so. Says whether it went."""
+    if root.mark(name) != looked.mark:
+        return False
+    root.unlink(name)
+    return True
+
+
+def _drop(root: Root, journal: Journal, aside: str, name: str, step: Step, looked: _Looked) -> None:
     """Delete what was taken away if its original has the very same bytes, now; else, and in an
     undo always, keep it."""
     back = journal.keeps or journal.state.startswith("undo")
     original = journal.original(step.path) if step.path is not None else None
-    if not back and original is not None and root.fingerprint(original) == found:
-        root.unlink(aside)
+    same = not back and original is not None and root.fingerprint(original) == looked.found
+    if same and _delete(root, aside, looked):
         return
     kept = f"{secrets.token_hex(4)}-{name.rpartition('/')[2]}"
     kept = os.fsdecode(os.fsencode(kept)[:200])
@@ -196,9 +218,9 @@ def _clear_kept(root: Root, journal: Journal, fresh: bool) -> None:
         known |= {step.after for step in journal.steps}
     folder = f"{journal.name}/kept"
     for entry in root.list(folder):
-        found = root.fingerprint(f"{folder}/{entry}")
-        if found is not None and found in known:
-            root.unlink(f"{folder}/{entry}")
+        looked = _looked_at(root, f"{folder}/{entry}")
+        if looked.found is not None and looked.found in known:
+            _delete(root, f"{folder}/{entry}", looked)
     if root.is_folder(folder):
         root.rmdir(folder)
 
@@ -210,9 +232,9 @@ def _clear_stored(root: Root, journal: Journal, store: str) -> None:
     there = {name: stat.S_ISDIR(facts.st_mode) for name, facts in root.walk(folder)}
     for number, step in enumerate(journal.steps):
         name = journal.new(number) if store == "new" else journal.original(step.path or "")
-        found = root.fingerprint(name) if name in there else None
-        if found is not None and found in (step.before, step.after):
-            root.unlink(name)
+        looked = _looked_at(root, name) if name in there else _Looked(None, None)
+        if looked.found is not None and looked.found in (step.before, step.after):
+            _delete(root, name, looked)
     inner = [name for name, is_folder in there.items() if is_folder]
     for name in (*sorted(inner, key=lambda one: one.count("/"), reverse=True), folder):
         if root.is_folder(name):
@@ -306,11 +328,11 @@ def _settle(root: Root, journal: Journal) -> None:
         step = journal.steps[int(number)]
         name = step.path if which.partition("-")[0] == "path" else step.target
         aside = f"{folder}/{entry}"
-        found = root.fingerprint(aside)
-        if name is None or found is None:
+        looked = _looked_at(root, aside)
+        if name is None or looked.found is None:
             continue  # a folder there is not ours
-        if found in (step.before, step.after):
-            _drop(root, journal, aside, name, step, found)
+        if looked.found in (step.before, step.after):
+            _drop(root, journal, aside, name, step, looked)
         else:
             _give_back(root, aside, name)
     waiting = set() if journal.keeps else set(root.list(f"{journal.name}/new"))

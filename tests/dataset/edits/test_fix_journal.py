@@ -27,6 +27,7 @@ from hubtools.dataset.edits.replay import load_plan
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix
 from hubtools.errors import HubtoolsError
+from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings
 from tests.planning import forged
 from tests.typed import typed as run
@@ -152,6 +153,32 @@ def test_an_undo_that_is_killed_goes_on(sick: Path, settings: DatasetSettings) -
             assert snapshot(copy) == expected
             undo(copy)
         assert snapshot(copy) == before
+
+
+@pytest.mark.parametrize("place", ["aside", "kept"])
+def test_what_is_written_to_after_the_look_is_no_more_deleted(
+    sick: Path, settings: DatasetSettings, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a program that had the file open before it was taken away."""
+    if place != "aside":
+        fix(sick, settings, resolution=64)
+    real, mine = Root.fingerprint, set[bytes]()
+
+    def written_to(root: Root, name: str) -> str | None:
+        found = real(root, name)
+        if f"/{place}/" in name and found is not None and not found.startswith("link:"):
+            mine.add(b"work %d" % len(mine))
+            (root.path / name).write_bytes(b"work %d" % (len(mine) - 1))
+        return found
+
+    monkeypatch.setattr(Root, "fingerprint", written_to)
+    if place == "aside":
+        fix(sick, settings, resolution=64)
+    else:
+        undo(sick)
+    monkeypatch.undo()
+    assert mine, "nothing was looked at"
+    assert mine <= bytes_anywhere(sick)
 
 
 def test_names_can_change_places(good: Path) -> None:
