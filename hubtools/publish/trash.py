@@ -214,11 +214,11 @@ def undo(root: Path, *, trust: bool = False) -> int:
                 tuple(shown + more),
             )
         back = {was: taken_back(opened, listed.written, now, was) for now, was in pending}
-        copies = [
-            (now, was)
+        copies = {
+            was: mark
             for now, was in pending
-            if back[was].name != was and _blocked(opened, now, was)
-        ]
+            if back[was].name != was and (mark := _blocked(opened, now, was)) is not None
+        }
         for now, digest in listed.promoted.items():
             if digest is not None and opened.fingerprint(now) not in (None, digest):
                 raise changed(opened, now)
@@ -229,8 +229,10 @@ def undo(root: Path, *, trust: bool = False) -> int:
             elif new and new != was:
                 # the others may have taken long
                 opened.unlink(new, check=partial(_check_same, opened, new, mark))
-            if facts is not None or (now, was) in copies:
-                opened.unlink(now)  # of copies: the file that they are of is still in its place
+            if was in copies:  # the file that it is of must still be in its place
+                opened.unlink(now, check=partial(_check_same, opened, was, copies[was]))
+            elif facts is not None:
+                opened.unlink(now)
             else:
                 same = partial(_check_same, opened, new, mark) if new == was else None
                 opened.rename(now, was, sync=False, check=same)
@@ -246,18 +248,20 @@ def _check_same(root: Root, name: str, mark: tuple[int, ...] | None) -> None:
         raise changed(root, name)
 
 
-def _blocked(root: Root, now: str, was: str) -> bool:
-    """True if the very same file is there already. Raises `HubtoolsError` if something else is in
-    the way of `was`, or in that of a folder on the way (links count; they may lead out)."""
+def _blocked(root: Root, now: str, was: str) -> tuple[int, ...] | None:
+    """The mark of the very same file if it is there already. Raises `HubtoolsError` if something
+    else is in the way of `was`, or in that of a folder on the way (links count; they may lead
+    out)."""
     parts = parts_of(was)
     for count in range(1, len(parts)):
         folder = "/".join(parts[:count])
         if root.exists(folder) and not root.is_folder(folder):
             raise _in_the_way(root, folder)
-    if not root.exists(was):
-        return False
+    mark = root.mark(was)
+    if mark is None:
+        return None
     if root.is_file(was) and root.is_file(now) and root.fingerprint(was) == root.fingerprint(now):
-        return True
+        return mark
     raise _in_the_way(root, was)
 
 

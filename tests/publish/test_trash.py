@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.publish import trash
 from hubtools.publish.classify import classify
+from hubtools.rooted import Root
 from tests.doomed import RENAME, doomed
 
 Make = Callable[..., Path]
@@ -108,6 +110,37 @@ def test_new_files_beside_the_old_ones_are_no_hindrance(run_dir: Path) -> None:
     after = contents(run_dir)
     assert before.items() <= after.items()
     assert after["state/step-000020/state.json"] == b"state/step-000020/state.json"
+
+
+@pytest.mark.parametrize("how", ["written", "removed"])
+def test_a_file_that_is_back_and_is_changed_after_the_look_costs_no_original(
+    run_dir: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill may leave a file in the trash and in its place; it goes from the trash only while it
+    is in its place."""
+    (run_dir / "a.log").write_bytes(b"first")
+    before = contents(run_dir)
+    place = trash.apply(classify(run_dir))
+    assert place is not None
+    (run_dir / "a.log").write_bytes(b"first")
+    unlink: Any = Root.unlink
+
+    def late(root: Root, name: str, **more: Any) -> None:
+        if name.endswith("/a.log"):
+            monkeypatch.undo()
+            if how == "written":
+                (run_dir / "a.log").write_bytes(b"mine")
+            else:
+                (run_dir / "a.log").unlink()
+        unlink(root, name, **more)
+
+    monkeypatch.setattr(Root, "unlink", late)
+    with pytest.raises(HubtoolsError):
+        trash.undo(run_dir)
+    assert b"first" in [path.read_bytes() for path in place.rglob("a.log")]
+    (run_dir / "a.log").unlink(missing_ok=True)
+    trash.undo(run_dir)
+    assert contents(run_dir) == before
 
 
 def test_a_new_checkpoint_is_not_overwritten(tmp_path: Path, make_lora_file: Make) -> None:
