@@ -6,11 +6,8 @@ import errno
 import hashlib
 import json
 import os
-import re
-import secrets
 import shlex
 import stat
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,40 +17,14 @@ from hubtools.causes import is_absent, named, naming
 from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, check_fence, make_folder, open_kept, real_place
-from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
+from hubtools.leftovers import sweep_once
 from hubtools.patterns import regex
+from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
 from hubtools.renaming import Look, look_by_path, put, replace
+from hubtools.unfinished import LEFT_OVER, temporary_for
 
 StrPath = str | os.PathLike[str]
-TEMPORARY = ".tmp-"  # first letters of files that are being written
-# what a killed write leaves: nobody else's names look like this
-LEFT_OVER = regex(r"\.tmp-[0-9a-f]{16}(\.[^/]*)?", re.DOTALL)
 _PLAIN = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-_HOUR = 3600.0
-_SWEPT: set[tuple[int, int]] = set()  # folders, by device and inode
-
-
-def sweep_once(folder: Path | int) -> None:
-    """Remove what killed writes of this user have left in a folder (a path, or open) and nothing
-    has touched for an hour; once in the life of this process, when it first writes there."""
-    facts = os.stat(folder)  # noqa: PTH116 (it may be a descriptor)
-    if (facts.st_dev, facts.st_ino) in _SWEPT:
-        return
-    _SWEPT.add((facts.st_dev, facts.st_ino))
-    with suppress(OSError), os.scandir(folder) as entries:
-        for name in [entry.name for entry in entries if LEFT_OVER.fullmatch(entry.name)]:
-            at: dict[str, int] = {"dir_fd": folder} if isinstance(folder, int) else {}
-            path = name if isinstance(folder, int) else str(folder / name)
-            with suppress(OSError):
-                if untouched(os.lstat(path, **at), _HOUR):
-                    os.unlink(path, **at)
-
-
-def untouched(facts: os.stat_result, older_than: float) -> bool:
-    """True for a file of this user that nothing has touched for so many seconds."""
-    mine = os.name == "nt" or facts.st_uid == os.geteuid()
-    age = time.time() - max(facts.st_mtime, facts.st_ctime)
-    return stat.S_ISREG(facts.st_mode) and mine and age >= older_than
 
 
 @contextmanager
@@ -131,11 +102,6 @@ def taking_place(
 def written(folder: Path, pattern: str) -> list[Path]:
     """The paths in `folder` that fit, sorted; without what a killed write has left."""
     return sorted(one for one in folder.glob(pattern) if not LEFT_OVER.fullmatch(one.name))
-
-
-def temporary_for(name: str) -> str:
-    """A name for a file (without folders) while it is written; it ends as `name` does."""
-    return TEMPORARY + secrets.token_hex(8) + os.path.splitext(name)[1][:16]
 
 
 def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:

@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
-from hubtools.files import LEFT_OVER, open_regular
+from hubtools.files import open_regular
 from hubtools.layout import COMPILED_DIR, IN_USE, PACES_CACHE, cache_dir
 from hubtools.rooted.system import FLOCK, NOFOLLOW, flocked
+from hubtools.unfinished import LEFT_OVER
 
 # In folders of their encoder, which trainings hold; and lone files, which are read at once.
 ENCODED = ("latents", "text", "masks")

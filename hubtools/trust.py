@@ -28,11 +28,12 @@ from typing import Any
 
 from hubtools.causes import cannot_be
 from hubtools.errors import HubtoolsError
-from hubtools.files import sweep_once, temporary_for
 from hubtools.kept import tell_once
 from hubtools.layout import config_dir
+from hubtools.leftovers import sweep_once
 from hubtools.patterns import regex
 from hubtools.renaming import rename_new_file
+from hubtools.unfinished import temporary_for
 
 SEAL = "seal"
 KEY_VARIABLE = "HUBTOOLS_STATE_KEY"

@@ -18,10 +18,10 @@ from hubtools.fences import (
     same_folders,
     unfence,
 )
-from hubtools.files import TEMPORARY
 from hubtools.rooted.names import is_left_over, parts_of
 from hubtools.rooted.root import Root
 from hubtools.rooted.system import clone
+from hubtools.unfinished import TEMPORARY
 
 __all__ = [
     "TEMPORARY",

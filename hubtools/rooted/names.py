@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from hubtools.fences import LeadsOut
-from hubtools.files import LEFT_OVER
+from hubtools.unfinished import LEFT_OVER
 
 
 def parts_of(name: str) -> tuple[str, ...]:

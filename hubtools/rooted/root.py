@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, check_fence, forget
-from hubtools.files import untouched
+from hubtools.leftovers import untouched
 from hubtools.patterns import regex
 from hubtools.rooted import system
 from hubtools.rooted.names import is_left_over

@@ -17,11 +17,12 @@ from hubtools.causes import named, naming
 from hubtools.disks import set_mode
 from hubtools.errors import HubtoolsError
 from hubtools.fences import forget
-from hubtools.files import json_bytes, taking_place, temporary_for
+from hubtools.files import json_bytes, taking_place
 from hubtools.renaming import Facts, Look, changed, facts_of, put, put_over, remove
 from hubtools.rooted import system
 from hubtools.rooted.looking import Looking
 from hubtools.rooted.system import BLOCK, READ, WRITE, clone
+from hubtools.unfinished import temporary_for
 
 _TRIES = 8  # copies of a file that other programs go on to change
 

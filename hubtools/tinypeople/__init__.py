@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import TEMPORARY
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import filled
 from hubtools.sums import check_sums
+from hubtools.unfinished import TEMPORARY
 
 if TYPE_CHECKING:
     from hubtools.tinypeople.classifier import AttributeClassifier

@@ -14,7 +14,8 @@ from hubtools.causes import naming
 from hubtools.disks import private_mode, set_mode
 from hubtools.errors import HubtoolsError
 from hubtools.fences import make_folder
-from hubtools.files import LinkedOut, json_bytes, open_inside, untouched
+from hubtools.files import LinkedOut, json_bytes, open_inside
+from hubtools.leftovers import untouched
 from hubtools.owned import is_own
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import filled

@@ -1,0 +1,37 @@
+"""What killed writes have left goes once nothing touches it any more."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from hubtools.unfinished import LEFT_OVER
+
+_HOUR = 3600.0
+_SWEPT: set[tuple[int, int]] = set()  # folders, by device and inode
+
+
+def sweep_once(folder: Path | int) -> None:
+    """Remove what killed writes of this user have left in a folder (a path, or open) and nothing
+    has touched for an hour; once in the life of this process, when it first writes there."""
+    facts = os.stat(folder)  # noqa: PTH116 (it may be a descriptor)
+    if (facts.st_dev, facts.st_ino) in _SWEPT:
+        return
+    _SWEPT.add((facts.st_dev, facts.st_ino))
+    with suppress(OSError), os.scandir(folder) as entries:
+        for name in [entry.name for entry in entries if LEFT_OVER.fullmatch(entry.name)]:
+            at: dict[str, int] = {"dir_fd": folder} if isinstance(folder, int) else {}
+            path = name if isinstance(folder, int) else str(folder / name)
+            with suppress(OSError):
+                if untouched(os.lstat(path, **at), _HOUR):
+                    os.unlink(path, **at)
+
+
+def untouched(facts: os.stat_result, older_than: float) -> bool:
+    """True for a file of this user that nothing has touched for so many seconds."""
+    mine = os.name == "nt" or facts.st_uid == os.geteuid()
+    age = time.time() - max(facts.st_mtime, facts.st_ctime)
+    return stat.S_ISREG(facts.st_mode) and mine and age >= older_than
