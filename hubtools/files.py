@@ -18,8 +18,8 @@ from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, check_fence, make_folder, open_kept, real_place
 from hubtools.leftovers import sweep_once
-from hubtools.patterns import regex
 from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
+from hubtools.patterns import regex
 from hubtools.renaming import Look, look_by_path, put, replace
 from hubtools.unfinished import LEFT_OVER, temporary_for
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from hubtools.errors import HubtoolsError
+from hubtools.unfinished import LEFT_OVER, changing_places
 
 At = Mapping[str, int]
 _ROUNDS = 8  # looks at a file that other programs go on to change
@@ -43,6 +44,11 @@ class Facts(NamedTuple):
     size: int
     changed_ns: int
     kind: int
+
+    @property
+    def marks(self) -> tuple[int, int, int]:
+        """What `changing_places` tells a file by."""
+        return self.inode, self.size, self.changed_ns
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,23 @@ def put_over(
     if stat.S_ISDIR(found.kind):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     own = facts_of(old, here)
+    folder, base = os.path.split(old)
+    if own is None or not LEFT_OVER.fullmatch(base):
+        return _exchanged(old, new, here, there, found, was)
+    between = changing_places(os.path.split(new)[1], own.marks, found.marks)
+    between = os.path.join(folder, between)
+    rename_new(old, between, here, here)
+    try:
+        return _exchanged(between, new, here, there, found, was)
+    finally:
+        if _are_one(facts_of(between, here), own):
+            replace(between, old, here, here)
+
+
+def _exchanged(
+    old: str, new: str, here: At, there: At, found: Facts, was: bytes | None = None
+) -> bool:
+    own = facts_of(old, here)
     try:
         if not _renamed(old, new, here, there, _EXCHANGE):
             if not _is_seen(new, there, found, was):
@@ -136,12 +159,15 @@ def put_over(
     return False
 
 
-def remove(name: str, at: At, aside: str, look: Look) -> None:
-    """Remove a file that `look` accepts: it gets the name `aside` in its folder, is held against
-    what was looked at, and goes, or gets its name back. Raises what the `check` of `look` raises,
+def remove(name: str, at: At, look: Look) -> None:
+    """Remove a file that `look` accepts: it gets another name in its folder, is held against what
+    was looked at, and goes, or gets its name back. Raises what the `check` of `look` raises,
     `FileNotFoundError`, and `HubtoolsError` if others go on to change what lies there."""
+    folder, base = os.path.split(name)
     for _ in range(_ROUNDS):
         found = facts_of(name, at)
+        marks = found.marks if found else (0, 0, 0)  # of no file
+        aside = os.path.join(folder, changing_places(base, marks))
         look.check()
         try:
             rename_new(name, aside, at, at)
@@ -181,6 +207,11 @@ def _give_back(old: str, new: str, here: At, there: At, own: Facts | None) -> No
         if _are_one(facts_of(old, here), own):
             return
         _renamed(old, new, here, there, _EXCHANGE)
+    give_name(old, new, here, there)
+
+
+def give_name(old: str, new: str, here: At, there: At) -> None:
+    """Rename to `new`, or to the first of `NAME.old0.md`, `NAME.old1.md`, ... that is free."""
     stem, ending = os.path.splitext(new)
     for name in (new, *(f"{stem}.old{number}{ending}" for number in range(_FREE))):
         with suppress(FileExistsError):

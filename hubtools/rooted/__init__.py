@@ -21,7 +21,7 @@ from hubtools.fences import (
 from hubtools.rooted.names import is_left_over, parts_of
 from hubtools.rooted.root import Root
 from hubtools.rooted.system import clone
-from hubtools.unfinished import TEMPORARY
+from hubtools.unfinished import TEMPORARY, temporary_for
 
 __all__ = [
     "TEMPORARY",
@@ -34,5 +34,6 @@ __all__ = [
     "keep_same",
     "parts_of",
     "same_folders",
+    "temporary_for",
     "unfence",
 ]

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, check_fence, forget
-from hubtools.leftovers import untouched
+from hubtools.leftovers import clear
 from hubtools.patterns import regex
 from hubtools.rooted import system
 from hubtools.rooted.names import is_left_over
@@ -164,10 +164,9 @@ class Root(Writing):
         count = 0
         for entry in self.list(name):
             whole = f"{name}/{entry}" if name else entry
-            found = self.stat(whole) if is_left_over(entry) else None
-            if found is not None and untouched(found, older_than):
-                self.unlink(whole, missing_ok=True)
-                count += 1
+            if is_left_over(entry):
+                with self._in(whole) as (at, last), suppress(FileNotFoundError):
+                    count += clear(last, at, older_than)
         return count
 
     # --- the place -------------------------------------------------------------------------------

@@ -333,9 +333,7 @@ class Writing(Looking):
                 if check is None:
                     os.unlink(last, **at)
                 else:
-                    folder = "" if at else os.path.dirname(last)
-                    aside = os.path.join(folder, temporary_for(os.path.basename(last)))
-                    remove(last, at, aside, Look(self.path / name, check))
+                    remove(last, at, Look(self.path / name, check))
         except FileNotFoundError:
             if not missing_ok:
                 raise

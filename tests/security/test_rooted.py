@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools import files, renaming
+from hubtools import renaming
 from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
 from hubtools.rooted import LeadsOut, Root, parts_of
@@ -295,7 +295,7 @@ def test_a_first_write_sweeps_its_folder(tmp_path: Path, monkeypatch: pytest.Mon
             (folder / name).write_bytes(b"")
         (folder / ".tmp-0123456789abcde1").symlink_to(mine)
         with monkeypatch.context() as patch:
-            patch.setattr(files.time, "time", lambda: later)
+            patch.setattr(time, "time", lambda: later)
             write(folder)
         names = sorted(path.name for path in folder.iterdir())
         assert names == [".tmp-0123456789abcde1", mine, "a.txt"]

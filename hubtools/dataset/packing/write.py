@@ -27,9 +27,8 @@ from hubtools.files import StrPath, json_value, not_replaced, sha256_in
 from hubtools.front_edits import with_key
 from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR, new_replaced
 from hubtools.limits import CARD_FILE, OWN_JSON_COST, PICTURE
-from hubtools.rooted import Root, is_left_over
+from hubtools.rooted import Root, is_left_over, temporary_for
 from hubtools.trust import ForeignState, is_sealed, seal
-from hubtools.unfinished import temporary_for
 
 _SCHEMA = 1
 _STATE = f"{WORK_DIR}/{SHARDS_STATE}"
