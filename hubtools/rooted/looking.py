@@ -81,10 +81,17 @@ class Looking:
         Where there is no openat, the dictionary is empty and the second is the whole path.
         """
         *folders, last = parts_of(name)
+        with self._reached(folders, make, self.path / name) as folder:
+            yield ({"dir_fd": folder}, last) if AT else ({}, str(Path(folder) / last))
+
+    @contextmanager
+    def _reached(self, folders: list[str], make: bool, asked: Path) -> Iterator[Any]:
+        """The folder that these lead to, as `os.listdir` and `os.fsync` take it; errors name
+        `asked`."""
         opened = -1
         try:
             if not AT:
-                yield {}, str(self._checked(folders, make) / last)
+                yield str(self._checked(folders, make))
                 return
             here = self._fd
             for number, folder in enumerate(folders):
@@ -92,9 +99,9 @@ class Looking:
                 if opened >= 0:
                     os.close(opened)
                 here = opened = fd
-            yield {"dir_fd": here}, last
+            yield here
         except OSError as error:
-            raise named(error, self.path / name) from None
+            raise named(error, asked) from None
         finally:
             if opened >= 0:
                 os.close(opened)
@@ -213,12 +220,10 @@ class Looking:
 
     @contextmanager
     def _folder(self, name: str) -> Iterator[Any]:
-        """A folder as `os.listdir` and `os.fsync` take it."""
-        if not name:
-            yield self._fd if AT else str(self.path)
-            return
-        with self._in(name + "/-") as (at, last):
-            yield at["dir_fd"] if AT else str(Path(last).parent)
+        """A folder as `os.listdir` and `os.fsync` take it; errors name it."""
+        folders = list(parts_of(name)) if name else []
+        with self._reached(folders, False, self.path / name) as folder:
+            yield folder
 
     def walk(self, name: str = "") -> Iterator[tuple[str, os.stat_result]]:
         """(name, lstat) of everything below a folder, a folder before what is in it; links are not

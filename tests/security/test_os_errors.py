@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hubtools import files, shelves, trust
+from hubtools import leftovers, shelves, trust
 from hubtools.causes import DENIED, is_absent, is_out_of_reach, of_system
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.folder import listing as folders
@@ -214,7 +214,7 @@ def test_a_key_that_was_left_half_made(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("HUBTOOLS_CONFIG", str(tmp_path))
     left = tmp_path / f".tmp-{'a' * 16}.key"
     left.touch()
-    monkeypatch.setattr(files, "_HOUR", 0.0)
+    monkeypatch.setattr(leftovers, "_HOUR", 0.0)
     trust.seal(tmp_path, "a.json", {})
     assert [path.name for path in tmp_path.iterdir()] == ["state.key"]
 
@@ -229,3 +229,17 @@ def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
         assert told is not None
         assert told.message == "The folder from which this was started is gone."
         os.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "state", "state/step-000010"])
+@pytest.mark.parametrize("call", ["fsync", "listdir"])
+def test_a_folder_that_fails_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, name: str
+) -> None:
+    (tmp_path / "state/step-000010").mkdir(parents=True)
+    with Root(tmp_path) as root:
+        monkeypatch.setattr(os, call, failing(errno.EIO))
+        with pytest.raises(OSError, match="Input/output") as caught:
+            root.sync(name) if call == "fsync" else root.list(name)
+    told = of_system(caught.value, "")
+    assert str(told) == f"The disk fails at {tmp_path / name}: Input/output error."
