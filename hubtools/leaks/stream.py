@@ -16,6 +16,7 @@ from hubtools.addresses import local_paths, path_by_chance
 from hubtools.leaks.ebcdic import ways
 from hubtools.leaks.huffman import BLOCKS, JPEG, without_codes
 from hubtools.leaks.shapes import Secret, probed
+from hubtools.leaks.spans import around, around_place, blocks_around, merged
 from hubtools.leaks.telling import words_in
 from hubtools.leaks.text import Nested, secrets
 from hubtools.patterns import regex
@@ -191,10 +192,10 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
         half = numpy.frombuffer(bare, dtype="<u4", count=len(data) // 4) == _BLOCK & 0xFFFFFFFF
         places = numpy.unique(numpy.flatnonzero(half[1:] & half[:-1]) // 2)
         places = numpy.union1d(places, single) if text else places
-        spans = [*_spans(places, _BEFORE, _AFTER, len(data)), *_unusual(data)]
+        spans = [*blocks_around(places, _BEFORE, _AFTER, len(data)), *_unusual(data)]
         if text:
-            spans += [*_around(data.lower(), _WORDS), *_joints(data)]
-        regions = _merged(sorted(spans)) if spans else iter(())
+            spans += [*around(data.lower(), _WORDS), *_joints(data)]
+        regions = merged(sorted(spans)) if spans else iter(())
     for start, end, plain in _told(data, list(regions), full):
         region = data[start:end].decode("utf-8", "replace").replace("\0", " ")
         for found in _in_region(region, nested, plain):
@@ -206,7 +207,9 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
         return
     for wide in _WIDES:
         places = numpy.flatnonzero(blocks == wide.block)
-        for start, end in _spans(places, _BEFORE * wide.bytes, _AFTER * wide.bytes, len(data)):
+        for start, end in blocks_around(
+            places, _BEFORE * wide.bytes, _AFTER * wide.bytes, len(data)
+        ):
             first = start + (wide.shift - start) % wide.bytes
             part = data[first:end]
             part += bytes(-len(part) % wide.bytes)  # of a last letter in the other order
@@ -328,12 +331,12 @@ def _in_region(text: str, nested: Nested | None, plain: bool = True) -> Iterator
 def _regions(data: bytes, places: object) -> Iterator[tuple[int, int]]:
     """(start, end) of everything that is worth reading as text."""
     lower = data.lower()
-    spans = list(_spans(places, _BEFORE, _AFTER, len(data)))
+    spans = list(blocks_around(places, _BEFORE, _AFTER, len(data)))
     known = len(spans)
-    spans += _around(lower, _WORDS + _HOMES)
+    spans += around(lower, _WORDS + _HOMES)
     spans += _unusual(data)
     spans += _joints(data)
-    return _merged(sorted(spans)) if len(spans) > known else iter(spans)
+    return merged(sorted(spans)) if len(spans) > known else iter(spans)
 
 
 def _unusual(data: bytes) -> Iterator[tuple[int, int]]:
@@ -345,21 +348,8 @@ def _unusual(data: bytes) -> Iterator[tuple[int, int]]:
         place, word = match.start(), match[0]
         if place >= ends.get(word, 0):
             ends[word] = place + 120
-            yield _around_place(data, place)
+            yield around_place(data, place)
         match = _ANY_UNUSUAL.search(data, place + 1)
-
-
-def _around(data: bytes, words: tuple[bytes, ...]) -> Iterator[tuple[int, int]]:
-    for word in words:
-        end = 0
-        for place in _every(data, word):
-            if place >= end:
-                end = place + 120
-                yield _around_place(data, place)
-
-
-def _around_place(data: bytes, place: int) -> tuple[int, int]:
-    return max(0, place - 60), min(len(data), place + 240)
 
 
 def _joints(data: bytes) -> Iterator[tuple[int, int]]:
@@ -367,34 +357,3 @@ def _joints(data: bytes) -> Iterator[tuple[int, int]]:
     for pattern in _PIECES:
         for match in pattern.finditer(data):
             yield max(0, match.start() - 120), min(len(data), match.end() + 160)
-
-
-def _every(data: bytes, needle: bytes) -> Iterator[int]:
-    place = data.find(needle)
-    while place >= 0:
-        yield place
-        place = data.find(needle, place + 1)
-
-
-def _spans(places: object, before: int, after: int, size: int) -> Iterator[tuple[int, int]]:
-    """Blocks of eight bytes with what stands around them, put together where they touch."""
-    import numpy
-
-    if not isinstance(places, numpy.ndarray) or not len(places):
-        return
-    # blocks whose surroundings touch belong together
-    apart = numpy.flatnonzero(numpy.diff(places) * 8 > before + after + 8)
-    firsts = numpy.concatenate(([0], apart + 1))
-    lasts = numpy.concatenate((apart, [len(places) - 1]))
-    for first, last in zip(places[firsts].tolist(), places[lasts].tolist(), strict=True):
-        yield max(0, first * 8 - before), min(size, last * 8 + 16 + after)
-
-
-def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    start, end = spans[0]
-    for first, last in spans[1:]:
-        if first > end:
-            yield start, end
-            start, end = first, last
-        end = max(end, last)
-    yield start, end
