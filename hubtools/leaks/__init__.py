@@ -30,12 +30,13 @@ def hide(text: str) -> str:
 
 
 def _hidden(text: str) -> str:
+    from hubtools.leaks.keyfiles import is_beginning
     from hubtools.leaks.keys import without_keys
     from hubtools.leaks.text import secrets
 
     text = without_keys(text)
     for secret in secrets(text):
-        if secret.value in text:
+        if secret.value in text and not is_beginning(secret):
             text = text.replace(secret.value, "***")
         else:  # escaped, packed or in pieces: nobody knows where it ends
             text = text[: secret.start] + "***"

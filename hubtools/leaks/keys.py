@@ -8,9 +8,9 @@ from hubtools.leaks.text import secrets
 from hubtools.patterns import regex
 
 HIDDEN = "***"
-_KEY = "PRIVATE KEY"
-_BEGIN = regex(r"BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?")
-_END = regex(r"END [A-Z0-9 ]{0,30}PRIVATE KEY")
+_NEEDLES = ("PRIVATE KEY", "PRIVATE+KEY")
+_BEGIN = regex(r"BEGIN[ +][A-Z0-9 +]{0,30}PRIVATE[ +]KEY(?:[ +]BLOCK)?")
+_END = regex(r"END[ +][A-Z0-9 +]{0,30}PRIVATE[ +]KEY")
 # what a key that nothing ends is made of: headers, base64, what quotes it, and line breaks, also
 # escaped
 _LETTERS = regex(
@@ -24,13 +24,17 @@ _ENOUGH = 1 << 17  # characters of lines that are looked at together
 def without_keys(text: str) -> str:
     """A text with `***` for the letters of private keys. The rule that finds one (`shapes`) looks
     at its first letters only; here all of them go."""
-    if _KEY not in text:
+    if not _may(text):
         return text
     parts, place = [], 0
     for begin, end in _keys(text):
         parts += [text[place:begin], HIDDEN]
         place = end
     return "".join((*parts, text[place:]))
+
+
+def _may(text: str) -> bool:
+    return any(needle in text for needle in _NEEDLES)
 
 
 def _keys(text: str) -> Iterator[tuple[int, int]]:
@@ -53,7 +57,7 @@ def key_lines(lines: Iterable[str]) -> frozenset[str]:
     """Those of the lines of a text that hold letters of a private key. None alone looks like it."""
     text = "\n".join(lines)
     found: set[str] = set()
-    for begin, end in _keys(text) if _KEY in text else ():
+    for begin, end in _keys(text) if _may(text) else ():
         found.update(text[begin:end].split("\n"))
         found.add(text[text.rfind("\n", 0, end) + 1 :].partition("\n")[0])
     return frozenset(line for line in found if len(line.strip()) > 1)

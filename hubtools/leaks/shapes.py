@@ -100,6 +100,12 @@ def _is_signature(value: str) -> bool:
 
 _KEY_BODY = r"(?:\\{1,4}[rn]|[\s\"',>|#*]){0,40}(?!\.\.\.|<|\[|\{|…)([A-Za-z0-9+/=][^\0]{0,200})"
 
+# The same without its hyphens, with other strokes, or with the blanks of a form's address.
+_FRAME = (
+    r"(?<![A-Za-z0-9])BEGIN[ +][A-Z0-9 +]{0,30}PRIVATE[ +]KEY(?:[ +]BLOCK)?[ +]?[^\w\s\"'+/<\\]{0,12}"
+    r"(?:\s?</?\w{1,10}>){0,3}"
+)
+
 # Who has the cookie of a session is logged in. Browsers write them down in JSON, in several orders.
 _COOKIES = (
     *(
@@ -191,6 +197,8 @@ SHAPES: tuple[Shape, ...] = (
     Shape("an age key", ("AGE-SECRET-KEY-",), r"AGE-SECRET-KEY-1[0-9A-Z]{50,60}"),
     Shape("a PuTTY key", ("PuTTY-User-Key-File",), r"PuTTY-User-Key-File-\d: [^\0]{0,400}"),
     Shape("a private key", ("PRIVATE KEY",), r"-{4,5} ?BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)? ?-{4,5}" + _KEY_BODY),
+    Shape("a private key without its hyphens", ("PRIVATE KEY", "PRIVATE+KEY"), _FRAME + _KEY_BODY, lambda v: _is_key_body(v)),
+    Shape("a private key (GnuPG)", ("private-key",), r"\((?:protected-|openpgp-)?private-key\s{1,9}\((?:rsa|dsa|elg|ec\w{1,4}|eddsa)([^\0]{20,200})"),
     Shape("a password in an HTTP header", ("asic ",), r"(?i:\bbasic )([A-Za-z0-9+/]{12,400}={0,2})", _is_pair),
     Shape("a registry's password", ('auth"',), r"\"auth\"\s*:\s*\"([A-Za-z0-9+/]{12,400}={0,2})\"", _is_pair),
     Shape("a Kaggle token", ("KGAT_",), r"KGAT_[0-9a-f]{32}"),
@@ -289,7 +297,10 @@ def _by_chance(before: str) -> bool:
     return turns * 5 >= 2 * len(kinds) and {0, 1, 2} & set(kinds) >= {1, 2}
 
 
-_KEYS = ("a private key", "a PuTTY key")
+ODD_FRAME = "a private key without its hyphens"
+_KEYS = ("a private key", "a PuTTY key", ODD_FRAME)
+LETTERS = 40
+"""Characters of base64 by which a key in a frame is known."""
 _NOTE = regex(r"(?m)^[ \t>#|\"',]{0,40}[A-Za-z][A-Za-z-]{2,40}:(?: [^\n]*)?$")
 _BREAKS = regex(r"\\{1,4}r?\\{0,4}n")
 
@@ -305,6 +316,28 @@ def _key_alone(value: str) -> str:
 
 
 _SHORTEST = 32  # letters of a key: 24 bytes
+_NO_LETTER = regex(r"[^A-Za-z0-9+/]+")
+
+
+def letters_of_key(secret: Secret) -> str | None:
+    """The first `LETTERS` of base64 of a key that stands in a frame; None for any other secret."""
+    if secret.what not in _KEYS:
+        return None
+    return _NO_LETTER.sub("", _key_alone(secret.value))[:LETTERS]
+
+
+def _is_key_body(value: str) -> bool:
+    """Lines of base64, as mixed as chance makes it, or headers of such: what words are not."""
+    if value.startswith(("Proc-Type: ", "DEK-Info: ")):
+        return True
+    body = _NO_BODY.sub("", _key_alone(value)[:80])[:_SHORTEST]
+    kinds = [0 if c.isdigit() else 1 if c.isupper() else 2 if c.islower() else 3 for c in body]
+    turns = sum(a != b for a, b in pairwise(kinds))
+    return _BODY.match(body) is not None and {1, 2} <= set(kinds) and turns * 3 >= len(kinds)
+
+
+_NO_BODY = regex(r"\\{1,4}[rn]|<[^<>]{1,40}>|[\s\"',>|#*]+")
+_BODY = regex(r"[A-Za-z0-9+/]{32}")
 
 
 def shaped(text: str, among: Collection[str] | None = None) -> Iterator[Secret]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from hubtools.addresses import local_paths, path_by_chance
 from hubtools.leaks.ebcdic import ways
 from hubtools.leaks.huffman import BLOCKS, JPEG, without_codes
+from hubtools.leaks.keyfiles import key_files
 from hubtools.leaks.shapes import Secret, probed
 from hubtools.leaks.spans import around, around_place, blocks_around, merged
 from hubtools.leaks.telling import words_in
@@ -125,7 +126,8 @@ def search(
     for base, lines, data, text in _windows(file, size):
         # only what two windows share can be found twice
         seen = {key for key in seen if key[1] >= base}
-        for found in (one for way in ways(data, text) for one in _in_window(*way, nested)):
+        within = (one for way in ways(data, text) for one in _in_window(*way, nested))
+        for found in (*_keys(data, text, base), *within):
             key = (found.secret.value if found.secret else found.path or "", base + found.offset)
             near = (key[0], (key[1] // OVERLAP + 1) * OVERLAP)
             if key in seen or near in seen:
@@ -133,6 +135,12 @@ def search(
             seen.update((key, near))
             line = None if found.line is None else found.line + lines
             yield found._replace(offset=base + found.offset, line=line)
+
+
+def _keys(data: bytes, text: bool, base: int) -> list[Found]:
+    if text and b"\0" not in data:
+        return []
+    return [Found(key.start, None, key) for key in key_files(data, start=not base)]
 
 
 def _windows(file: Readable, size: int | None) -> Iterator[tuple[int, int, bytes, bool]]:

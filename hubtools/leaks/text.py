@@ -12,10 +12,11 @@ from hubtools.leaks.commands import commanded
 from hubtools.leaks.cut import cut
 from hubtools.leaks.declared import declared
 from hubtools.leaks.hexdumps import dumped
+from hubtools.leaks.keyfiles import key_files
 from hubtools.leaks.named import named, small, telling_words
 from hubtools.leaks.notes import noted
 from hubtools.leaks.packed import packed
-from hubtools.leaks.shapes import Secret, shaped
+from hubtools.leaks.shapes import LETTERS, ODD_FRAME, Secret, letters_of_key, shaped
 from hubtools.leaks.telling import words_of
 from hubtools.leaks.views import views
 from hubtools.patterns import regex
@@ -57,8 +58,10 @@ def secrets(text: str, nested: Nested | None = None, *, plain: bool = True) -> I
 def _secrets(
     text: str, nested: Nested | None, depth: int, *, plain: bool = True
 ) -> Iterator[Secret]:
-    if plain:
-        yield from _plain(text)
+    framed: set[str] = set()
+    for secret in _plain(text) if plain else ():
+        if _is_new(secret, framed):
+            yield secret
     breaks, known = _breaks(text), {text}
     others: list[tuple[str, list[int]]] = []
     for view, joined in views(text):
@@ -67,11 +70,37 @@ def _secrets(
         known.add(view)
         within = _breaks(view)
         for secret in _plain(view):
+            if not _is_new(secret, framed):
+                continue
             if not joined or len(secret.value.split()) == 1:
                 yield secret._replace(start=_place(text, breaks, within, secret))
         others.append((view, within))
     if depth >= _DEEP:
         return
+    for secret in _in_layers(text, breaks, others, nested, depth):
+        # what stands in a frame is told by the frame
+        if not framed or secret.value[:LETTERS] not in framed:
+            yield secret
+
+
+def _is_new(secret: Secret, framed: set[str]) -> bool:
+    """False for a key in an odd frame that was told already; notes the letters of one."""
+    letters = letters_of_key(secret)
+    if letters is None:
+        return True
+    known = letters in framed
+    framed.add(letters)
+    return not known or secret.what != ODD_FRAME
+
+
+def _in_layers(
+    text: str,
+    breaks: list[int],
+    others: list[tuple[str, list[int]]],
+    nested: Nested | None,
+    depth: int,
+) -> Iterator[Secret]:
+    """What was packed in a text, or in one of its views."""
     for start, data in (*packed(text), *dumped(text)):
         yield from _of_bytes(start, data, nested, depth)
     seen: set[str] = set()
@@ -128,6 +157,8 @@ def _unpacked(start: int, run: str, nested: Nested | None, depth: int) -> Iterat
 
 def _of_bytes(start: int, data: bytes, nested: Nested | None, depth: int) -> Iterator[Secret]:
     """What bytes hold that stood packed at `start`."""
+    for key in key_files(data):
+        yield key._replace(start=start)
     found = [part[0] for part in _PRINTABLE.finditer(data)]
     for shift in (0, 1):  # of letters of two bytes
         if data[1 - shift : 40 : 2].count(0) > 12:
@@ -161,9 +192,12 @@ def _runs(text: str) -> Iterator[tuple[int, str]]:
             line = full or "\n" in more[1] or '"' in more[1]
             if not line and len(parts[-1]) < 32:
                 break
-            parts.append(more[2])
+            part = more[2]
+            if _is_plus(text, more.start(2), parts):
+                part = f"+{part}"
+            parts.append(part)
             end = more.end()
-            if len(more[2]) < (16 if len(parts) == 2 else len(parts[-2])) or not line:
+            if len(part) < (16 if len(parts) == 2 else len(parts[-2])) or not line:
                 break  # the last line of it
         whole = "".join(parts)
         if len(whole) < _ALONE:
@@ -178,6 +212,13 @@ def _runs(text: str) -> Iterator[tuple[int, str]]:
             for part in parts:
                 if len(part) >= _ALONE:
                     yield start, part
+
+
+def _is_plus(text: str, start: int, parts: list[str]) -> bool:
+    """Whether the plus before a line is one of base64, and no mark of a diff."""
+    if text[start - 1] != "+" or parts[0][0] == "+":
+        return False
+    return len(parts[-1]) in _LINES and text[start - 2] in "\r\n\t "
 
 
 def _decoded(run: str) -> Iterator[bytes]:

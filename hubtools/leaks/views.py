@@ -37,6 +37,8 @@ _ESCAPE = regex(
 )
 _HINTS = ("\\", "%", "&")
 # A blank in a form's address (`%3A+%22`), where only escapes tell that it is one.
+# What a form encodes so, with an escape in it: there each plus is a blank.
+_FORM = regex(r"(?:[\w.~*+&=-]|%[0-9A-Fa-f]{2})+")
 _PLUS = regex(r"\+(?=%[2-7][0-9A-Fa-f])|(?<=%[2-7][0-9A-Fa-f])\+")
 # What colours a terminal, or moves in it, as it is and as programs and JSON write it; a title.
 _COLOURS = regex(
@@ -131,6 +133,10 @@ def views(text: str) -> Iterator[View]:
     plain = unescaped(text)
     if plain != text:
         yield View(plain)
+    if "+" in text and "%" in text:
+        form = unescaped(_FORM.sub(_of_form, text))
+        if form != plain:
+            yield View(form)
     if '""' in plain:
         single = plain
         for _ in range(_DEEP):  # a table in a cell of a table
@@ -172,6 +178,10 @@ def unescaped(text: str) -> str:
         if text == before:
             break
     return text
+
+
+def _of_form(match: re.Match[str]) -> str:
+    return match[0].replace("+", " ") if "%" in match[0] else match[0]
 
 
 def _joined(text: str) -> Iterator[View]:

@@ -20,6 +20,7 @@ from hubtools.files import open_regular
 from hubtools.leaks import hide
 from hubtools.leaks.columns import in_columns
 from hubtools.leaks.headers import in_cell, telling
+from hubtools.leaks.keyfiles import WHOLE
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import is_text, search
 from hubtools.leaks.text import secrets
@@ -67,8 +68,16 @@ def scan(name: str, file: BinaryIO, size: int) -> Iterator[Leak]:
     if (why := keeps_secrets(name, file)) is not None:
         yield Leak(Kind.SECRET, shown, why[0], None, False, why[1])
     looking = _Scan(Budget(size))
-    yield from _told(shown, looking.all(shown, file))
+    yield from _told(shown, _beside(why, looking.all(shown, file), shown))
     yield from looking.people.leaks()
+
+
+def _beside(why: object, leaks: Iterator[Leak], place: str) -> Iterator[Leak]:
+    """What is to be said of a file beside `why` it is one for secrets by its name: not that it is a
+    key from its first byte on, too."""
+    for leak in leaks:
+        if why is None or leak.place != place or leak.what not in WHOLE:
+            yield leak
 
 
 def _told(shown: str, leaks: Iterator[Leak]) -> Iterator[Leak]:
@@ -259,7 +268,7 @@ class _Scan:
             return
         if (why := keeps_secrets(member.name, member.file)) is not None:
             yield Leak(Kind.SECRET, place, why[0], None, True, why[1])
-        for leak in self.content(place, member.file, depth + 1):
+        for leak in _beside(why, self.content(place, member.file, depth + 1), place):
             yield Leak(leak.kind, leak.place, leak.what, leak.line, True, leak.secret)
 
     def _rows(self, place: str, texts: list[tuple[int, str]], depth: int) -> Iterator[Leak]:
