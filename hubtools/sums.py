@@ -1,7 +1,8 @@
-"""The sums of all files of a folder, in a file as `sha256sum` prints it."""
+"""The sum of some bytes; the sums of all files of a folder, in a file as `sha256sum` prints it."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from hubtools.causes import cannot_be
@@ -9,6 +10,11 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of, write_text
 
 SUMS = "SHA256SUMS"
+
+
+def sum_of(data: bytes) -> str:
+    """The hex SHA-256 of some bytes."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def write_sums(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from hubtools.environment import CARDS_WRITTEN
 from hubtools.layout import CARD
 from hubtools.renaming import changed
 from hubtools.rooted import Root
+from hubtools.sums import sum_of
 from hubtools.whereabouts import from_here
 
 
@@ -43,7 +43,7 @@ def wrote_card(root: Root, was: bytes | None, now: bytes) -> None:
     """Say that hubtools has written the card of a folder, in the place of one with the bytes
     `was`; nothing happens unless somebody wants to know."""
     if log := os.environ.get(CARDS_WRITTEN):
-        line = json.dumps([_place(root.path), _sum(was), _sum(now)]) + "\n"
+        line = json.dumps([_place(root.path), _sum_if_there(was), sum_of(now)]) + "\n"
         with Root(Path(log).parent) as beside:
             beside.append(Path(log).name, line.encode())
 
@@ -54,7 +54,7 @@ def _put_back(
     steps: Sequence[tuple[str | None, str | None]],
     note: Callable[[str], None],
 ) -> None:
-    last = _sum(before[CARD])
+    last = _sum_if_there(before[CARD])
     with Root(folder) as root:
         there = root.read(CARD) if root.is_file(CARD) else None
         for was, now in steps:
@@ -62,7 +62,7 @@ def _put_back(
                 break  # somebody has changed what hubtools then wrote over, with their words
             last = now
         else:
-            if last == _sum(there):
+            if last == _sum_if_there(there):
                 for name, data in before.items():
                     if data is None:
                         same = there if name == CARD else _bytes(root, name)
@@ -97,5 +97,5 @@ def _place(folder: Path) -> str:
     return os.path.realpath(folder)
 
 
-def _sum(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()
+def _sum_if_there(data: bytes | None) -> str | None:
+    return None if data is None else sum_of(data)

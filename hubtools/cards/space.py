@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from hubtools.models.rows import Support
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.rooted.outputs import keep_replaced, note_written, sums_written
+from hubtools.sums import sum_of
 
 APP, REQUIREMENTS = "app.py", "requirements.txt"
 # Whoever takes this line out of a file has it for his own.
@@ -104,16 +104,12 @@ def write_space(run_dir: Path, project: Project, into: Path | None = None) -> Sp
                 continue
             was = root.read(name, _MOST) if root.exists(name) else None
             if was != text.encode():
-                if was is not None and _sum(was) != sums_written(root).get(name):
+                if was is not None and sum_of(was) != sums_written(root).get(name):
                     replaced.append(keep_replaced(root, name))
                 root.write_over(name, text.encode(), was)
             if into is None:
-                note_written(root, name, _sum(text.encode()))
+                note_written(root, name, sum_of(text.encode()))
     return Space(own, files, tuple(there), card.repo, tuple(replaced))
-
-
-def _sum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _own_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
