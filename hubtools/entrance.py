@@ -41,12 +41,17 @@ def entered(function: FunctionType, name: str) -> Callable[..., Any]:
 
 def _keep(given: tuple[Any, ...], named: dict[str, Any]) -> None:
     for value in (*given, *named.values()):
-        if isinstance(value, Path) or (isinstance(value, str) and value and _is_there(value)):
-            keep_same(Path(value))
+        if isinstance(value, Path):
+            keep_same(value)
+        elif isinstance(value, str):
+            keep_named(value)
 
 
-def _is_there(text: str) -> bool:
+def keep_named(text: str) -> None:
+    """`fences.keep_same` of the path that a text may be: nothing happens where there is none."""
     try:
-        return os.path.lexists(text)
+        there = os.path.lexists(text)
     except ValueError:  # a null character, a lone surrogate
-        return False
+        return
+    if there:
+        keep_same(Path(text))

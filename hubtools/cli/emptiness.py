@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from hubtools.entrance import keep_named
 from hubtools.errors import UsageError
 from hubtools.fences import keep_same
 from hubtools.patterns import regex
@@ -56,8 +57,8 @@ def _check(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     if value == "" or (isinstance(value, tuple) and "" in value):
         raise click.BadParameter("it is empty.", ctx, parameter)
     for one in value if isinstance(value, tuple) else (value,):
-        if isinstance(one, str) and os.path.lexists(one):
-            keep_same(Path(one))
+        if isinstance(one, str):
+            keep_named(one)
     return value
 
 
