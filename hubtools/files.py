@@ -20,7 +20,7 @@ from hubtools.fences import AT, check_fence, make_folder, open_kept, real_place
 from hubtools.leftovers import sweep_once
 from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
 from hubtools.patterns import regex
-from hubtools.renaming import Look, look_by_path, put, replace
+from hubtools.renaming import OverwriteCheck, check_by_path, put, replace
 from hubtools.unfinished import LEFT_OVER, temporary_for
 
 StrPath = str | os.PathLike[str]
@@ -45,8 +45,8 @@ def replacing(
         with suppress(FileNotFoundError):
             facts = os.lstat(last, **at)
             mode = stat.S_IMODE(facts.st_mode) if stat.S_ISREG(facts.st_mode) else mode
-        look = None if check is None else look_by_path(path, last, at, check)
-        with taking_place(at, last, mode, look) as file:
+        guard = None if check is None else check_by_path(path, last, at, check)
+        with taking_place(at, last, mode, guard) as file:
             yield file
 
 
@@ -67,11 +67,11 @@ def _folder_of(path: Path) -> Iterator[tuple[dict[str, int], str]]:
 
 @contextmanager
 def taking_place(
-    at: Mapping[str, int], name: str, mode: int | None, look: Look | None = None
+    at: Mapping[str, int], name: str, mode: int | None, guard: OverwriteCheck | None = None
 ) -> Iterator[BinaryIO]:
     """A file to write beside `name`, which is relative to the folder `at` (`dir_fd`; empty where
     there is no openat). On success it is fsynced, gets `mode` (None: what the umask leaves) and
-    takes the place of `name`, if `look` accepts what that is: a link is never written through.
+    takes the place of `name`, if `guard` accepts what that is: a link is never written through.
 
     Its name until then starts with a dot, so that a left-over is never taken for the real file;
     `sweep_once` knows it."""
@@ -87,10 +87,10 @@ def taking_place(
             if mode is not None:
                 set_mode(file.fileno(), mode)
             os.fsync(file.fileno())
-        if look is None:
+        if guard is None:
             replace(temporary, name, at, at)
         else:
-            put(temporary, name, at, at, look)
+            put(temporary, name, at, at, guard)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary, **at)

@@ -52,7 +52,7 @@ class Facts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
+class OverwriteCheck:
     """What is asked before something takes the place of `path`.
 
     `check` raises if what lies there must stay; else that, and nothing that comes later, is
@@ -73,16 +73,16 @@ def changed(path: Path) -> HubtoolsError:
     )
 
 
-def look_by_path(path: Path, name: str, at: At, check: Callable[[Path], object]) -> Look:
-    """A `Look` by a `check` that goes by the whole path: what that leads to must be `name` in the
-    folder `at`."""
+def check_by_path(path: Path, name: str, at: At, check: Callable[[Path], object]) -> OverwriteCheck:
+    """An `OverwriteCheck` by a `check` that goes by the whole path: what that leads to must be
+    `name` in the folder `at`."""
 
     def checked() -> None:
         check(path)
         if at and facts_of(str(path), {}) != facts_of(name, at):
             raise changed(path)
 
-    return Look(path, checked)
+    return OverwriteCheck(path, checked)
 
 
 def facts_of(name: str, at: At) -> Facts | None:
@@ -95,18 +95,18 @@ def facts_of(name: str, at: At) -> Facts | None:
     return Facts(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, kind)
 
 
-def put(old: str, new: str, here: At, there: At, look: Look) -> None:
-    """Rename a file over what `look` accepts, or over nothing. Raises what its `check` raises, and
+def put(old: str, new: str, here: At, there: At, guard: OverwriteCheck) -> None:
+    """Rename a file over what `guard` accepts, or over nothing. Raises what its `check` raises, and
     `HubtoolsError` if others go on to change what lies there; that stays."""
     own = facts_of(old, here)
     for _ in range(_ROUNDS):
         found = facts_of(new, there)
-        look.check()
+        guard.check()
         try:
             if found is None:
                 rename_new_file(old, new, here, there)
                 return
-            if put_over(old, new, here, there, found, look.was):
+            if put_over(old, new, here, there, found, guard.was):
                 return
         except FileExistsError:
             continue
@@ -115,7 +115,7 @@ def put(old: str, new: str, here: At, there: At, look: Look) -> None:
                 raise
         if not _are_one(facts_of(old, here), own):
             break
-    raise changed(look.path)
+    raise changed(guard.path)
 
 
 def put_over(
@@ -159,26 +159,26 @@ def _exchanged(
     return False
 
 
-def remove(name: str, at: At, look: Look) -> None:
-    """Remove a file that `look` accepts: it gets another name in its folder, is held against what
-    was looked at, and goes, or gets its name back. Raises what the `check` of `look` raises,
+def remove(name: str, at: At, guard: OverwriteCheck) -> None:
+    """Remove a file that `guard` accepts: it gets another name in its folder, is held against what
+    was looked at, and goes, or gets its name back. Raises what the `check` of `guard` raises,
     `FileNotFoundError`, and `HubtoolsError` if others go on to change what lies there."""
     folder, base = os.path.split(name)
     for _ in range(_ROUNDS):
         found = facts_of(name, at)
         marks = found.marks if found else (0, 0, 0)  # of no file
         aside = os.path.join(folder, changing_places(base, marks))
-        look.check()
+        guard.check()
         try:
             rename_new(name, aside, at, at)
-            if found is not None and _is_seen(aside, at, found, look.was):
+            if found is not None and _is_seen(aside, at, found, guard.was):
                 os.unlink(aside, **at)
                 return
         except BaseException:
             _give_back(aside, name, at, at, None)
             raise
         _give_back(aside, name, at, at, None)
-    raise changed(look.path)
+    raise changed(guard.path)
 
 
 def _is_seen(name: str, at: At, found: Facts, was: bytes | None) -> bool:

@@ -228,7 +228,7 @@ def merge_parts(
             " a file says so.",
             hint="if you mean that place, give it as the source, last",
         )
-    return validate(where, settings, look=partial(_together, pieces), **options)
+    return validate(where, settings, scan=partial(_together, pieces), **options)
 
 
 def _check(pieces: Sequence[_Piece]) -> None:

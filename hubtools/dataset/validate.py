@@ -19,7 +19,7 @@ from hubtools.dataset.scan.daft_engine import engine_named
 from hubtools.dataset.scan.scanning import scan_source
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.opening import open_source
-from hubtools.dataset.view import Dataset, Look, view
+from hubtools.dataset.view import Dataset, ScanSource, view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.disks import is_private
 from hubtools.files import StrPath
@@ -51,7 +51,7 @@ def validate(
     exhibits: bool = False,
     on_picture: Callable[[int, int], None] | None = None,
     engine: str = "local",
-    look: Look | None = None,
+    scan: ScanSource | None = None,
     repairs: bool = False,
 ) -> Report:
     """Check a dataset by all dataset rules (`select`, `ignore`: id prefixes; `per_file_ignores`:
@@ -63,7 +63,7 @@ def validate(
     `base` is, a pipeline folder or a Hub id. Its tokenizers count the captions' tokens where they
     are on this machine. `strict` makes warnings errors. `exhibits`: gather pictures and histograms
     for the HTML page. `on_picture(done, total)` follows the reading. `engine`: local or daft (see
-    `spread`); `look` looks at the pictures in another way (see `view`). `repairs`: count what `fix`
+    `spread`); `scan` scans the pictures in another way (see `view`). `repairs`: count what `fix`
     would repair of a folder (`facts["repairs"]`, see `fix.offers`). Raises `HubtoolsError` if there
     is no such source, `UsageError` for an unknown rule id or engine.
     """
@@ -73,7 +73,7 @@ def validate(
     DATASET_RULES.check_prefixes((*select, *ignore))
     DATASET_RULES.check_prefixes(prefix for ids in ignores.values() for prefix in ids)
     if engine != "local":
-        look = partial(scan_source, engine=engine_named(engine))
+        scan = partial(scan_source, engine=engine_named(engine))
     with no_collector():
         looked = (
             source
@@ -85,7 +85,7 @@ def validate(
                 base=base,
                 on_picture=on_picture,
                 previews=exhibits,
-                look=look,
+                scan=scan,
             )
         )
         report = judge(

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from hubtools.dataset.text.coverage import Covered
 
 
-class Look(Protocol):
-    """Looks at a source: what it holds, and the facts about its pictures."""
+class ScanSource(Protocol):
+    """Scans a source: what it holds, and the facts about its pictures."""
 
     def __call__(
         self,
@@ -310,13 +310,13 @@ def view(
     base: StrPath | None = None,
     on_picture: Callable[[int, int], None] | None = None,
     previews: bool = False,
-    look: Look | None = None,
+    scan: ScanSource | None = None,
 ) -> Dataset:
     """Read a dataset: a folder, or any source. `base`: the pipeline, a folder or a Hub id, that
     the target and its tokenizers are taken from unless `settings` name a target. `resolution` in
     pixels, default what the target was made for. `on_picture(done, total)` is called as pictures
     are read. `previews`: keep small copies of pictures that are read, if they are not too many.
-    `look` looks at the pictures in another way than `scan_source`.
+    `scan` scans the pictures in another way than `scan_source`.
 
     Raises `HubtoolsError` if there is no such folder.
     """
@@ -327,7 +327,7 @@ def view(
     begun_ns = time.time_ns()
     target = _titled(chosen_target(settings.target, base), None if settings.target else base)
     made: dict[str, bytes] = {}
-    contents, table = (look or scan_source)(
+    contents, table = (scan or scan_source)(
         source, begun_ns, on_picture=on_picture, previews=made if previews else None
     )
     return Dataset(

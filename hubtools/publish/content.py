@@ -119,7 +119,7 @@ def _all_of(descriptor: int, size: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class Look:
+class HashedFile:
     """A file at the moment when it was hashed."""
 
     path: Path
@@ -128,7 +128,7 @@ class Look:
     at_ns: int
 
     @classmethod
-    def at(cls, root: Root, path: Path) -> tuple[Look, bytes | None]:
+    def at(cls, root: Root, path: Path) -> tuple[HashedFile, bytes | None]:
         """Open and hash a file; with the bytes that were hashed, None if they are more than
         `SMALL`. Raises `ChecksFailed` if it changes meanwhile or is larger than the Hub takes,
         `LeadsOut` for a link, `OSError` for what cannot be read."""
@@ -156,8 +156,8 @@ class Look:
         return cls(path, content, before, begun), data
 
     def open(self, root: Root) -> BinaryIO:
-        """The file, to be read. Raises `ChecksFailed` if what is opened is not the file of the
-        look: a folder on the way may have been exchanged, and be changed back before `check`."""
+        """The file, to be read. Raises `ChecksFailed` if what is opened is not the file that was
+        hashed: a folder on the way may have been exchanged, and be changed back before `check`."""
         file = opened_source(root, self.path)
         if _stamp(os.fstat(file.fileno())) != self.stamp:
             file.close()
@@ -165,7 +165,8 @@ class Look:
         return file
 
     def check(self, root: Root) -> None:
-        """Raise `ChecksFailed` if the file may be another, or hold other bytes, than at the look.
+        """Raise `ChecksFailed` if the file may be another, or hold other bytes, than when
+        it was hashed.
 
         The system's time of change tells, which no program can set; where it is too young for
         that, the file is read again.

@@ -141,7 +141,7 @@ class _SentStore:
             return file.read()
 
 
-def _look(
+def _scan_decoded(
     decoded: Decoded | None, source: Source, begun_ns: int, **options: Any
 ) -> tuple[Contents, PictureTable]:
     """`scan_source`, but for what was decoded before."""
@@ -178,6 +178,6 @@ def findings(
         select=rules,
         per_file_ignores=choice.per_file_ignores,
         baseline=choice.baseline,
-        look=partial(_look, comparison.release.decoded),
+        scan=partial(_scan_decoded, comparison.release.decoded),
     )
     return [finding for finding in report.findings if finding.severity is Severity.ERROR]

@@ -21,7 +21,7 @@ from hubtools.rooted import Root
 
 def decoded_in_passing(release: Release, root: Root) -> Release:
     """`release.looked_at(root)`, with the facts of those pictures that were held in memory and that
-    no earlier scan knows. Raises as `Look.at`."""
+    no earlier scan knows. Raises as `HashedFile.at`."""
     pictures_there = (file for file in release.files if Entry(file.name, 0, 0).is_picture)
     if sum(1 for _ in islice(pictures_there, POOL_FILES)) < POOL_FILES:
         return release.looked_at(root)
@@ -42,6 +42,6 @@ def decoded_in_passing(release: Release, root: Root) -> Release:
 
 def _entry(file: ReleaseFile) -> Entry:
     """A file as a walk lists it, at the moment when it was hashed."""
-    assert file.look is not None
-    _, _, size, mtime_ns, ctime_ns = file.look.stamp
+    assert file.hashed is not None
+    _, _, size, mtime_ns, ctime_ns = file.hashed.stamp
     return Entry(file.name, size, mtime_ns, ctime_ns=ctime_ns)

@@ -211,15 +211,15 @@ def make_plan(
                 notes = (*notes, f"the next version of what was pushed from {beside.shown}")
         judged = judges_pictures(release, options.ignore, options.rules)
         release = decoded_in_passing(release, root) if judged else release.looked_at(root)
-        looks = [file.look for file in release.files if file.look is not None]
+        hashed = [file.hashed for file in release.files if file.hashed is not None]
         files = [
             _planned(file, seen.content, remote.files)
-            for file, seen in zip(release.files, looks, strict=True)
+            for file, seen in zip(release.files, hashed, strict=True)
         ]
         gone = _deletions(release, remote, sent)
         files += [file for file in gone if deletes is None or file.name in deletes]
         report = _judged(release, remote, files, sent, options, repo, beside)
-        for seen in looks:
+        for seen in hashed:
             seen.check(root)  # what the rules read is what was hashed
     if options.tag is not None:
         changes = any(file.action is not Action.SAME for file in files)

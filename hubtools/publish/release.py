@@ -25,7 +25,7 @@ from hubtools.limits import MAX_CARD
 from hubtools.lorafile.look import Weights, look
 from hubtools.project import load_project
 from hubtools.publish.classify import classify
-from hubtools.publish.content import Look, opened_source
+from hubtools.publish.content import HashedFile, opened_source
 from hubtools.publish.contents import Leak
 from hubtools.publish.ignored import ignored
 from hubtools.publish.links import Link, below, follow
@@ -42,15 +42,16 @@ LEFT_OUT = "left out as asked (--drop)"
 
 @dataclass(frozen=True)
 class ReleaseFile:
-    """A file that is published: its name in the repository and its place on this disk. `look`:
-    when it was hashed, if it was; whoever reads it then gets that file or an error. `others`: names
-    that it has on this disk, if it is what a link leads to (see `links.Target`). `reading`: what
-    the bytes that were hashed tell, if they were few enough to be held."""
+    """A file that is published: its name in the repository and its place on this disk.
+    `hashed`: the file when it was hashed, if it was; whoever reads it then gets that file or an
+    error. `others`: names that it has on this disk, if it is what a link leads to (see
+    `links.Target`). `reading`: what the bytes that were hashed tell, if they were few enough to be
+    held."""
 
     name: str
     source: Path
     bytes: int
-    look: Look | None = None
+    hashed: HashedFile | None = None
     others: tuple[str, ...] = ()
     reading: Reading | None = field(default=None, compare=False, repr=False)
 
@@ -62,7 +63,7 @@ class ReleaseFile:
     @property
     def sha256(self) -> str | None:
         """Hash of its content, if it was read."""
-        return None if self.look is None else self.look.content.sha256
+        return None if self.hashed is None else self.hashed.content.sha256
 
 
 class Decoded(NamedTuple):
@@ -108,15 +109,16 @@ class Release:
             return _opened(root, file)
 
     def looked_at(self, root: Root) -> Release:
-        """The same with its files hashed, and what is small of them read. Raises as `Look.at`."""
+        """The same with its files hashed, and what is small of them read. Raises as
+        `HashedFile.at`."""
         files = tuple(file for file, _ in self.each_looked_at(root))
         return replace(self, opened=root, files=files)
 
     def each_looked_at(self, root: Root) -> Iterator[tuple[ReleaseFile, bytes | None]]:
         """Each file, hashed and read, and its bytes, None if they are too many to be held. Raises
-        as `Look.at`."""
+        as `HashedFile.at`."""
         for file in self.files:
-            seen, data = Look.at(root, file.source)
+            seen, data = HashedFile.at(root, file.source)
             told, content = None, seen.content
             if data is not None:
                 told = self._read(file, content.bytes, content.sha256, io.BytesIO(data))
@@ -178,8 +180,8 @@ class Release:
 
 
 def _opened(root: Root, file: ReleaseFile) -> BinaryIO:
-    if file.look is not None:
-        return file.look.open(root)
+    if file.hashed is not None:
+        return file.hashed.open(root)
     return opened_source(root, file.source)
 
 

@@ -18,7 +18,7 @@ from hubtools.disks import set_mode
 from hubtools.errors import HubtoolsError
 from hubtools.fences import forget
 from hubtools.files import json_bytes, taking_place
-from hubtools.renaming import Facts, Look, changed, facts_of, put, put_over, remove
+from hubtools.renaming import Facts, OverwriteCheck, changed, facts_of, put, put_over, remove
 from hubtools.rooted import system
 from hubtools.rooted.looking import Looking
 from hubtools.rooted.system import BLOCK, READ, WRITE, clone
@@ -49,7 +49,7 @@ class Writing(Looking):
 
         `check` is asked when all is written, and raises if what lies there must stay; nothing that
         comes later is replaced, and with `was` nothing that has not these bytes."""
-        look = None if check is None else Look(self.path / name, check, was)
+        guard = None if check is None else OverwriteCheck(self.path / name, check, was)
         with self._in(name, make=True) as (at, last):
             if mode is None:
                 old = self.stat(name)
@@ -57,7 +57,7 @@ class Writing(Looking):
                     mode = stat.S_IMODE(old.st_mode)
                 elif self.private:
                     mode = 0o600
-            with taking_place(at, last, mode, look) as file:
+            with taking_place(at, last, mode, guard) as file:
                 self._hand_over(file.fileno())
                 yield file
 
@@ -260,10 +260,10 @@ class Writing(Looking):
         across file systems (for files). Without `sync` a power cut may forget the new name. With
         `check` a file is renamed over what that does not raise for, and over nothing else."""
         if check is not None:
-            look = Look(self.path / target, check)
+            guard = OverwriteCheck(self.path / target, check)
 
             def renamed(old: str, new: str, here: dict[str, Any], there: dict[str, Any]) -> None:
-                put(old, new, here, there, look)
+                put(old, new, here, there, guard)
         else:
             renamed = renaming.replace if replace else renaming.rename_new
         with self._in(source) as (here, old), self._in(target, make=True) as (there, new):
@@ -333,7 +333,7 @@ class Writing(Looking):
                 if check is None:
                     os.unlink(last, **at)
                 else:
-                    remove(last, at, Look(self.path / name, check))
+                    remove(last, at, OverwriteCheck(self.path / name, check))
         except FileNotFoundError:
             if not missing_ok:
                 raise

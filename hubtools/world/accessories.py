@@ -60,7 +60,7 @@ def paint_glasses(figure: Figure) -> None:
         x = x + 0.06 if figure.turn == "profile" else x
         rx, ry = wide * 1.34, 0.30
         ring = ellipse(x, y, rx, ry)
-        if figure.look.soft and figure.scene.style == "render":
+        if figure.paint.soft and figure.scene.style == "render":
             glint = [
                 (x - rx * 0.55, y - ry * 0.45),
                 (x - rx * 0.2, y - ry * 0.75),
@@ -103,7 +103,7 @@ def paint_cap(figure: Figure) -> None:
         "profile": [(0.50, -0.50), (0.90, -0.60), (1.36, -0.44), (1.72, -0.22), (1.70, -0.14), (1.20, -0.22), (0.60, -0.30)],
     }  # fmt: skip
     dome = pen.fill(domes[figure.turn], _CAP, to=darker(_CAP, 0.12), shade=0.45, light=0.22)
-    if not figure.look.simple:
+    if not figure.paint.simple:
         x = {"front": 0.0, "three-quarter": 0.30, "profile": 0.10}[figure.turn]
         pen.fill(
             [(x - 0.02, -1.4), (x + 0.02, -1.4), (x * 1.3 + 0.03, -0.4), (x * 1.3 - 0.03, -0.4)],
@@ -130,7 +130,7 @@ def paint_headphones(figure: Figure) -> None:
         band = [(-0.14 + 0.10 * math.sin(a), 0.05 - 1.32 * math.sin(a)) for a in _angles(0.0, 1.57)]
         cups = [(-0.16, 0.30)]
     pen.limb(band, _CUPS, 0.15)
-    if not figure.look.simple:
+    if not figure.paint.simple:
         pen.stroke([(x * 1.0, y - 0.02) for x, y in band[1:-1]], (110, 110, 124), 0.04)
     for x, wide in cups:
         pen.fill(ellipse(x, 0.18, wide * 0.95, 0.38), _PADS, smooth=False, shade=0.2)
@@ -158,7 +158,7 @@ def paint_flower(figure: Figure) -> None:
         for a in (0.3 + k * 2 * math.pi / 5 for k in range(5))
     ]
     figure.head.cloud(petals, _PETALS)
-    if not figure.look.simple:
+    if not figure.paint.simple:
         for a in (0.3 + k * 2 * math.pi / 5 for k in range(5)):
             line = [
                 (x + 0.1 * math.cos(a), y + 0.1 * math.sin(a)),

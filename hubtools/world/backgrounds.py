@@ -49,7 +49,7 @@ def _area(pen: Pen, top: float, bottom: float, colour: Colour, to: Colour | None
 
 
 def _plain(pen: Pen, colour: Colour) -> None:
-    if pen.look.soft:
+    if pen.paint.soft:
         _area(pen, -2, 514, lighter(colour, 0.30), darker(colour, 0.08))
         return
     _area(pen, -2, 514, colour)
@@ -225,7 +225,7 @@ def _night(pen: Pen, rng: random.Random) -> None:
                 ellipse(x, y, size * 0.8, size * 0.8), (236, 238, 255), smooth=False, ink=False
             )
     x, y = rng.choice((rng.uniform(60, 120), rng.uniform(392, 452))), rng.uniform(64, 110)
-    pen.glow(x, y, 74, 74, (190, 196, 240), 0.45 if pen.look.soft else 0.2)
+    pen.glow(x, y, 74, 74, (190, 196, 240), 0.45 if pen.paint.soft else 0.2)
     angles = [math.radians(a) for a in range(-120, 121, 20)]
     outer = [(x + 44 * math.cos(a), y + 44 * math.sin(a)) for a in angles]
     inner = [(x - 6 + 34 * math.cos(a), y + 38 * math.sin(a)) for a in reversed(angles[1:-1])]
@@ -264,14 +264,14 @@ def _sunset(pen: Pen, rng: random.Random) -> None:
     horizon = rng.uniform(310, 340)
     bands = ((96, 66, 140), (196, 88, 132), (246, 132, 92), (255, 196, 104))
     edges = (-2.0, horizon * 0.34, horizon * 0.66, horizon + 1)
-    if pen.look.soft:
+    if pen.paint.soft:
         for top, low, colour, to in zip(edges, edges[1:], bands, bands[1:], strict=False):
             _linear(pen, top, low, colour, to)
     else:
         for index, colour in enumerate(bands):
             _area(pen, horizon * index / 4 - 2, horizon * (index + 1) / 4 + 1, colour)
     x = rng.choice((rng.uniform(70, 140), rng.uniform(372, 442)))
-    pen.glow(x, horizon - 30, 110, 110, (255, 226, 140), 0.6 if pen.look.soft else 0.25)
+    pen.glow(x, horizon - 30, 110, 110, (255, 226, 140), 0.6 if pen.paint.soft else 0.25)
     pen.fill(ellipse(x, horizon - 26, 62, 62), (255, 236, 150), smooth=False)
     _area(pen, horizon, 514, (168, 84, 124), (84, 54, 112))
     for index in range(8):

@@ -25,7 +25,7 @@ _STEPS = 6  # pieces of a curve between two of its points
 
 
 @dataclass(frozen=True)
-class Look:
+class PaintStyle:
     """How shapes are painted. `ink` is the width of outlines in 512ths of the picture, 0 for none;
     `soft` blurs shadows and adds lights; `hard` gives shadows a sharp edge; `simple` leaves out
     what a flat drawing has no use for."""
@@ -135,10 +135,10 @@ class Shape:
 class Canvas:
     """An RGB image, square, `pixels` wide, and the look in which it is painted."""
 
-    def __init__(self, pixels: int, look: Look, colour: Colour = (255, 255, 255)) -> None:
+    def __init__(self, pixels: int, paint: PaintStyle, colour: Colour = (255, 255, 255)) -> None:
         self.image = Image.new("RGB", (pixels, pixels), colour)
         self.draw = ImageDraw.Draw(self.image)
-        self.look = look
+        self.paint = paint
         self.unit = pixels / 512
 
     def pen(
@@ -180,7 +180,7 @@ class Pen:
         self, canvas: Canvas, origin: NDArray[np.float64], axes: NDArray[np.float64], unit: float
     ) -> None:
         self.canvas = canvas
-        self.look = canvas.look
+        self.paint = canvas.paint
         self.origin, self.axes = origin, axes
         self.unit = unit  # canvas pixels to a unit
 
@@ -213,7 +213,7 @@ class Pen:
         shape = self.outline(points, smooth=smooth, inside=inside)
         if shape.empty:
             return shape
-        fade = tip or (to if self.look.soft else None)
+        fade = tip or (to if self.paint.soft else None)
         if fade is not None:
             span = _ramp(0.42, 0.68) if tip else _ramp(0.0, 1.0)
             left, top, right, bottom = shape.box
@@ -227,9 +227,9 @@ class Pen:
             self.canvas.draw.polygon(shape.xy.ravel().tolist(), fill=colour)
         else:
             self.canvas.image.paste(colour, shape.box, shape.mask)
-        if shade and (self.look.soft or self.look.hard):
+        if shade and (self.paint.soft or self.paint.hard):
             self._rim(shape, darker(tip or colour, 0.5), shade, -0.16)
-        if light and self.look.soft:
+        if light and self.paint.soft:
             self._rim(shape, (255, 255, 255), light, 0.16)
         if ink and inside is None:
             self.ink(shape, colour)
@@ -237,18 +237,18 @@ class Pen:
 
     def ink(self, shape: Shape, colour: Colour) -> None:
         """Draw the outline of a shape, in a dark tone of its colour."""
-        if self.look.ink:
+        if self.paint.ink:
             xy = shape.xy.ravel().tolist()
             _line(
                 self.canvas.draw,
                 [*xy, *xy[:4]],
                 darker(colour, 0.72),
-                self.look.ink * self.canvas.unit,
+                self.paint.ink * self.canvas.unit,
             )
 
     def ink_line(self, points: Points, colour: Colour) -> None:
         """A part of an outline."""
-        if self.look.ink:
+        if self.paint.ink:
             self.stroke(points, darker(colour, 0.72), self._ink_width(), smooth=False)
 
     def cloud(self, shapes: Iterable[Points], colour: Colour, *, smooth: bool = False) -> None:
@@ -256,9 +256,9 @@ class Pen:
         placed = [
             self.place(curve(points) if smooth else points).ravel().tolist() for points in shapes
         ]
-        if self.look.ink:
+        if self.paint.ink:
             for xy in placed:
-                width = 2 * self.look.ink * self.canvas.unit
+                width = 2 * self.paint.ink * self.canvas.unit
                 _line(self.canvas.draw, [*xy, *xy[:4]], darker(colour, 0.72), width)
         for xy in placed:
             self.canvas.draw.polygon(xy, fill=colour)
@@ -270,10 +270,10 @@ class Pen:
 
     def limb(self, points: Points, colour: Colour, width: float, *, shade: float = 0.0) -> None:
         """A thick line with round ends, inked as a shape."""
-        if self.look.ink:
+        if self.paint.ink:
             self.stroke(points, darker(colour, 0.72), width + 2 * self._ink_width())
         self.stroke(points, colour, width)
-        if not shade or not (self.look.soft or self.look.hard):
+        if not shade or not (self.paint.soft or self.paint.hard):
             return
         xy = self.place(curve(points, closed=False))
         half = width * self.unit / 2
@@ -291,7 +291,7 @@ class Pen:
         """A soft spot; an even one in a look that is not soft."""
         centre = self.place([(x, y)])[0]
         wide, tall = rx * self.unit, ry * self.unit
-        if not self.look.soft:
+        if not self.paint.soft:
             shape = Shape(self.place(ellipse(x, y, rx, ry)), self.canvas.image.size, None)
             if not shape.empty:
                 self.canvas.image.paste(colour, shape.box, shape.mask.point(_levels(much * 0.8)))
@@ -304,14 +304,14 @@ class Pen:
         )
 
     def _ink_width(self) -> float:
-        return self.look.ink * self.canvas.unit / self.unit
+        return self.paint.ink * self.canvas.unit / self.unit
 
     def _rim(self, shape: Shape, colour: Colour, much: float, share: float) -> None:
         """Tint one edge of a shape; `share` of its width, to the right if negative."""
         mask = shape.mask
         width, height = mask.size
         dx = share * min(width, 1.5 * height)
-        if self.look.hard:
+        if self.paint.hard:
             moved = Image.new("L", mask.size)
             moved.paste(mask, (round(dx * 0.8), round(-abs(dx) * 0.4)))
             rim = ImageChops.subtract(mask, moved).point(_levels(min(1.0, much * 1.6)))

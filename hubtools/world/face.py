@@ -77,7 +77,7 @@ def _eye(figure: Figure, x: float, wide: float, *, winks: bool, head: Shape, out
         tall *= 1.22
     elif expression in ("sad", "smiling"):
         tall *= 0.92
-    if figure.look.simple:
+    if figure.paint.simple:
         narrow = wide * (0.52 if expression != "surprised" else 0.60)
         around = ellipse(x, y + 0.02, narrow * 1.42, tall * 0.86)
         pen.fill(around, (255, 253, 252), smooth=False, inside=head)

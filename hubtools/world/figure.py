@@ -29,7 +29,7 @@ class Figure:
 
     def __init__(self, canvas: Canvas, scene: Scene) -> None:
         self.canvas = canvas
-        self.look = canvas.look
+        self.paint = canvas.paint
         self.scene = scene
         self.who = scene.character
         self.turn, self.mirrored = _TURNS[scene.view]
@@ -41,7 +41,7 @@ class Figure:
         self.head = canvas.pen(x, y, radius, mirrored=self.mirrored, lean=lean)
         self.body = canvas.pen(x, y + 1.02 * radius, body, mirrored=self.mirrored, lean=lean)
         # lines of a face must stay visible where it is small
-        self.bold = (1.0 if portrait else 1.35) * (1.35 if self.look.simple else 1.0)
+        self.bold = (1.0 if portrait else 1.35) * (1.35 if self.paint.simple else 1.0)
         if scene.style == "pixel art":
             self.bold *= 1.8
 

@@ -191,7 +191,7 @@ def _fringe(figure: Figure) -> NDArray[np.float64]:
 
 def _gloss(figure: Figure, cap: Shape) -> None:
     """The band of light on the hair."""
-    if figure.look.simple:
+    if figure.paint.simple:
         return
     back = {"front": 0.0, "three-quarter": -0.06, "profile": -0.12}[figure.turn]
     band = [(-0.70, -0.60), (-0.38, -0.82), (0.0, -0.88), (0.34, -0.80), (0.62, -0.60)]
@@ -220,7 +220,7 @@ def _tail(figure: Figure, x: float, y: float, sway: float) -> None:
         right.append((middle + width * wide, y + long * along))
     end = (x + sway * math.sin(0.80 * math.pi) * 1.5 + 0.05, y + long)
     _hang(figure, [*left, end, *reversed(right)], hair, shade=0.40, light=0.12)
-    if not figure.look.simple:
+    if not figure.paint.simple:
         for shift in (-0.40, 0.25):
             strand = [
                 (x + width * shift + sway * math.sin(a * math.pi * 0.80) * 1.5, y + long * a)
@@ -266,7 +266,7 @@ def _ponytail(figure: Figure) -> None:
             (-1.08 + dx, -0.46), (-0.84 + dx, -0.68),
         ]  # fmt: skip
     _hang(figure, side, hair, shade=0.40, light=0.14)
-    if not figure.look.simple:
+    if not figure.paint.simple:
         middle = [(px + (qx - px) * 0.5, py + (qy - py) * 0.5) for (px, py), (qx, qy) in zip(
             side[1:5], (side[8], side[8], side[7], side[6]), strict=True)]  # fmt: skip
         figure.head.stroke(middle, darker(hair, 0.25), 0.022)
@@ -281,7 +281,7 @@ def _bun(figure: Figure) -> None:
     bun = figure.head.fill(
         ellipse(x, y, 0.46, 0.40), hair, to=darker(hair, 0.1), smooth=False, shade=0.45, light=0.2
     )
-    if not figure.look.simple:
+    if not figure.paint.simple:
         for dx, dy, rx in ((0.05, 0.02, 0.26), (-0.05, 0.10, 0.34)):
             arc = [(x + dx + rx * math.cos(a), y + dy + rx * 0.8 * math.sin(a))
                    for a in (3.4, 4.2, 5.0, 5.8)]  # fmt: skip
@@ -343,7 +343,7 @@ def _long_sides(figure: Figure) -> None:
         ]  # fmt: skip
     for piece in pieces:
         _hang(figure, piece, hair, shade=0.40, light=0.06)
-        if not figure.look.simple and len(piece) > 7:
+        if not figure.paint.simple and len(piece) > 7:
             (x0, y0), (x1, y1) = piece[3], piece[7]
             line = [
                 ((x0 + x1) / 2 - 0.04, 0.25),

@@ -53,7 +53,7 @@ def paint_ears(figure: Figure, y: float = 0.22) -> None:
         figure.head.fill(
             ellipse(x, y, wide, 0.19), darker(skin, 0.03), to=darker(skin, 0.12), smooth=False
         )
-        if not figure.look.simple:
+        if not figure.paint.simple:
             figure.head.fill(
                 ellipse(x, y + 0.02, wide * 0.5, 0.11), darker(skin, 0.18), smooth=False, ink=False
             )

@@ -12,13 +12,13 @@ from hubtools.world.face import paint_face
 from hubtools.world.figure import Figure
 from hubtools.world.head import paint_ears, paint_head
 from hubtools.world.scene import Scene
-from hubtools.world.styles import LOOKS, block_of, finish
+from hubtools.world.styles import PAINT_STYLES, block_of, finish
 
 
 def draw(scene: Scene, size: int = 512) -> Image.Image:
     """Draw a scene as an RGB picture of `size` x `size` pixels. The same input gives the same
     pixels."""
-    canvas = Canvas(_pixels(scene, size), LOOKS[scene.style])
+    canvas = Canvas(_pixels(scene, size), PAINT_STYLES[scene.style])
     paint_background(canvas, scene.background, scene.seed)
     figure = Figure(canvas, scene)
     if scene.framing == "full body":

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hubtools.world.canvas import Look
+from hubtools.world.canvas import PaintStyle
 from hubtools.world.scene import Style
 
-LOOKS: dict[Style, Look] = {
-    "render": Look(soft=True),
-    "flat illustration": Look(simple=True),
-    "outlined cartoon": Look(hard=True, ink=5.0),
-    "pixel art": Look(simple=True, hard=True),
-    "pointillist painting": Look(soft=True),
+PAINT_STYLES: dict[Style, PaintStyle] = {
+    "render": PaintStyle(soft=True),
+    "flat illustration": PaintStyle(simple=True),
+    "outlined cartoon": PaintStyle(hard=True, ink=5.0),
+    "pixel art": PaintStyle(simple=True, hard=True),
+    "pointillist painting": PaintStyle(soft=True),
 }
 _PIXELS = (
     128 / 4

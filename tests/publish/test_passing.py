@@ -52,7 +52,7 @@ def test_the_facts_are_those_of_a_scan(many: Path) -> None:
     assert release.decoded is not None
     alone = scanning.scan(many, LocalFolder(many).look().pictures, remember=False)
     assert dict(release.decoded.facts) == dict(alone)
-    assert all(file.look is not None and file.reading is not None for file in release.files)
+    assert all(file.hashed is not None and file.reading is not None for file in release.files)
 
 
 def test_a_damaged_one_is_told(many: Path) -> None:

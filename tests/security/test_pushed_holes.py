@@ -19,7 +19,7 @@ from hubtools.layout import cache_dir
 from hubtools.localhub.server import Hub
 from hubtools.publish import content, outbox
 from hubtools.publish import push as pushing
-from hubtools.publish.content import Look
+from hubtools.publish.content import HashedFile
 from hubtools.publish.release import Release, collect
 from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.rooted import Root
@@ -117,7 +117,7 @@ def test_every_reader_takes_the_file_that_was_hashed(
     (dataset / "more/a.json").write_text("{}")
     release = collect(dataset, "dataset")
     with Root(dataset) as root:
-        files = tuple(replace(f, look=Look.at(root, f.source)[0]) for f in release.files)
+        files = tuple(replace(f, hashed=HashedFile.at(root, f.source)[0]) for f in release.files)
     release = replace(release, files=files)
     (dataset / "more").rename(dataset.parent / "old")
     shutil.copytree(dataset.parent / "old", dataset / "more")
