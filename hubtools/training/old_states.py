@@ -30,6 +30,7 @@ def sweep(root: Root) -> None:
             _give_back(root, folder, f"{STATE_DIR}/{name.removeprefix(_ASIDE)}")
         elif name.startswith(TEMPORARY) and NAME.fullmatch(name.removeprefix(TEMPORARY)):
             with root.inside(folder) as half:
+                half.sweep(older_than=0)
                 for file in _files(half):
                     half.unlink(file, missing_ok=True)
             root.rmdir(folder)
@@ -60,6 +61,8 @@ def _remove(root: Root, folder: str) -> bool:
     changes meanwhile: the state stays."""
     aside = f"{STATE_DIR}/{_ASIDE}{folder.rpartition('/')[2]}"
     with root.inside(folder) as looked:
+        if _is_ours(looked, folder):
+            looked.sweep(older_than=0)  # what somebody has saved there gets its name back
         marks = {name: looked.mark(name) for name in _files(looked)}
         if not _is_ours(looked, folder):
             return False
@@ -96,10 +99,7 @@ def _removed(root: Root, folder: str, marks: Marks) -> bool:
 def _files(state: Root) -> list[str]:
     """Files in the open folder of a state that hubtools writes there, in the order in which they
     go."""
-    there = state.list()
-    temporary = [name for name in there if name.startswith(TEMPORARY)]
-    named = [name for name in _IN_ORDER if name in there]
-    return [name for name in (*temporary, *named) if state.is_file(name)]
+    return [name for name in _IN_ORDER if state.is_file(name)]
 
 
 def _is_ours(state: Root, folder: str) -> bool:

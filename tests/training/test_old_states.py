@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from hubtools.rooted import Root  # noqa: E402
 from hubtools.training.checkpoints import save_state  # noqa: E402
 from hubtools.training.found_states import LORA, OPTIMIZER, StateFacts, states  # noqa: E402
+from hubtools.unfinished import changing_places  # noqa: E402
 
 OLD = "step-000010"
 
@@ -152,6 +153,28 @@ def test_a_removal_that_was_killed_is_finished(tmp_path: Path, files: int) -> No
     assert states(tmp_path) == []
     save(tmp_path, 20)
     assert names(tmp_path) == ["step-000020"]
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_a_file_that_was_killed_on_its_way_out(tmp_path: Path, whose: str) -> None:
+    """It goes if it is the one that was taken from its place; what somebody has saved there in that
+    instant does not, and neither does what a person calls so."""
+    save(tmp_path, 10)
+    left = (tmp_path / "state" / OLD).rename(tmp_path / "state" / f".tmp-old-{OLD}")
+    facts = (left / LORA).stat()
+    marks = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    out = (left / LORA).rename(left / changing_places(LORA, marks))
+    if whose == "theirs":
+        out.write_bytes(b"a week of merging")
+        (left / ".tmp-notes").write_bytes(b"the best")
+    save(tmp_path, 20)
+    if whose == "ours":
+        assert names(tmp_path) == ["step-000020"]
+    else:
+        assert names(tmp_path) == [f"other-{OLD}-1", "step-000020"]
+        kept = content(tmp_path / "state" / f"other-{OLD}-1")
+        assert kept[LORA] == b"a week of merging"
+        assert kept[".tmp-notes"] == b"the best"
 
 
 @pytest.mark.parametrize("taken", [False, True])
