@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Callable
+from enum import Enum
 
 from hubtools.leaks import languages
 from hubtools.leaks.guesses import (
@@ -175,18 +177,31 @@ def _last(bare: str) -> str:
     return found[0] if found else word
 
 
-def may_tell(before: str, key: str = "key") -> bool:
-    """Whether a value behind a name that ends in `before` and `key` (as it is spelt) may be secret:
-    it is one of an account or a cipher, or nobody knows that it is open."""
+class _Kind(Enum):
+    """Whose key a name speaks of."""
+
+    ACCOUNT = "of an account or a service"
+    CIPHER = "of a cipher, a program or a session"
+    VARIABLE = "of nobody knows what, in a variable of the environment, an option or a header"
+    UNKNOWN = "of nobody knows what"
+    SERVED = "of a service whose name has another meaning, in a variable or a header"
+    MAYBE_SERVED = "the same, where hexadecimal digits are a hash at least as often"
+    STORAGE = "of storage, in a variable; else the path of an object, or its hash"
+    OPEN = "of rows, caches, pictures: anybody may know it"
+
+
+def _kind(before: str, key: str) -> _Kind:
+    """What a name that ends in `before` and `key` (as it is spelt) speaks of."""
     bare = _bare(before)
-    if _is_strong(bare) or _is_known(bare):
-        return True
-    return _unknown(before, key) is not None or _served(before, key) is not None
+    if _is_strong(bare):
+        return _Kind.ACCOUNT
+    if _is_known(bare):
+        return _Kind.CIPHER
+    return _unlisted(before, key) or _served(before, key) or _Kind.OPEN
 
 
-def _unknown(before: str, key: str) -> bool | None:
-    """For a name whose last word is neither known for secret keys nor for open ones: whether it is
-    one of a variable of the environment, an option or a header; None for any other name."""
+def _unlisted(before: str, key: str) -> _Kind | None:
+    """For a name whose last word is neither known for secret keys nor for open ones."""
     sign = before[-1:]
     variable = sign == "_" and key.isupper()
     if sign.isalnum():
@@ -199,66 +214,91 @@ def _unknown(before: str, key: str) -> bool | None:
     else:
         blanks = before.rstrip(" \t")
         alone = key.isupper() and (not blanks or blanks.endswith(("\n", "export")))
-        return False if alone else None
+        return _Kind.UNKNOWN if alone else None
     word = word.lower()
     plain = word.rstrip("0123456789")
     if not plain or ((len(plain) < 2 or plain in _OF_RECORDS) and not variable):
         return None
-    return None if _OPEN & {word, plain, plain.removesuffix("s")} else variable
-
-
-def _served(before: str, key: str) -> bool | None:
-    """For the whole name of a variable in capitals, or of a header, that ends in what a service is
-    named after: whether hexadecimal digits, which hashes have too, tell; None for any other."""
-    word = _last(before[-_LAST:-1]).lower()
-    if before[-1:] != ("_" if key.isupper() else "-") or word not in _ENDS_SERVED:
+    if _OPEN & {word, plain, plain.removesuffix("s")}:
         return None
-    whole = (_VARIABLE if key.isupper() else _HEADER_NAME).search(before[-60:])
+    return _Kind.VARIABLE if variable else _Kind.UNKNOWN
+
+
+def _served(before: str, key: str) -> _Kind | None:
+    """For the whole name of a variable in capitals, or of a header, that ends in what a service is
+    named after."""
+    sign = "_" if key.isupper() else "-"
+    word = _last(before[-_LAST:-1]).lower()
+    if before[-1:] != sign or word not in _ENDS_SERVED:
+        return None
+    whole = (_VARIABLE if sign == "_" else _HEADER_NAME).search(before[-60:])
     if whole is None:
         return None
     *others, last = _SPLIT.split(whole[0].lower().rstrip("_-"))
     if last == "s3":
-        return False
+        return _Kind.STORAGE if sign == "_" else _Kind.MAYBE_SERVED
     if last in _SERVICES or (others and (others[-1], last) in _PAIRS):
-        return True
+        return _Kind.SERVED
     if last not in _SERVED:
         return None
     if any(word in _KNOWN or word in _STRONG for word in others):
-        return True
-    return False if last in _ALONE else None
+        return _Kind.SERVED
+    return _Kind.MAYBE_SERVED if last in _ALONE else None
 
 
-def _is_of_service(before: str, key: str, value: str) -> bool:
-    """Whether `value` is what a service gives: 32 characters or more that chance drew."""
-    if len(value) < _OF_CHANCE or not is_drawn(value):
-        return False
-    served = _served(before, key)
-    if served is None or is_hex(value):
-        return served is True
-    if before[-3:].lower() == "s3_":  # else it is the path of an object, or its hash
-        return is_cloud_secret(before, value)
-    return _MIXED.match(value) is not None
+def may_tell(before: str, key: str = "key") -> bool:
+    """Whether a value behind a name that ends in `before` and `key` (as it is spelt) may be secret:
+    it is one of an account or a cipher, or nobody knows that it is open."""
+    return _kind(before, key) is not _Kind.OPEN
 
 
 def is_key(before: str, key: str, value: str, *, assigned: bool) -> bool:
     """Whether `value` is secret beside a name that ends in `before` and `key`. `assigned`: the
     name and the value have an equals sign between them, so it is no record."""
-    bare = _bare(before)
-    if _is_strong(bare):
-        return looks_random(value)
-    if _is_known(bare):
-        return is_drawn(value) or (key.isupper() and is_uuid(value))
-    variable = _unknown(before, key)
-    if variable is None:
-        if _is_of_service(before, key, value):
-            return True
-        if len(value) < _OF_64_BYTES:
-            return False
-        last = before[-12:].lower().rstrip("_.- ")
-        return last.endswith(_OF_AZURE) and _AZURE.match(value) is not None
-    if variable or assigned:
-        return is_drawn(value)
-    return len(value) >= _LONG and not is_hex(value) and is_drawn(value)
+    kind = _kind(before, key)
+    if kind is _Kind.UNKNOWN and assigned:
+        kind = _Kind.VARIABLE
+    if _TELLS[kind](before, key, value):
+        return True
+    if kind in _OF_SERVICES or kind is _Kind.OPEN:
+        return _is_of_azure(before, value)
+    return False
+
+
+def _is_of_chance(value: str) -> bool:
+    """Whether a value is long enough for what services give, and chance drew it."""
+    return len(value) >= _OF_CHANCE and is_drawn(value)
+
+
+def _is_mixed_or_hex(value: str) -> bool:
+    return is_hex(value) or _MIXED.match(value) is not None
+
+
+def _is_of_azure(before: str, value: str) -> bool:
+    if len(value) < _OF_64_BYTES:
+        return False
+    last = before[-12:].lower().rstrip("_.- ")
+    return last.endswith(_OF_AZURE) and _AZURE.match(value) is not None
+
+
+_OF_SERVICES = (_Kind.SERVED, _Kind.MAYBE_SERVED, _Kind.STORAGE)
+# What a value must be, beside (before, key) of each kind, to be secret.
+_TELLS: dict[_Kind, Callable[[str, str, str], bool]] = {
+    _Kind.ACCOUNT: lambda before, key, value: looks_random(value),
+    _Kind.CIPHER: lambda before, key, value: is_drawn(value) or (key.isupper() and is_uuid(value)),
+    _Kind.VARIABLE: lambda before, key, value: is_drawn(value),
+    _Kind.UNKNOWN: lambda before, key, value: (
+        len(value) >= _LONG and not is_hex(value) and is_drawn(value)
+    ),
+    _Kind.SERVED: lambda before, key, value: _is_of_chance(value) and _is_mixed_or_hex(value),
+    _Kind.MAYBE_SERVED: lambda before, key, value: (
+        _is_of_chance(value) and not is_hex(value) and _MIXED.match(value) is not None
+    ),
+    _Kind.STORAGE: lambda before, key, value: (
+        _is_of_chance(value) and not is_hex(value) and is_cloud_secret(before, value)
+    ),
+    _Kind.OPEN: lambda before, key, value: False,
+}
 
 
 def is_open(before: str) -> bool:
