@@ -20,13 +20,13 @@ from typing import NamedTuple
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
 from hubtools.files import open_regular
-from hubtools.layout import COMPILED_DIR, IN_USE, PACES_CACHE, cache_dir
+from hubtools.layout import AGREED_CACHE, COMPILED_DIR, IN_USE, PACES_CACHE, cache_dir
 from hubtools.rooted.system import FLOCK, NOFOLLOW, flocked
 from hubtools.unfinished import LEFT_OVER
 
 # In folders of their encoder, which trainings hold; and lone files, which are read at once.
 ENCODED = ("latents", "text", "masks")
-LONE = ("scans", "sums", "tars", PACES_CACHE, "captions")
+LONE = ("scans", "sums", "tars", PACES_CACHE, AGREED_CACHE, "captions")
 BASES = "bases"  # each a folder of folders
 DATASETS = "datasets"  # of repositories, a folder for each commit
 UNPACKED = f"{DATASETS}/train"  # earlier versions unpacked all splits
@@ -47,6 +47,7 @@ _OF_LONE = {
     "sums": (re.compile(r"[0-9a-f]{64}\.json"), b'{\n  "of": ['),
     "tars": (re.compile(r"[0-9a-f]{32}\.json"), b'{"form":'),
     PACES_CACHE: (re.compile(r"[0-9a-f]{64}\.json"), b"[["),
+    AGREED_CACHE: (re.compile(r"[0-9a-f]{64}\.json"), b'{"agrees":'),
     "captions": (re.compile(r"[0-9a-f]{24}\.jsonl"), b'["'),
 }
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Near pure noise, where noise and velocity have least in common, but not where nothing is left; and
 # in the middle, where a flow is more than the noise: near its end nobody sees the picture in it.
 _MOMENTS = ((0.85, 0.95), (0.5,))
-_PICTURES = 2
+PICTURES = 2
 _WORDS = {FLOW: "a flow"}
 # A base that has learned explains this much of its target there, and so much more than of another.
 _KNOWS, _MORE = 0.3, 0.25
@@ -79,7 +79,7 @@ def explained(
     whole: tuple[dict[str, float], ...] = tuple({} for _ in _MOMENTS)
     found = None
     with at_rest(model), without_lora(model):
-        for index in range(min(count, _PICTURES)):
+        for index in range(min(count, PICTURES)):
             picture, caption = encoded(index, Chosen())
             pictures, captions = (
                 {name: value.to(device) for name, value in batch.items()}

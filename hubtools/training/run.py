@@ -20,6 +20,7 @@ from hubtools.rooted import Root
 from hubtools.rooted.outputs import forget_written
 from hubtools.training import runfolder
 from hubtools.training.adapter import add_lora, slug_of, write_lora
+from hubtools.training.agreed import check_once
 from hubtools.training.averages import average_of
 from hubtools.training.checkpoints import (
     SavedState,
@@ -47,7 +48,6 @@ from hubtools.training.metrics import HeldOut, Log, Metric
 from hubtools.training.optimizers import make_optimizer, not_found
 from hubtools.training.pace import keep_pace
 from hubtools.training.plan import TrainPlan
-from hubtools.training.prediction import check_prediction, explained
 from hubtools.training.recipe import STATE_SECONDS
 from hubtools.training.result import note_lora, note_losses
 from hubtools.training.room import steps_that_fit
@@ -175,18 +175,7 @@ class Run:
         make_fast(model, self.settings, encoded, self.reporter)
         texts = open_texts(model, self.plan, device, (encoded, *also))
         if saved is None:
-            check_prediction(
-                explained(
-                    model,
-                    encoded,
-                    len(self.recipe.buckets.of),
-                    precision=self.recipe.precision,
-                    device=device,
-                    prediction=self.recipe.prediction_type,
-                ),
-                self.recipe.prediction_type,
-                set_by_user=self.settings.prediction_type is not None,
-            )
+            check_once(model, encoded, self.plan, self.manifest, device)
             if self.start is not None:
                 self.start.put(parameters | texts, model)
         optimizer = make_optimizer(self.recipe, [*parameters.values()], [*texts.values()])

@@ -87,6 +87,8 @@ def test_a_wrong_scheduler_file_stops_before_the_first_step(
     words: str | None,
 ) -> None:
     if truth == FLOW:
+        # another base, which its files do not tell: what was measured of the true one is kept
+        monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(StableDiffusionModel, "predict", flowing)
     project = make_project(
         data=people,
@@ -107,7 +109,10 @@ def test_a_wrong_scheduler_file_stops_before_the_first_step(
 
 
 def test_a_flow_of_sdxls_layout_is_told_by_its_answers(
-    make_project: Callable[..., Project], tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch
+    make_project: Callable[..., Project],
+    tiny_sdxl: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def knowing(model: Any, noised: Any, conditions: Any) -> Any:
         """n - x, by one that knows the picture."""
@@ -116,6 +121,7 @@ def test_a_flow_of_sdxls_layout_is_told_by_its_answers(
         s = (noised.timesteps.float() / 1000).view(-1, 1, 1, 1)
         return (seen - (1 - s) * clean) / s - clean
 
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(StableDiffusionXLModel, "predict", knowing)
     project = make_project(pretrained_model_name_or_path=str(tiny_sdxl), max_train_steps=1)
     with pytest.raises(HubtoolsError, match=FLOWS + EPSILON):
