@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from hubtools.errors import HubtoolsError  # noqa: E402
+from hubtools.models import rehearsal  # noqa: E402
 from hubtools.models.blank import blank_component, bytes_of  # noqa: E402
 from hubtools.models.families.protocol import family_of  # noqa: E402
 from hubtools.models.rehearsal import rehearse, rehearse_training  # noqa: E402
@@ -101,6 +102,40 @@ def test_operations_are_those_of_torchs_own_count(
     with FlopCounterMode(display=False) as counter, torch.no_grad(), exact:
         rehearsed.rehearse_denoiser(real, info, (64, 64), 2)
     assert ours == pytest.approx(counter.get_total_flops(), rel=0.01)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_operations_that_answer_shapes_are_as_those_of_torch(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    class Many(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.groups, self.rows = torch.nn.GroupNorm(2, 6), torch.nn.LayerNorm((6, 4))
+            self.bare = torch.nn.LayerNorm(4, elementwise_affine=False)
+            self.flat = torch.nn.Linear(4, 8)
+
+        def forward(self, x: Any) -> Any:
+            numbers = torch.arange(3.0) + torch.arange(3.0) * 2  # with numbers, on the CPU
+            assert numbers.tolist() == [0.0, 3.0, 6.0]
+            x = self.bare(self.rows(self.groups(x)))
+            x = (x + x.transpose(0, 1).contiguous().transpose(0, 1)) * 2 / x
+            x = x * torch.ones(4, device="meta") + torch.ones(6, 1, dtype=dtype, device="meta")
+            wide = self.flat(x[0])
+            assert (wide.shape, wide.device.type) == ((6, 8), "meta")
+            return wide * torch.ones((), dtype=torch.float64, device="meta")
+
+    with torch.device("meta"):
+        module, given = Many().to(dtype), torch.empty(3, 6, 4, dtype=dtype)
+
+    def passes() -> list[Any]:
+        training = rehearse_training(module, lambda: module(given), dtype, checkpointing=False)
+        return [training, rehearse(lambda: module(given), dtype)]
+
+    quick = passes()
+    slow = type("Slow", (type(rehearsal._quick()),), {"answer": lambda self, f, a, k: f(*a, **k)})
+    monkeypatch.setattr(rehearsal, "_quick", slow)
+    assert passes() == quick
 
 
 def reckoned(folder: Path, **settings: Any) -> Memory:
