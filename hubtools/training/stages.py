@@ -45,8 +45,9 @@ class Stages:
         try:
             yield opened
         finally:
-            opened.close()
-            let_go(str(self.device))
+            if opened.used:  # else there is nothing to give back
+                opened.close()
+                let_go(str(self.device))
 
     def _open(self, part: Part, given: Mapping[str, Any] | None) -> Model:
         import torch
@@ -71,6 +72,11 @@ class Opened:
         if self._model is None:
             self._model = self._load()
         return self._model
+
+    @property
+    def used(self) -> bool:
+        """Whether somebody has asked for it."""
+        return self._model is not None
 
     def close(self) -> None:
         """Forget it."""

@@ -6,7 +6,8 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -17,6 +18,7 @@ from hubtools.models.families.stable_diffusion import StableDiffusion  # noqa: E
 from hubtools.models.identity import identity_of_files  # noqa: E402
 from hubtools.models.loading import load_pipeline  # noqa: E402
 from hubtools.project import Project  # noqa: E402
+from hubtools.training import stages  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
 
 
@@ -33,6 +35,22 @@ def test_a_part_is_opened_without_the_others(tiny_base: Path) -> None:
     both = load_pipeline(base, device="cpu", parts=("picture",), given={"unet": denoiser.unet})
     assert both.unet is denoiser.unet
     assert both.vae is not None
+
+
+def test_nothing_is_given_back_of_a_part_that_nobody_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given_back: list[str] = []
+    monkeypatch.setattr(stages, "let_go", given_back.append)
+    every: Any = SimpleNamespace(encoders=list)
+    device = torch.device("cpu")
+    parts = stages.Stages(cast(Any, None), cast(Any, None), lambda **_: every, device)
+    with parts.opened("text"):
+        pass
+    assert given_back == []
+    with parts.opened("text") as opened:
+        assert opened.model is every
+    assert given_back == ["cpu"]
 
 
 @pytest.mark.parametrize("samples", [0, 5])
