@@ -12,10 +12,11 @@ from hubtools.files import StrPath, check_replaceable
 from hubtools.summed import is_summed_png, summed_png
 
 
-def save_sheet(sheet: Image.Image, file: BinaryIO) -> None:
-    """Write a sheet, a chart or a grid into an open file."""
+def save_sheet(sheet: Image.Image, file: BinaryIO, *, quickly: bool = False) -> None:
+    """Write a sheet, a chart or a grid into an open file; `quickly`: in half the time, and a third
+    larger."""
     buffer = io.BytesIO()
-    sheet.save(buffer, format="PNG")
+    sheet.save(buffer, format="PNG", **({"compress_level": 1} if quickly else {}))
     file.write(summed_png(buffer.getvalue()))
 
 

@@ -133,7 +133,7 @@ def draw_chart(
         check = keeping(root, path.name, is_summed_png, note)
         with root.replacing(path.name, check=check) as file:
             # drawn at each saved state: a better filter and packing take four times as long
-            save_sheet(image.reduce(_SCALE), file)
+            save_sheet(image.reduce(_SCALE), file, quickly=True)
 
 
 def _legend(panel: _Panel, names: list[tuple[str, tuple[int, int, int]]]) -> None:
