@@ -147,7 +147,8 @@ def load_pipeline(
     denoiser = getattr(pipeline, base.support.denoiser, None)
     if denoiser is not None and base.support.denoiser not in given:
         make_lean(denoiser)
-    return pipeline if given else pipeline.to(device)
+    # on the CPU all of it is there, which a walk through its modules would find
+    return pipeline if given or device == "cpu" else pipeline.to(device)
 
 
 def _check_classes(folder: Path, shown: str) -> None:
