@@ -26,7 +26,7 @@ from hubtools.dataset.pictures.reading import head_of
 from hubtools.dataset.validate import validate
 from hubtools.journey.copying import copy_files
 from hubtools.models.tensors import read_tensors
-from hubtools.publish.contents.scan import _Holes
+from hubtools.publish.contents.holes import Holes
 from hubtools.publish.ledger import pushed_beside
 from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings
@@ -119,7 +119,7 @@ def test_tensors_of_a_failing_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_hole_is_no_failing_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    holes = _Holes.__new__(_Holes)
+    holes = Holes.__new__(Holes)
     holes._file, holes._fd, holes._end = io.BytesIO(b"x" * 9), 0, 0
     monkeypatch.setattr(os, "lseek", failing(errno.ENXIO))
     assert holes.read(9) == b""

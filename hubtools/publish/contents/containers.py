@@ -16,12 +16,11 @@ from typing import IO, Any
 from hubtools.causes import says_nothing_of_file
 from hubtools.leaks.stream import is_text
 from hubtools.publish.contents.gzips import fields
+from hubtools.publish.contents.holes import HELD
 from hubtools.publish.contents.member import Budget, Member, NotOpened
 from hubtools.publish.contents.sheets import sheets
 from hubtools.publish.contents.tables import rows
 
-# Bytes of a member that are held, so that it can be read again.
-HELD = 64 << 20
 # What is shorter holds nothing that is packed.
 _TINY = 24
 # Shorter fields of a zip's entries hold times and numbers of users.

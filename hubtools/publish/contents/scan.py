@@ -6,7 +6,6 @@ with the bytes read; what unpacks to far more than was there is told, not read o
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
@@ -25,7 +24,8 @@ from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import is_text, search
 from hubtools.leaks.text import secrets
 from hubtools.publish.contents.behind import behind
-from hubtools.publish.contents.containers import HELD, members, packing
+from hubtools.publish.contents.containers import members, packing
+from hubtools.publish.contents.holes import HELD, Holes
 from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.contents.leak import Kind, Leak
 from hubtools.publish.contents.matroska import EBML, tags
@@ -126,7 +126,7 @@ class _Scan:
         for leak in self._inside(place, file, head, kind, depth):
             values.add(leak.secret or leak.what)
             yield leak
-        holes = _Holes.over(file) if depth == 0 else file
+        holes = Holes.over(file) if depth == 0 else file
         file.seek(0)
         archive, told = _Watch(holes), False
         for found in search(archive, nested=self._nested(depth, place)):
@@ -143,7 +143,7 @@ class _Scan:
                 yield Leak(Kind.PATH, place, path, found.line, packed or depth > 0)
         if kind is None and not _is_binary(head):
             file.seek(0)
-            for line, secret in in_columns(head, _Holes.over(file) if depth == 0 else file):
+            for line, secret in in_columns(head, Holes.over(file) if depth == 0 else file):
                 if secret.value not in values:
                     values.add(secret.value)
                     what = f"{secret.what} in its header"
@@ -195,7 +195,7 @@ class _Scan:
         if not (pdf or _is_binary(head)) or not (depth == 0 or isinstance(file, io.BytesIO)):
             return
         skip = pixels(file, head)
-        whole = file if depth else _Holes.without(file)
+        whole = file if depth else Holes.without(file)
         if whole is None:
             yield _unread(place, f"between its holes it is longer than {HELD >> 20} MB")
             return
@@ -348,48 +348,3 @@ class _Watch:
         self.zip = self.zip or b"PK\x05\x06" in self._last + data
         self._last = data[-3:]
         return data
-
-
-class _Holes:
-    """A sparse file, read without its holes: they hold nothing, and may be as long as one likes."""
-
-    def __init__(self, file: IO[bytes], descriptor: int) -> None:
-        self._file, self._fd, self._end = file, descriptor, 0
-
-    @staticmethod
-    def over(file: IO[bytes]) -> IO[bytes]:
-        """`file` itself where there are no holes."""
-        try:
-            descriptor = file.fileno()
-            state = os.fstat(descriptor)
-        except (OSError, AttributeError):
-            return file
-        if not hasattr(os, "SEEK_HOLE") or state.st_blocks * 512 >= state.st_size // 2:
-            return file
-        return _Holes(file, descriptor)  # type: ignore[return-value]
-
-    @staticmethod
-    def without(file: IO[bytes]) -> IO[bytes] | None:
-        """`file`, or what is in it between its holes; None if that is too long to be held."""
-        holes = _Holes.over(file)
-        if holes is file:
-            return file
-        file.seek(0)
-        data = bytearray()
-        while len(data) <= HELD and (part := holes.read(1 << 20)):
-            data += part
-        return io.BytesIO(data) if len(data) <= HELD else None
-
-    def read(self, size: int) -> bytes:
-        place = self._file.tell()
-        if place >= self._end:
-            try:
-                start = os.lseek(self._fd, place, os.SEEK_DATA)
-                self._end = os.lseek(self._fd, start, os.SEEK_HOLE)
-            except OSError as error:
-                if error.errno != errno.ENXIO:  # a disk that fails is no end of the file
-                    raise
-                return b""  # nothing but a hole up to the end
-            self._file.seek(start)
-            place = start
-        return self._file.read(min(size, self._end - place))
