@@ -34,7 +34,7 @@ from hubtools.publish.contents.people import People, is_picture
 from hubtools.publish.contents.pictures import parts
 from hubtools.publish.contents.pixels import pixels
 from hubtools.publish.contents.records import records
-from hubtools.publish.contents.streams import closed, raw, streams_of
+from hubtools.publish.contents.streams import alien_from, closed, raw, streams_of
 
 # Secrets of one file that are told one by one, and places in it with a path, or not read.
 MOST = 100
@@ -190,19 +190,27 @@ class _Scan:
                     yield Leak(Kind.PATH, place, found.path, None, True)
 
     def _streams(self, place: str, file: IO[bytes], head: bytes, depth: int) -> Iterator[Leak]:
-        """What is packed in a picture, behind its end, in a PDF, in whatever is no text."""
-        pdf = b"%PDF-" in head[:1024]
-        if not (pdf or _is_binary(head)) or not (depth == 0 or isinstance(file, io.BytesIO)):
+        """What is packed in a picture, behind its end, in a PDF, in whatever is no text, and behind
+        a text."""
+        if not (depth == 0 or isinstance(file, io.BytesIO)):
             return
+        pdf, start = b"%PDF-" in head[:1024], 0
+        if text := not (pdf or _is_binary(head)):
+            file.seek(0)
+            begin = alien_from(file if depth else Holes.over(file))
+            if begin is None:
+                return
+            start = begin
         skip = pixels(file, head)
         whole = file if depth else Holes.without(file)
         if whole is None:
             yield _unread(place, f"between its holes it is longer than {HELD >> 20} MB")
             return
         try:
-            if (is_picture(head) or head.startswith((b"RIFF", b"BM"))) and closed(whole, 2, skip):
+            holder = is_picture(head) or head.startswith((b"RIFF", b"BM")) or text
+            if holder and closed(whole, start or 2, skip):
                 yield _unread(place, "something is packed in it that cannot be opened here")
-            for unpacked, ended in streams_of(whole, 0, skip):
+            for unpacked, ended in streams_of(whole, start, skip, text=text):
                 if depth >= _DEEPEST:
                     yield _unread(place, f"what is packed within {_DEEPEST} others is not opened")
                     return
@@ -211,7 +219,7 @@ class _Scan:
                     yield Leak(leak.kind, leak.place, leak.what, None, True, leak.secret)
                 if not ended:
                     yield _unread(place, "what is packed in it is too long to be read to its end")
-            if not is_picture(head) and not pdf:
+            if not is_picture(head) and not pdf and not text:
                 yield from self._raw(place, whole, depth)
             yield from self._behind(place, whole, head, depth)
         except NotOpened as error:

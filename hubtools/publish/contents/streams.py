@@ -59,6 +59,23 @@ def _is_zstd(data: bytes) -> bool:
     return block >> 1 & 3 != 3 and block >> 3 <= 1 << 17
 
 
+# What no text holds, not even one for a terminal; packed bytes hold one in every dozen.
+_ALIEN = bytes((*range(8), *range(14, 27), *range(28, 32), 127))
+_ANY_ALIEN = regex(b"[" + re.escape(_ALIEN) + b"]")
+_NEAR = 256  # bytes, within which a packed stream surely has one of them
+
+
+def alien_from(file: IO[bytes]) -> int | None:
+    """From where on a text may hold something packed; None if it is a text to its end."""
+    place = 0
+    while data := file.read(1 << 20):
+        if len(data.translate(None, _ALIEN)) < len(data):
+            match = _ANY_ALIEN.search(data)
+            return max(0, place + (match.start() if match else 0) - _NEAR)
+        place += len(data)
+    return None
+
+
 class _Ranges:
     """Places in a file, to be asked for one of them in the time that a bisection takes."""
 
@@ -91,10 +108,11 @@ def streams(data: bytes) -> Iterator[Stream]:
 
 
 def streams_of(
-    file: IO[bytes], start: int, skip: Sequence[tuple[int, int]] = ()
+    file: IO[bytes], start: int, skip: Sequence[tuple[int, int]] = (), *, text: bool = False
 ) -> Iterator[Stream]:
     """The same in `file` from `start` on, window by window: memory does not grow with it. What lies
-    in `skip` (start, end) is pixels. Raises `NotOpened` where it is too much to be tried."""
+    in `skip` (start, end) is pixels; among `text` only what no text holds is tried. Raises
+    `NotOpened` where it is too much to be tried."""
     tried, left, place, pixels = 0, _TOGETHER, start, _Ranges(skip)
     while True:
         file.seek(place)
@@ -106,6 +124,9 @@ def streams_of(
             begins = match.start()
             if inside := pixels.end_of(place + begins):
                 at = max(begins + 1, min(inside - place, len(data)))
+                continue
+            if text and not _ANY_ALIEN.search(data, begins, begins + _NEAR):
+                at = begins + 1
                 continue
             found, used, ended = _unpacked(data, begins, min(_ONE, left))
             tried += used
