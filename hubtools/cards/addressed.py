@@ -15,7 +15,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.hub.client import full_repo_id
 from hubtools.hub.names import repository_named
 from hubtools.layout import CARD
-from hubtools.lorafile.told import hub_id
+from hubtools.lorafile.provenance import hub_id
 from hubtools.rooted import Root
 
 

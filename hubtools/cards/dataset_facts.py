@@ -28,7 +28,7 @@ from hubtools.files import open_regular
 from hubtools.findings import plural, shortened
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD, title_of
-from hubtools.lorafile.told import hub_id
+from hubtools.lorafile.provenance import hub_id
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings

@@ -37,7 +37,7 @@ from hubtools.files import human_bytes, open_regular
 from hubtools.layout import CONVERTED, LORA_WEIGHTS, PEFT_CONFIG, USUAL_STEMS
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, family_words, look, words_for
-from hubtools.lorafile.told import Beside, Told, base_of_config, hub_id, told_by
+from hubtools.lorafile.provenance import Beside, Told, base_of_config, hub_id, told_by
 from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target

@@ -15,7 +15,7 @@ from hubtools.findings import Problem, Severity, shortened
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.advice import card_command
 from hubtools.lorafile.look import Weights
-from hubtools.lorafile.told import trigger_offered
+from hubtools.lorafile.provenance import trigger_offered
 from hubtools.models.singles import usual_ids
 from hubtools.tinypeople import REPO_NAME
 

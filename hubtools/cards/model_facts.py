@@ -26,7 +26,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import human_bytes
 from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
-from hubtools.lorafile.told import base_of_card
+from hubtools.lorafile.provenance import base_of_card
 from hubtools.manifest import RunManifest
 from hubtools.models.families.noise import FLOW
 from hubtools.models.lookup import title_of

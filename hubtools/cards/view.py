@@ -22,7 +22,7 @@ from hubtools.frontmatter import Card, FrontMatter, parse
 from hubtools.layout import CARD, RUN_MANIFEST, SAMPLES_DIR
 from hubtools.licensing.advice import card_command
 from hubtools.lorafile.look import ADAPTERS
-from hubtools.lorafile.told import base_of_card, base_of_config, bundled_in, hub_id, told_by
+from hubtools.lorafile.provenance import base_of_card, base_of_config, bundled_in, hub_id, told_by
 from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.manifest import RunManifest
 from hubtools.rooted import LeadsOut, Root

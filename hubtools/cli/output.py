@@ -348,12 +348,12 @@ class Output:
                 cells = (finding.severity, finding.rule, finding.place, finding.message)
                 print("\t".join(_flat(cell) for cell in (*cells, finding.fix or "")))
         else:
+            from hubtools.cli.finding_lines import finding_lines
             from hubtools.cli.tables import prose, width_of
-            from hubtools.cli.told import told
 
             width = width_of(sys.stdout)
             shown = typed_for(shown, typed)
-            for line in told(shown, colours=coloured(sys.stdout), verbose=self.verbose):
+            for line in finding_lines(shown, colours=coloured(sys.stdout), verbose=self.verbose):
                 print("\n".join(prose(line, width)))
 
     def write_report(self, report: Report, prefix: str = "", typed: str = "") -> None:

@@ -51,10 +51,10 @@ def reporter_of(out: Output, indent: str = "") -> Reporter:
         """Keeps what checks found for the document of an error."""
 
         def report(self, report: Report) -> None:
-            from hubtools.cli.told import told
+            from hubtools.cli.finding_lines import finding_lines
 
             out.answer.add_reason(report)
-            note("\n".join(told(report, colours=False, verbose=out.verbose, all_by="")))
+            note("\n".join(finding_lines(report, colours=False, verbose=out.verbose, all_by="")))
 
     reporter: Reporter = Collecting(note, out.warn)
     return reporter

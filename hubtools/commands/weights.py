@@ -15,7 +15,7 @@ from hubtools.fences import keep_inside, make_folder
 from hubtools.files import StrPath
 from hubtools.front_edits import with_key
 from hubtools.layout import CARD, CONVERTED, LORA_WEIGHTS, USUAL_STEMS
-from hubtools.lorafile.told import Beside, Stated, base_named, base_told
+from hubtools.lorafile.provenance import Beside, Stated, base_named, base_told
 from hubtools.rooted import Root
 from hubtools.tinypeople import bundled
 

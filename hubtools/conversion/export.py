@@ -28,7 +28,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.fences import make_folder
 from hubtools.files import StrPath, leads_out
 from hubtools.layout import PEFT_CONFIG, PEFT_WEIGHTS
-from hubtools.lorafile.told import told_by
+from hubtools.lorafile.provenance import told_by
 from hubtools.models.rows import Target
 from hubtools.models.tensors import dump_tensors
 from hubtools.rooted import Root

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hubtools.conversion.adapter import MAGNITUDE, Adapter, Layer
 from hubtools.errors import HubtoolsError
 from hubtools.lorafile.look import METADATA_KEY
-from hubtools.lorafile.told import hub_id, kept_of, told_by
+from hubtools.lorafile.provenance import hub_id, kept_of, told_by
 
 if TYPE_CHECKING:
     from torch import Tensor

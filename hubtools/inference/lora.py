@@ -18,7 +18,7 @@ from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
 from hubtools.lorafile.made_of import MadeOf
-from hubtools.lorafile.told import (
+from hubtools.lorafile.provenance import (
     Beside,
     Stated,
     base_named,

@@ -27,6 +27,7 @@ from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.tinypeople import REPO_NAME, bundled
 from hubtools.training import runfolder
+from hubtools.training.describe import describe
 from hubtools.training.distributed import planned
 from hubtools.training.optimizer_kinds import kind_of
 from hubtools.training.pictures import TrainingPictures, find_pictures
@@ -34,7 +35,6 @@ from hubtools.training.plan import TrainPlan
 from hubtools.training.prepare import find_base, make_plan
 from hubtools.training.rules import judge
 from hubtools.training.start import find_start
-from hubtools.training.told import describe
 
 if TYPE_CHECKING:
     from hubtools.models.base import Base

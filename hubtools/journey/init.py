@@ -40,7 +40,7 @@ from hubtools.journey.trainers.config import Captions, Config, PictureSet
 from hubtools.journey.trainers.reading import config_in, read_config
 from hubtools.journey.unpacking import unpack
 from hubtools.layout import PROJECT_FILE, WORK_DIR
-from hubtools.lorafile.told import hub_id
+from hubtools.lorafile.provenance import hub_id
 from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.models.registry import EXAMPLE_BASE
 from hubtools.project import Project, load_project

@@ -16,7 +16,7 @@ from hubtools.journey.steps import NOT_PASSED, chosen_files, refuse_errors
 from hubtools.journey.travel import Journey
 from hubtools.layout import RUN_MANIFEST
 from hubtools.licensing.resolve import base_facts
-from hubtools.lorafile.told import base_of_card
+from hubtools.lorafile.provenance import base_of_card
 from hubtools.manifest import DatasetFacts, RunManifest
 from hubtools.models.base import Base
 from hubtools.progress import silent

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, RUN_MANIFEST
 from hubtools.licensing.ids import BaseLicense, is_license, license_of_base, problems_of_derived
-from hubtools.lorafile.told import base_of_card
+from hubtools.lorafile.provenance import base_of_card
 from hubtools.whereabouts import from_here
 
 

@@ -15,7 +15,7 @@ from hubtools.layout import LORA_WEIGHTS
 from hubtools.leaks import hide
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, look
-from hubtools.lorafile.told import base_told, told_by
+from hubtools.lorafile.provenance import base_told, told_by
 from hubtools.modelfiles import SAFE, is_pickled
 from hubtools.publish.contents import Kind, scan
 from hubtools.publish.private import told_by_header

@@ -18,6 +18,7 @@ from hubtools.quiet import hush
 from hubtools.reporting.baseline import add_to_baseline
 from hubtools.training import runfolder
 from hubtools.training.checkpoints import take_over
+from hubtools.training.describe import describe, figures
 from hubtools.training.distributed import alone_on_cpu, open_distributed
 from hubtools.training.found_states import foreign, newest_usable
 from hubtools.training.identity import fingerprint, unlike
@@ -30,7 +31,6 @@ from hubtools.training.recipe import DTYPES
 from hubtools.training.rules import judge
 from hubtools.training.run import Run
 from hubtools.training.start import find_start
-from hubtools.training.told import describe, figures
 
 if TYPE_CHECKING:
     from hubtools.models.base import Base

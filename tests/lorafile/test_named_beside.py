@@ -17,7 +17,7 @@ from hubtools.hub import download
 from hubtools.inference import lora
 from hubtools.layout import LORA_WEIGHTS, PEFT_CONFIG, PEFT_WEIGHTS
 from hubtools.licensing.advice import license_advice
-from hubtools.lorafile.told import Beside, base_of_config
+from hubtools.lorafile.provenance import Beside, base_of_config
 from tests import lorafiles
 
 CARDS = {

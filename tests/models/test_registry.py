@@ -49,8 +49,8 @@ _FAMILY = re.compile(
 _OTHERS = {
     ("modelfiles.py", "stable_diffusion"),  # a folder of the library diffusers, with its checker
     ("runfolders/trainers.py", "Stable-diffusion"),  # a folder of AUTOMATIC1111's web UI
-    ("lorafile/told.py", "stable-diffusion"),  # the same folder, in small letters
-    ("lorafile/told.py", "ss_unet_lr"),  # of kohya's headers, whatever the denoiser is
+    ("lorafile/provenance.py", "stable-diffusion"),  # the same folder, in small letters
+    ("lorafile/provenance.py", "ss_unet_lr"),  # of kohya's headers, whatever the denoiser is
     ("dataset/loaders/endings.py", " sd2 "),  # an ending of sound files
     ("licensing/ids.py", "llama"),  # licences that are called so
     ("tensornames.py", "unet."),  # how names begin in files, in the order they are looked for

@@ -18,12 +18,12 @@ from hubtools.models.families.protocol import BaseInfo
 from hubtools.progress import duration
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 from hubtools.training.buckets import Buckets
+from hubtools.training.describe import describe, figures
 from hubtools.training.memory import Memory
 from hubtools.training.pace import Pace, card_of, keep_pace, pace_of
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import make_recipe
 from hubtools.training.rules import TRAIN_RULES, judge
-from hubtools.training.told import describe, figures
 
 
 def plan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubtools.lorafile.told import hub_id, kept_of, told_by, trigger_offered
+from hubtools.lorafile.provenance import hub_id, kept_of, told_by, trigger_offered
 
 SD_SCRIPTS = {
     "ss_sd_model_name": "stabilityai/stable-diffusion-xl-base-1.0",

@@ -14,10 +14,10 @@ from hubtools.models.rehearsal import held
 from hubtools.printable import number
 from hubtools.progress import duration
 from hubtools.settings import TrainSettings
+from hubtools.training.describe_rates import average_told, optimizer_told, rate_told, texts_told
 from hubtools.training.layers import share_words
 from hubtools.training.pace import Pace, flops_told, pace_of
 from hubtools.training.plan import TrainPlan
-from hubtools.training.rates_told import average_told, optimizer_told, rate_told, texts_told
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
 from hubtools.training.trackers.kinds import TITLES, chosen
 

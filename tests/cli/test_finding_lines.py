@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 import pytest
 
+from hubtools.cli.finding_lines import finding_lines
 from hubtools.cli.following import dataset_option
 from hubtools.cli.main import COMMANDS, group
 from hubtools.cli.mistyped import EXAMPLES
-from hubtools.cli.told import told
 from hubtools.findings import Finding, Report, Rule, Severity
 from tests.drawing import write_pictures
 from tests.typed import typed
@@ -29,7 +29,7 @@ def lines(*counts: int, verbose: bool = False) -> list[str]:
         for n in range(count)
     )
     report = Report("pictures", findings, rules=RULES)
-    return list(told(report, colours=False, verbose=verbose))
+    return list(finding_lines(report, colours=False, verbose=verbose))
 
 
 def test_many_findings_of_a_rule_are_told_together() -> None:

@@ -14,7 +14,7 @@ _COLOURS: dict[Severity | Style, str] = {
 }  # fmt: skip
 
 
-def told(
+def finding_lines(
     report: Report, *, colours: bool, verbose: bool, all_by: str = "; --verbose lists all"
 ) -> Iterator[str]:
     """Lines, the worst first. Of a rule with many findings the first few and one fix, unless
