@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 @click.command("prune", cls=SettingsCommand)
 @click.argument("run_dir", required=False, type=click.Path(path_type=Path))
 @click.option("--apply", "do_apply", is_flag=True, help="Move dropped files to the trash.")
-@click.option("--undo", "do_undo", is_flag=True, help="Restore the last trash.")
+@click.option(
+    "--undo",
+    "do_undo",
+    is_flag=True,
+    help="Restore the last trash, and those of stopped prunes before it.",
+)
 @click.option(
     "--purge", "do_purge", is_flag=True, help="Delete the trash permanently (with --yes)."
 )
@@ -108,6 +113,7 @@ def command(
     if do_undo:
         count = with_trust(out, trust_state, lambda trust: undo_prune(root, trust_state=trust))
         out.result(f"{plural(count, 'file')} back in {root}", restored=count)
+        _tell_older(Path(root), out)
         return ExitCode.DONE
     if do_purge:
         if not yes:
@@ -130,6 +136,19 @@ def command(
         moves = len(done.plan.moved)
         out.result(f"Plan written to {plan_file}", plan=str(plan_file), moves=moves)
     return code
+
+
+def _tell_older(root: Path, out: Output) -> None:
+    """That what an earlier prune has moved is still in the trash."""
+    from hubtools.publish.trash import trashes
+
+    if left := len(trashes(root)):
+        what = "an earlier prune" if left == 1 else f"{left} earlier prunes"
+        out.hint(
+            f"what {what} moved is still in the trash:"
+            f" `hubtools prune {quote(from_here(root))} --undo` brings it back"
+            + (", the newest first" if left > 1 else "")
+        )
 
 
 def _replay(

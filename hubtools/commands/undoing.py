@@ -58,9 +58,10 @@ def undo_push(
 def undo_prune(
     run_dir: StrPath | None = None, project: ProjectLike = None, *, trust_state: bool = False
 ) -> int:
-    """Bring back what the last `prune` of a run folder (default: the project's) has moved, byte for
-    byte; how many files. Raises `ForeignState` for a list that somebody else wrote, unless
-    `trust_state`, and `HubtoolsError` where a file is in the way."""
+    """Bring back what the last `prune` of a run folder (default: the project's) has moved, and what
+    those right before it have that were stopped, byte for byte; how many files. Raises
+    `ForeignState` for a list that somebody else wrote, unless `trust_state`, and `HubtoolsError`
+    where a file is in the way."""
     from hubtools.publish import trash
 
     project = project_of(undo_push, project, {})

@@ -174,10 +174,19 @@ def _about(data: bytes, manifest: RunManifest) -> bytes:
     return summed_json(now) if ours else now
 
 
+class Written(NamedTuple):
+    """What has taken the place of a file: its name, its SHA-256, and that of the file ("" in a list
+    that does not say it)."""
+
+    name: str
+    sha256: str
+    was: str
+
+
 class Taken(NamedTuple):
     """What has taken the place of a file that comes back, and goes; no name where nothing has.
-    `mark` is that of when it was looked at; `facts` of a `run.json` that has changed since: (its
-    bytes, those that it gets)."""
+    `mark` is that of when it was looked at; without a name, of the file that is back already.
+    `facts` of a `run.json` that has changed since: (its bytes, those that it gets)."""
 
     name: str
     mark: tuple[int, ...] | None = None
@@ -187,24 +196,54 @@ class Taken(NamedTuple):
 NOTHING = Taken("")
 
 
-def taken_back(root: Root, listed: Mapping[str, tuple[str, str]], now: str, was: str) -> Taken:
-    """What has taken the place of the file `was`, which is `now` in the trash. `listed`: {name it
-    had: (name, SHA-256) of what took its place}. Raises `HubtoolsError` if it is another file than
-    that."""
-    new, digest = listed.get(was, ("", ""))
-    mark = root.mark(new) if new else None
+def taken_back(root: Root, listed: Mapping[str, Written], now: str, was: str) -> Taken:
+    """What has taken the place of the file `was`, which is `now` in the trash. `listed`: by the
+    name that it had. Raises `HubtoolsError` if it is another file than that, or if an undo that was
+    killed had exchanged the two and the original is gone since."""
+    if was not in listed:
+        return NOTHING
+    new, digest, original = listed[was]
+    mark = root.mark(new)
+    kept = root.fingerprint(now)
+    if new == was and kept == digest:  # killed between exchanging the two and removing this one
+        if mark is None:
+            raise _gone(root, now, was)
+        return Taken("", mark)
     if mark is None:
         return NOTHING
-    if root.is_file(new) and root.fingerprint(new) == digest:
+    found = root.fingerprint(new) if root.is_file(new) else None
+    if found == digest:
         return Taken(new, mark)
-    if root.is_file(new) and root.fingerprint(new) == root.fingerprint(now):
+    if found is not None and found == kept:
         return NOTHING  # killed between copying it to another disk and removing it
-    if new == RUN_MANIFEST and root.is_file(new):
+    if new == was and found is not None and found == original:
+        raise _saved(root, now, was)
+    if new == RUN_MANIFEST and found is not None:
         data = root.read(new)
-        facts = _earlier_facts(root, data, now, [sha256 for _, sha256 in listed.values()])
+        facts = _earlier_facts(root, data, now, [one.sha256 for one in listed.values()])
         if facts is not None:
             return Taken(new, mark, (data, facts))
     raise changed(root, new)
+
+
+def _gone(root: Root, now: str, was: str) -> HubtoolsError:
+    return HubtoolsError(
+        f"{root.path / was} had come back, and is gone since; {root.path / now} is the one that"
+        " took its place.",
+        hint="move the original back to its name and undo again; if there is none any more, move"
+        " that file there",
+        code="file-changed",
+    )
+
+
+def _saved(root: Root, now: str, was: str) -> HubtoolsError:
+    return HubtoolsError(
+        f"{root.path / was} is back, and {root.path / now} is none of hubtools': somebody has"
+        " saved it under that name in the instant in which the two changed places, or has changed"
+        " it in the trash.",
+        hint="move it out of the trash and undo again",
+        code="file-changed",
+    )
 
 
 def changed(root: Root, name: str) -> HubtoolsError:
@@ -218,6 +257,7 @@ def changed(root: Root, name: str) -> HubtoolsError:
 
 __all__ = [
     "NOTHING",
+    "Written",
     "changed",
     "exchange",
     "halved",

@@ -79,7 +79,7 @@ UNSEEN: dict[tuple[str, str], str] = {
     ("models/unpacking", "unpack"): _CACHE,
     ("models/unpacking", "unpacked_folder"): _CACHE,
     ("owned", "claim"): "in a folder that the call begins",
-    ("publish/trash", "apply"): _OWN,
+    ("publish/trash", "_moved"): _OWN,
     ("renaming", "replace"): _BELOW,
     ("reviewing/pending", "save_applied"): _OWN,
     ("reviewing/pending", "save"): _OWN,
