@@ -41,6 +41,7 @@ PICTURE_TEXTS = 32_000_000  # characters of all texts in a picture's metadata, u
 VIEWED_GROUP = 300_000_000  # bytes of a row group of parquet that the Hub's viewer reads
 STREAMED = 128_000_000  # bytes of a picture or a text in an archive, a shard or far away
 ANSWER = 64_000_000  # bytes of an answer of the Hub, unpacked
+LOG_LINE = 1_000_000  # bytes of a line of a job's log
 MEMBERS = 150_000  # files of an archive
 FILES = 500_000  # files of a folder with all that is below it
 FINDINGS = 10_000  # findings of one rule; the rest is counted

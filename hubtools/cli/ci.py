@@ -16,6 +16,7 @@ from hubtools.cli.kinds import kind_option
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, print_utf8, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
+from hubtools.fences import fence
 from hubtools.findings import plural, to_text
 from hubtools.reporting.github import github_command, to_github
 
@@ -161,6 +162,8 @@ def run(
 
     plan_file = plan_file or former_plan
     with _annotated():
+        for path in (*out.report_files, *((plan_file,) if plan_file else ())):
+            _keep_inside(path)
         done = ci_run(
             folder or None,  # an action hands over what was left out as nothing
             repo or None,
@@ -214,6 +217,22 @@ def _said(done: CiRun, mode: str) -> str:
     return (
         f"{verb} {plural(len(done.plan.changes), 'file')}, {done.result.verified} verified: {where}"
     )
+
+
+def _keep_inside(path: Path) -> None:
+    """A file to write in the checkout stays there: who made that may have made a link on the way.
+    Raises `HubtoolsError` if there is one that leads out."""
+    here = Path.cwd()
+    folder = Path(os.path.normpath(here / path)).parent
+    if here not in (folder, *folder.parents):
+        return
+    if not folder.resolve().is_relative_to(here.resolve()):
+        raise HubtoolsError(
+            f"{path} would be written out of {here}, through a link of the checkout.",
+            hint=f"name a place without links, such as {path.name}",
+            code="link-refused",
+        )
+    fence(folder, here)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from hubtools.hub.marks import check_said
 from hubtools.hub.origins import note_actions
 from hubtools.hub.pace import on_the_way, paced, within
 from hubtools.hub.sizes import SIZES, refuse_without_room, with_room
-from hubtools.limits import ANSWER, JSON_COST, json_cost
+from hubtools.limits import ANSWER, JSON_COST, LOG_LINE, json_cost
 from hubtools.patterns import regex
 
 MOST = "hubtools.most"  # extension of a request: bytes of the answer, unpacked
@@ -90,7 +90,8 @@ def bounded(answer: Any, request: Any) -> Any:
 
     class Bounded(httpx2.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
-            return _counted(_unpacked(blocks, packing, request), most, request)
+            counted = _counted(_unpacked(blocks, packing, request), most, request)
+            return _lined(counted, request) if _LOG.search(request.url.path) else counted
 
         def close(self) -> None:
             below.close()
@@ -129,6 +130,17 @@ def _counted(blocks: Iterable[bytes], most: int | None, request: Any) -> Iterato
         count += len(block)
         if most is not None and count > most:
             raise _too_much(request, f"is longer than {most:,} bytes")
+        yield block
+
+
+def _lined(blocks: Iterable[bytes], request: Any) -> Iterator[bytes]:
+    """The client holds a line several times while it is read."""
+    count = 0  # bytes of the line that goes on
+    for block in blocks:
+        first, *others = block.split(b"\n")
+        if max([count + len(first), *map(len, others)]) > LOG_LINE:
+            raise _too_much(request, f"has a line of more than {LOG_LINE:,} bytes")
+        count = len(others[-1]) if others else count + len(first)
         yield block
 
 

@@ -15,6 +15,7 @@ from hubtools.jobs.plan import LABEL, RemotePlan
 from hubtools.jobs.script import COMMAND, IMAGE, encoded
 from hubtools.layout import RUN_MANIFEST
 from hubtools.manifest import RunManifest
+from hubtools.publish.again import url_of
 from hubtools.training import runfolder
 
 _REPO, _PR = "HUBTOOLS_RUN_REPO", "HUBTOOLS_RUN_PR"
@@ -138,7 +139,16 @@ def _finished(folder: Path, place: Place) -> RunManifest:
     """What the run says of itself. Raises `HubtoolsError` if it is not finished, or its LoRA is
     not the one that it speaks of."""
     if (folder / RUN_MANIFEST).is_file():
-        manifest = RunManifest.read(folder)
+        try:
+            manifest = RunManifest.read(folder)
+        except HubtoolsError as error:
+            raise HubtoolsError(
+                f"The {RUN_MANIFEST} in pull request {place.pr} of {place.repo} is damaged:"
+                f" {str(error).partition(' is damaged: ')[2] or error}",
+                hint=f"look at {url_of(place.repo, 'model')}/discussions/{place.pr}, or train anew:"
+                " hubtools train --remote MACHINE --no-resume",
+                code="file-damaged",
+            ) from None
         if runfolder.is_complete(folder, manifest):
             return manifest
     raise HubtoolsError(

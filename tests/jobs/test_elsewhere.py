@@ -15,6 +15,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 
 from hubtools.environment import unknown_in
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.hub import answers
 from hubtools.hub.jobs import Machine, _job, _machine, named
 from hubtools.jobs import onjob, remote, script
 from hubtools.jobs.estimate import precision_on
@@ -165,6 +166,36 @@ def test_what_cannot_be_is_refused_before_anything_is_planned(
     (tmp_path / "hubtools.toml").write_text('[dataset]\nrepo = "me/none"\n')
     said = refused(2, "--remote=l4x1", "--base-model=tiny-people")
     assert "`hubtools push dataset me/none --type dataset` puts them there" in said
+
+
+@pytest.mark.parametrize(
+    ("blocks", "whole"),
+    [
+        ([b"data: x\n\n"] * 300_000, True),
+        ([b"x" * 999_999 + b"\n", b"y" * 1_000_000, b"\nz"], True),
+        ([b"a\n" + b"x" * 600_000, b"x" * 400_001], False),
+        ([b"x" * 400_001, b"x" * 600_000 + b"\nb"], False),
+        ([b"a\n" + b"x" * 1_000_001 + b"\nb"], False),
+    ],
+)
+def test_a_line_of_a_log_has_a_bound(blocks: list[bytes], whole: bool) -> None:
+    """One of 60 MB took a gigabyte."""
+    request = SimpleNamespace(method="GET", url=SimpleNamespace(path="/api/jobs/me/a/logs"))
+    if whole:
+        assert list(answers._lined(blocks, request)) == blocks
+        return
+    with pytest.raises(HubtoolsError, match="has a line of more than 1,000,000 bytes"):
+        list(answers._lined(blocks, request))
+
+
+def test_a_record_that_is_damaged_is_told_by_its_place_on_the_hub(
+    place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "run.json").write_text('{"schema": 7}')
+    with pytest.raises(HubtoolsError, match=rf"pull request {place.pr} of {place.repo} is") as told:
+        remote._finished(tmp_path, place)
+    assert str(tmp_path) not in str(told.value)
+    assert f"/discussions/{place.pr}" in (told.value.hint or "")
 
 
 def test_a_job_s_own_variables_are_known() -> None:

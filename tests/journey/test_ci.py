@@ -152,6 +152,25 @@ def test_the_plan_is_written_and_its_former_name_is_known(
     assert "--save-plan" not in typed("ci", "run", "--help").stdout
 
 
+@pytest.mark.parametrize("option", ["--report", "--save-plan", "--plan"])
+def test_a_link_of_the_checkout_leads_nothing_out(
+    project: Path, local_hub: object, tmp_path: Path, option: str
+) -> None:
+    """A pull request brings links along."""
+    (tmp_path / "outside").mkdir()
+    (project / "rep").symlink_to(tmp_path / "outside")
+    words = ("ci", "run", "dataset", "me/people", "--mode", "check", option)
+    said = typed(*words, "rep/sub/x.json", cwd=project)
+    assert said.returncode == 1
+    assert "rep/sub/x.json would be written out of" in said.stderr
+    assert not list((tmp_path / "outside").iterdir())
+    (project / "within").symlink_to("lora")
+    for name in ("x.json", "within/x.json", str(tmp_path / "outside/x.json")):
+        said = typed(*words, name, cwd=project)
+        assert said.returncode == 0, said.stderr
+        assert (project / name).is_file()
+
+
 # --- ci init -------------------------------------------------------------------------------------
 
 
