@@ -37,7 +37,7 @@ from hubtools.files import human_bytes, open_regular
 from hubtools.layout import CONVERTED, LORA_WEIGHTS, PEFT_CONFIG, USUAL_STEMS
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, family_words, look, words_for
-from hubtools.lorafile.provenance import Beside, Told, base_of_config, hub_id, told_by
+from hubtools.lorafile.provenance import Beside, HeaderFacts, base_of_config, header_facts, hub_id
 from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target
@@ -80,7 +80,7 @@ class Foreign:
     weights: Path
     name: str
     held: Weights
-    told: Told
+    told: HeaderFacts
     own: Own
 
     @classmethod
@@ -91,7 +91,7 @@ class Foreign:
         held = look(partial(open_regular, weights), weights.stat().st_size)
         with Root(folder) as root:
             own = own_words(root)
-        told = told_by(held.header.metadata)
+        told = header_facts(held.header.metadata)
         scoped = remembering(project.of_folder(folder), own)
         return cls(folder, scoped, weights, target or weights.name, held, told, own)
 

@@ -94,7 +94,7 @@ def base_model(view: CardView) -> Iterator[Problem]:
     if not view.data:
         return
     value = view.data.get("base_model")
-    if value is None and view.base_told == REPO_NAME:
+    if value is None and view.stated_base == REPO_NAME:
         yield Problem(
             f"there is no base_model: the base is {REPO_NAME}, which comes with hubtools and"
             " is on no Hub",

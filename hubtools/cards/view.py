@@ -22,7 +22,13 @@ from hubtools.frontmatter import Card, FrontMatter, parse
 from hubtools.layout import CARD, RUN_MANIFEST, SAMPLES_DIR
 from hubtools.licensing.advice import card_command
 from hubtools.lorafile.look import ADAPTERS
-from hubtools.lorafile.provenance import base_of_card, base_of_config, bundled_in, hub_id, told_by
+from hubtools.lorafile.provenance import (
+    base_of_card,
+    base_of_config,
+    bundled_in,
+    header_facts,
+    hub_id,
+)
 from hubtools.lorafile.trainer_files import trainer_file
 from hubtools.manifest import RunManifest
 from hubtools.rooted import LeadsOut, Root
@@ -85,7 +91,7 @@ class CardView:
         return tuple(header for header in headers if header.holds in ADAPTERS)
 
     @cached_property
-    def base_told(self) -> str | None:
+    def stated_base(self) -> str | None:
         """The base as commands know it that read the LoRA beside the card: its run's, else, where
         the front matter names none, that of the card's own words, of peft's configuration or of the
         file's header."""
@@ -96,7 +102,7 @@ class CardView:
                 return None  # the run's own commands tell of it
         if "base_model" in self.data:
             return None
-        told = (told_by(one.metadata).base_model for one in self.adapters)
+        told = (header_facts(one.metadata).base_model for one in self.adapters)
         other = trainer_file(self.root)
         return (
             bundled_in(self.text)
@@ -180,7 +186,7 @@ def draw_command(view: CardView, prompt: str) -> str:
     pictures."""
     folder = shlex.quote(from_here(view.root))
     # what draws reads it there
-    known = RUN_MANIFEST in view.names or view.base_told or base_of_card(view.data)
+    known = RUN_MANIFEST in view.names or view.stated_base or base_of_card(view.data)
     base = "" if known else " --base-model OWNER/NAME"
     samples = shlex.quote(from_here(view.root / SAMPLES_DIR))
     return f"`hubtools generate {prompt} --lora {folder}{base} --output {samples}`"

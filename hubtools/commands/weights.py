@@ -15,7 +15,7 @@ from hubtools.fences import keep_inside, make_folder
 from hubtools.files import StrPath
 from hubtools.front_edits import with_key
 from hubtools.layout import CARD, CONVERTED, LORA_WEIGHTS, USUAL_STEMS
-from hubtools.lorafile.provenance import Beside, Stated, base_named, base_told
+from hubtools.lorafile.provenance import Beside, Stated, base_model_of, base_named
 from hubtools.rooted import Root
 from hubtools.tinypeople import bundled
 
@@ -142,7 +142,7 @@ def _file_of(lora: StrPath) -> tuple[Path, str | None, str | None, Stated]:
     if (run := run_of(path)) is not None:
         return path, run.base_model.family, base_named(run.base_model.named), stated
     if path.is_file() and base is None:
-        base = base_told(path)
+        base = base_model_of(path)
     target = target_of(bundled(base) or base) if base else None
     family = target.support.name if target and target.support else None
     return path, family, base_named(base), stated

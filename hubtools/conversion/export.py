@@ -28,7 +28,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.fences import make_folder
 from hubtools.files import StrPath, leads_out
 from hubtools.layout import PEFT_CONFIG, PEFT_WEIGHTS
-from hubtools.lorafile.provenance import told_by
+from hubtools.lorafile.provenance import header_facts
 from hubtools.models.rows import Target
 from hubtools.models.tensors import dump_tensors
 from hubtools.rooted import Root
@@ -129,7 +129,7 @@ def export(
         bytes=size,
         mended=before.mended,
         difference=difference(before.layers, after.layers),
-        base=named or told_by(before.metadata).base_model,
+        base=named or header_facts(before.metadata).base_model,
         idle=not any(layer.up.any() for layer in before.layers.values()),
         strange_widths=before.strange_widths,
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hubtools.conversion.adapter import MAGNITUDE, Adapter, Layer
 from hubtools.errors import HubtoolsError
 from hubtools.lorafile.look import METADATA_KEY
-from hubtools.lorafile.provenance import hub_id, kept_of, told_by
+from hubtools.lorafile.provenance import header_facts, hub_id, kept_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -152,7 +152,7 @@ def peft_parts(adapter: Adapter) -> dict[str, tuple[dict[str, Tensor], dict[str,
 
 
 def _named(adapter: Adapter) -> dict[str, str]:
-    base = hub_id(adapter.base or told_by(adapter.metadata).base_model)  # as peft looks for it
+    base = hub_id(adapter.base or header_facts(adapter.metadata).base_model)  # as peft looks for it
     return {"base_model_name_or_path": base} if base else {}
 
 

@@ -21,11 +21,11 @@ from hubtools.lorafile.made_of import MadeOf
 from hubtools.lorafile.provenance import (
     Beside,
     Stated,
+    base_model_of,
     base_named,
     base_of_card,
-    base_told,
+    header_facts,
     stated_in,
-    told_by,
     trigger_of_card,
 )
 from hubtools.manifest import RunManifest, runs_below
@@ -231,7 +231,7 @@ def _in_run(file: LoraFile) -> LoraFile:
     run = run_of(file.path)
     if run is None:
         trigger = Beside.of(file.path.parent).trigger
-        return replace(file, base_model=base_told(file.path), trigger=trigger)
+        return replace(file, base_model=base_model_of(file.path), trigger=trigger)
     return replace(file, base_model=run.base_model.named, trigger=run.dataset.trigger)
 
 
@@ -280,7 +280,7 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
     if has_run and base is None and (run := _run_there(repo, revision, offline)) is not None:
         base, trigger = _named_by(run), trigger or run.dataset.trigger
     if base is None:
-        base = told_by(read_header(file).metadata).base_model
+        base = header_facts(read_header(file).metadata).base_model
     found = _file(file, source, None, base)
     return replace(found, trigger=trigger, name=repo, of_hub=True, stated=stated)
 

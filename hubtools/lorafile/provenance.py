@@ -46,7 +46,7 @@ _SIDES = re.compile(r"\(?\s*(\d{2,5})\s*(?:,\s*|x\s*)(\d{2,5})\s*\)?|(\d{2,5})")
 _OPTIMIZER = re.compile(r"(?:[\w.]{1,100}\.)?([A-Za-z]\w{1,39})(?:\(.{0,1000})?", re.DOTALL)
 _PRECISIONS = ("no", "fp16", "bf16", "fp8", "float", "float16", "bfloat16", "float32")
 _BASE = "base_model"
-# Where `told_by` finds what its rows say.
+# Where `header_facts` finds what its rows say.
 _KEYS = {
     "steps": "ss_steps", "epochs": "ss_epoch", "pictures": "ss_num_train_images",
     "pictures a step": "ss_total_batch_size", "resolution": "ss_resolution",
@@ -73,7 +73,7 @@ Stated = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Told:
+class HeaderFacts:
     """What a header says. `trainer`: the program; `base_model`: a name as `base_named` gives it;
     `trigger`: what the header calls the trigger, for a question to the author and no more."""
 
@@ -89,7 +89,7 @@ class Told:
         return (("written by", self.trainer), *self.numbers) if self.trainer else self.numbers
 
 
-def told_by(metadata: Mapping[str, str]) -> Told:
+def header_facts(metadata: Mapping[str, str]) -> HeaderFacts:
     """Read the free part of a header. What is not of the form that it should be is passed by."""
     config = _object(metadata.get("ot_config", ""))
     training = _object(metadata.get("training_info", ""))
@@ -105,7 +105,7 @@ def told_by(metadata: Mapping[str, str]) -> Told:
         ("precision", _one_of(metadata.get("ss_mixed_precision"), _PRECISIONS)),
         ("seed", _whole(metadata, "ss_seed")),
     ]
-    return Told(
+    return HeaderFacts(
         _trainer(metadata),
         hub_id(metadata.get("ss_sd_model_name"))
         or hub_id(config.get("base_model_name"))
@@ -120,7 +120,7 @@ def trigger_offered(metadata: Mapping[str, str]) -> tuple[str, str] | None:
     """(a word that may be the trigger, why, as the end of a sentence), for a question to the author
     and no more: what the header calls so, else what sd-scripts' folder of the pictures is called
     after, else the one tag that every caption had. It may be a person's name."""
-    if (named := told_by(metadata).trigger) is not None:
+    if (named := header_facts(metadata).trigger) is not None:
         return named, f"its file calls {named!r} the trigger"
     folders = _object(metadata.get("ss_dataset_dirs", ""))
     tags = _object(metadata.get("ss_tag_frequency", ""))
@@ -140,10 +140,10 @@ def trigger_offered(metadata: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def kept_of(metadata: Mapping[str, str], base: str | None = None) -> dict[str, str]:
-    """Entries of a header that say of the training what `told_by` reads in `metadata`, and nothing
-    besides: for a file that is made of that one. `base`: name of the base that it is for, where
-    something else tells it."""
-    told = told_by(metadata)
+    """Entries of a header that say of the training what `header_facts` reads in `metadata`, and
+    nothing besides: for a file that is made of that one. `base`: name of the base that it is for,
+    where something else tells it."""
+    told = header_facts(metadata)
     numbers = {name: value.removesuffix(" px") for name, value in told.numbers}
     if "hubtools_step" in metadata:
         numbers.pop("steps", None)  # that entry is kept itself
@@ -177,12 +177,16 @@ class Beside:
         return cls(base, base_of_config(folder), settings, trigger, stated_in(data))
 
 
-def base_told(file: Path) -> str | None:
+def base_model_of(file: Path) -> str | None:
     """The name of the base of a LoRA: by what lies beside it, else by its header."""
     beside = Beside.of(file.parent)
     if base := beside.card or beside.config or beside.settings:
         return base
-    return told_by(read_header(file).metadata).base_model if file.suffix == ".safetensors" else None
+    return (
+        header_facts(read_header(file).metadata).base_model
+        if file.suffix == ".safetensors"
+        else None
+    )
 
 
 def base_of_card(data: Mapping[str, Any]) -> str | None:

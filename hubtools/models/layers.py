@@ -69,8 +69,8 @@ def widths_of_none(
     found = set[int]()
     for part in parts:
         table, width = _table_of(part, shapes.get(part.name, []))
-        told_by = (row.captions if table is _CAPTION_WIDTHS else row.widths for row in rows)
-        if table and all(told_by):
+        known = (row.captions if table is _CAPTION_WIDTHS else row.widths for row in rows)
+        if table and all(known):
             found.add(width)
         if width in table:
             return ()

@@ -65,4 +65,4 @@ def row_of_class(pipeline: str) -> tuple[Target, ...]:
             if pipeline.startswith(beginning):
                 found.setdefault(beginning, []).append(row)
     rows = found[max(found, key=len)] if found else []
-    return tuple(sorted(rows, key=lambda row: row.told_by is None))
+    return tuple(sorted(rows, key=lambda row: row.marker is None))

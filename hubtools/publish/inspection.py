@@ -15,7 +15,7 @@ from hubtools.layout import LORA_WEIGHTS
 from hubtools.leaks import hide
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, look
-from hubtools.lorafile.provenance import base_told, told_by
+from hubtools.lorafile.provenance import base_model_of, header_facts
 from hubtools.modelfiles import SAFE, is_pickled
 from hubtools.publish.contents import Kind, scan
 from hubtools.publish.private import told_by_header
@@ -127,6 +127,6 @@ def inspect_weights(source: StrPath) -> WeightInspection:
     ]
     tells += [text for text, _ in told_by_header(held.header.metadata)]
     run = run_of(path) if held.is_adapter else None
-    told = base_told(path) if held.is_adapter else told_by(held.header.metadata).base_model
+    told = base_model_of(path) if held.is_adapter else header_facts(held.header.metadata).base_model
     base = base or (run and run.base_model.named) or told
     return WeightInspection(path, held, tuple(wrong), tuple(dict.fromkeys(tells)), base, repository)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubtools.lorafile.provenance import hub_id, kept_of, told_by, trigger_offered
+from hubtools.lorafile.provenance import header_facts, hub_id, kept_of, trigger_offered
 
 SD_SCRIPTS = {
     "ss_sd_model_name": "stabilityai/stable-diffusion-xl-base-1.0",
@@ -23,7 +23,7 @@ SD_SCRIPTS = {
 
 
 def test_sd_scripts() -> None:
-    told = told_by(SD_SCRIPTS)
+    told = header_facts(SD_SCRIPTS)
     assert told.base_model == "stabilityai/stable-diffusion-xl-base-1.0"
     assert told.resolution == 1024
     assert dict(told.rows) == {
@@ -53,28 +53,31 @@ def test_what_is_kept_tells_the_same_and_no_more(header: dict[str, str]) -> None
     kept = kept_of(header)
     assert "jane" not in str(kept).lower()
     told, again = (
-        told_by(header),
-        told_by(kept | {k: v for k, v in header.items() if k[:4] == "hubt"}),
+        header_facts(header),
+        header_facts(kept | {k: v for k, v in header.items() if k[:4] == "hubt"}),
     )
     assert (again.rows, again.base_model, again.resolution) == (
         told.rows, told.base_model, told.resolution,
     )  # fmt: skip
-    assert told_by(kept_of(header, "me/other")).base_model == "me/other"
-    assert told_by(kept_of(header, "./folder")).base_model == told.base_model
+    assert header_facts(kept_of(header, "me/other")).base_model == "me/other"
+    assert header_facts(kept_of(header, "./folder")).base_model == told.base_model
 
 
 def test_ai_toolkit_onetrainer_and_hubtools() -> None:
-    told = told_by(
+    told = header_facts(
         {"software": '{"name": "ai-toolkit"}', "training_info": '{"step": 2000, "epoch": 3}'}
     )
     assert dict(told.rows) == {"written by": "ai-toolkit", "steps": "2000", "epochs": "3"}
-    told = told_by(
+    told = header_facts(
         {"ot_config": '{"base_model_name": "me/base", "concepts": ["/home/jane"]}',
          "modelspec.trigger_phrase": " zwx\ndog "}
     )  # fmt: skip
     assert (told.trainer, told.base_model, told.trigger) == ("OneTrainer", "me/base", "zwx dog")
     assert "jane" not in str(told)
-    assert dict(told_by({"hubtools_step": "20"}).rows) == {"written by": "hubtools", "steps": "20"}
+    assert dict(header_facts({"hubtools_step": "20"}).rows) == {
+        "written by": "hubtools",
+        "steps": "20",
+    }
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_ai_toolkit_onetrainer_and_hubtools() -> None:
     ],
 )
 def test_what_is_not_of_its_form_is_passed_by(header: dict[str, str]) -> None:
-    assert told_by(header).numbers == ()
+    assert header_facts(header).numbers == ()
 
 
 @pytest.mark.parametrize(

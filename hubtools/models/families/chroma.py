@@ -40,7 +40,7 @@ class ChromaModel(FlowModel):
 
     cells_a_token = 4
 
-    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+    def caption_tensors(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """`embeds` (1, 512, width of T5), `attended` (1, 512) of ones and zeros."""
         return _encoded(self.pipeline, caption, device)
 
@@ -51,9 +51,9 @@ class ChromaModel(FlowModel):
         import torch
 
         height, width = latents.shape[-2] // 2, latents.shape[-1] // 2
-        embeds, told, device = captions["embeds"], captions["attended"], latents.device
-        mask = torch.cat([told, told.new_ones(len(told), height * width)], dim=1)
-        with _told_everywhere(self.denoiser, mask):
+        embeds, attended, device = captions["embeds"], captions["attended"], latents.device
+        mask = torch.cat([attended, attended.new_ones(len(attended), height * width)], dim=1)
+        with _mask_everywhere(self.denoiser, mask):
             answer = self.denoiser(
                 hidden_states=as_tokens(patched(latents)),
                 timestep=s,
@@ -79,9 +79,9 @@ class Chroma(FlowFamily):
         told = _encoded(pipeline, text or "", device)
         return {"prompt_embeds": told["embeds"], "prompt_attention_mask": told["attended"]}
 
-    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+    def caption_shapes(self, config: Any) -> dict[str, tuple[int, ...]]:
         """States of T5, and which of them are read."""
-        return {"embeds": (_TOKENS, told.joint_attention_dim), "attended": (_TOKENS,)}
+        return {"embeds": (_TOKENS, config.joint_attention_dim), "attended": (_TOKENS,)}
 
     def sampling(self, folder: Path) -> Sampling:
         """As the model card does."""
@@ -117,7 +117,7 @@ def _encoded(pipeline: Any, text: str, device: torch.device) -> dict[str, Tensor
 
 
 @contextmanager
-def _told_everywhere(denoiser: nn.Module, mask: Tensor) -> Iterator[None]:
+def _mask_everywhere(denoiser: nn.Module, mask: Tensor) -> Iterator[None]:
     """While it lasts, the single blocks are told the mask under gradient checkpointing too:
     diffusers 0.42 leaves it out there, and the loss would be another one."""
     if not getattr(denoiser, "gradient_checkpointing", False):
@@ -125,12 +125,12 @@ def _told_everywhere(denoiser: nn.Module, mask: Tensor) -> Iterator[None]:
         return
     call: Any = denoiser._gradient_checkpointing_func
 
-    def told(block: nn.Module, *args: Any) -> Any:
+    def with_mask(block: nn.Module, *args: Any) -> Any:
         # hidden states, modulation, places: the mask comes fourth
         lacks = type(block).__name__ == _SINGLE and len(args) == 3
         return call(block, *args, *([mask] if lacks else []))
 
-    denoiser._gradient_checkpointing_func = told  # type: ignore[assignment]
+    denoiser._gradient_checkpointing_func = with_mask  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -112,17 +112,17 @@ class FlowModel:
 
     def encode_caption(self, caption: str) -> dict[str, Tensor]:
         """What the pipeline itself makes of a prompt, for one picture without guidance."""
-        return self.of_one(lambda device: self.told(caption, device))
+        return self.of_one(lambda device: self.caption_tensors(caption, device))
 
-    def of_one(self, told: Callable[[torch.device], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """What `told` answers for one picture, on the CPU."""
+    def of_one(self, encode: Callable[[torch.device], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """What `encode` answers for one picture, on the CPU."""
         import torch
 
         with torch.no_grad():
             device = next(self.encoders()[0].parameters()).device
-            return {key: value[0].cpu() for key, value in told(device).items()}
+            return {key: value[0].cpu() for key, value in encode(device).items()}
 
-    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+    def caption_tensors(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """(1, ...) tensors of a caption by the pipeline's `encode_prompt`."""
         raise NotImplementedError
 
@@ -283,7 +283,7 @@ class FlowFamily:
         latents = torch.empty(count, numbers, height, width, device=device)
         model.rehearsed(info, latents, torch.empty(count, device=device), captions)
 
-    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+    def caption_shapes(self, config: Any) -> dict[str, tuple[int, ...]]:
         """Of a caption as long as can be, by the denoiser's configuration."""
         raise NotImplementedError
 

@@ -45,7 +45,7 @@ class Flux1Model(ReferenceFlowModel):
 
     cells_a_token = 4
 
-    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+    def caption_tensors(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """`embeds` (1, 512, width of T5), `pooled` (1, width of CLIP)."""
         embeds, pooled, _ = self.pipeline.encode_prompt(caption, None, device=device)
         return {"embeds": embeds, "pooled": pooled}
@@ -129,11 +129,11 @@ class Flux1(ReferenceFamily):
         area = {"max_area": shot.width * shot.height}
         return area | ({"image": pictures[0]} if pictures else {})
 
-    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+    def caption_shapes(self, config: Any) -> dict[str, tuple[int, ...]]:
         """States of T5, and CLIP's sum."""
         return {
-            "embeds": (_TOKENS, told.joint_attention_dim),
-            "pooled": (told.pooled_projection_dim,),
+            "embeds": (_TOKENS, config.joint_attention_dim),
+            "pooled": (config.pooled_projection_dim,),
         }
 
     def sampling(self, folder: Path) -> Sampling:

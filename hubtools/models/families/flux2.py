@@ -39,7 +39,7 @@ class Flux2Model(ReferenceFlowModel):
 
     sampled = False
 
-    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+    def caption_tensors(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """States of three layers of the language model side by side, (1, 512, 3 widths)."""
         return {"embeds": self.pipeline.encode_prompt(caption, device=device)[0]}
 
@@ -124,9 +124,9 @@ class Flux2(ReferenceFamily):
         device = next(pipeline.text_encoder.parameters()).device
         return {"prompt_embeds": pipeline.encode_prompt(text or "", device=device)[0]}
 
-    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+    def caption_shapes(self, config: Any) -> dict[str, tuple[int, ...]]:
         """States of the language model."""
-        return {"embeds": (_TOKENS, told.joint_attention_dim)}
+        return {"embeds": (_TOKENS, config.joint_attention_dim)}
 
     def sampling(self, folder: Path) -> Sampling:
         """As the model cards do."""

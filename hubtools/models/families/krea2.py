@@ -27,7 +27,7 @@ _TURBO = Shift(math.exp(1.15))
 class Krea2Model(QwenImageModel):
     """A loaded Krea 2 pipeline."""
 
-    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+    def caption_tensors(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """States of the caption's own tokens and of those that end its turn, (1, n, layers, width).
         The padding between them is masked in the denoiser and has no place of its own there: left
         out, the answer is the same."""
@@ -66,9 +66,9 @@ class Krea2(QwenImage):
         embeds, mask = pipeline.encode_prompt(text or "", device=device)
         return {"prompt_embeds": embeds, "prompt_embeds_mask": mask}
 
-    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+    def caption_shapes(self, config: Any) -> dict[str, tuple[int, ...]]:
         """States of several layers of the language model."""
-        return {"embeds": (_TOKENS, told.num_text_layers, told.text_hidden_dim)}
+        return {"embeds": (_TOKENS, config.num_text_layers, config.text_hidden_dim)}
 
     def sampling(self, folder: Path) -> Sampling:
         """As the pipeline does; Turbo without guidance, which this pipeline counts from 0."""

@@ -26,7 +26,7 @@ class Lumina2Model(FlowModel):
     cells_a_token = 4
     variable = True
 
-    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+    def caption_tensors(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """The last state but one of Gemma, of the caption's own tokens and the words before it:
         (1, n, width). A dropped caption is what pictures are guided against: nothing before it."""
         encode = _asked if caption else _refused
@@ -61,15 +61,15 @@ class Lumina2(FlowFamily):
 
     def words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
         """As the pipeline encodes a prompt, padding and all."""
-        return _told(*_asked(pipeline, text or "", _device(pipeline)))
+        return _caption_tensors(*_asked(pipeline, text or "", _device(pipeline)))
 
     def negative_words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
         """As the pipeline encodes a negative prompt: nothing stands before it."""
-        return _told(*_refused(pipeline, text or "", _device(pipeline)))
+        return _caption_tensors(*_refused(pipeline, text or "", _device(pipeline)))
 
-    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+    def caption_shapes(self, config: Any) -> dict[str, tuple[int, ...]]:
         """States of the language model."""
-        return {"embeds": (_TOKENS, told.cap_feat_dim)}
+        return {"embeds": (_TOKENS, config.cap_feat_dim)}
 
     def sampling(self, folder: Path) -> Sampling:
         """As the pipeline does."""
@@ -111,5 +111,5 @@ def _refused(pipeline: Any, text: str, device: torch.device) -> tuple[Tensor, Te
     return embeds, mask
 
 
-def _told(embeds: Tensor, mask: Tensor) -> dict[str, Tensor]:
+def _caption_tensors(embeds: Tensor, mask: Tensor) -> dict[str, Tensor]:
     return {"prompt_embeds": embeds, "prompt_attention_mask": mask}

@@ -44,7 +44,7 @@ class QwenImageModel(ReferenceFlowModel):
     cells_a_token = 4
     variable = True
 
-    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+    def caption_tensors(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """Last state of the language model, of the caption's own tokens. A dropped caption is what
         pictures are guided against, where nothing is said: a space."""
         return {"embeds": _encoded(self.pipeline, caption or self.unsaid, device)}
@@ -74,7 +74,7 @@ class QwenImageModel(ReferenceFlowModel):
         )
         return mean, 1 / deviation
 
-    def told_of(
+    def caption_tensors_seeing(
         self, caption: str, pictures: Sequence[Image.Image], device: torch.device
     ) -> dict[str, Tensor]:
         """With the pictures in view, in the size that the pipeline shows them."""
@@ -138,9 +138,9 @@ class QwenImage(ReferenceFamily):
         device = next(pipeline.text_encoder.parameters()).device
         return {"prompt_embeds": _seen(pipeline, text or "", pictures, device)}
 
-    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+    def caption_shapes(self, config: Any) -> dict[str, tuple[int, ...]]:
         """States of the language model."""
-        return {"embeds": (_TOKENS, told.joint_attention_dim)}
+        return {"embeds": (_TOKENS, config.joint_attention_dim)}
 
     def rehearse_vae(
         self, vae: Any, info: BaseInfo, size: tuple[int, int], *, decode: bool

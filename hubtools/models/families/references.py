@@ -113,9 +113,9 @@ class ReferenceFlowModel(FlowModel):
 
     def encode_seen(self, caption: str, pictures: Sequence[Image.Image]) -> dict[str, Tensor]:
         """As `encode_caption` where the text encoder is shown what the picture is made from."""
-        return self.of_one(lambda device: self.told_of(caption, pictures, device))
+        return self.of_one(lambda device: self.caption_tensors_seeing(caption, pictures, device))
 
-    def told_of(
+    def caption_tensors_seeing(
         self, caption: str, pictures: Sequence[Image.Image], device: torch.device
     ) -> dict[str, Tensor]:
         """(1, ...) tensors of a caption with those pictures in view."""

@@ -27,7 +27,7 @@ class SanaModel(FlowModel):
     sampled = False
     variable = True
 
-    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+    def caption_tensors(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """The last state of Gemma, of the caption's own tokens and what is kept of the instruction:
         (1, n, width). A dropped caption is what pictures are guided against: no instruction."""
         embeds, mask = _encoded(self.pipeline, caption, device, instructed=bool(caption))
@@ -62,19 +62,19 @@ class Sana(FlowFamily):
 
     def words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
         """As the pipeline encodes a prompt, padding and all."""
-        return _told(pipeline, text or "", instructed=True)
+        return _caption_tensors(pipeline, text or "", instructed=True)
 
     def negative_words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
         """As the pipeline encodes a negative prompt: without the instruction."""
-        return _told(pipeline, text or "", instructed=False)
+        return _caption_tensors(pipeline, text or "", instructed=False)
 
     def call_words(self, words: Tensors) -> dict[str, Any]:
         """In place of a negative prompt too, which would be an empty one."""
         return {**words, "negative_prompt": None}
 
-    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+    def caption_shapes(self, config: Any) -> dict[str, tuple[int, ...]]:
         """States of the language model."""
-        return {"embeds": (_TOKENS, told.caption_channels)}
+        return {"embeds": (_TOKENS, config.caption_channels)}
 
     def sampling(self, folder: Path) -> Sampling:
         """As the pipeline does."""
@@ -114,7 +114,7 @@ def _encoded(
     return embeds, mask
 
 
-def _told(pipeline: Any, text: str, *, instructed: bool) -> dict[str, Tensor]:
+def _caption_tensors(pipeline: Any, text: str, *, instructed: bool) -> dict[str, Tensor]:
     device = next(pipeline.text_encoder.parameters()).device
     embeds, mask = _encoded(pipeline, text, device, instructed=instructed)
     return {"prompt_embeds": embeds, "prompt_attention_mask": mask}

@@ -29,7 +29,7 @@ class StableDiffusion3Model(FlowModel):
 
     cells_a_token = 4
 
-    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+    def caption_tensors(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """`embeds` (1, 77 + 256, width), `pooled` (1, sums of both CLIPs)."""
         embeds, pooled = _encoded(self.pipeline, caption, device)
         return {"embeds": embeds, "pooled": pooled}
@@ -85,11 +85,11 @@ class StableDiffusion3(FlowFamily):
         embeds, pooled = _encoded(pipeline, text or "", device)
         return {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
 
-    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+    def caption_shapes(self, config: Any) -> dict[str, tuple[int, ...]]:
         """States of all three, and the sums of both CLIPs."""
         return {
-            "embeds": (_CLIP + _T5, told.joint_attention_dim),
-            "pooled": (told.pooled_projection_dim,),
+            "embeds": (_CLIP + _T5, config.joint_attention_dim),
+            "pooled": (config.pooled_projection_dim,),
         }
 
     def sampling(self, folder: Path) -> Sampling:

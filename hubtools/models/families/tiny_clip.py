@@ -11,13 +11,13 @@ from hubtools.models.families.tiny import clip_tokenizer
 
 def clip_pair(folder: Path) -> tuple[Any, Any, Callable[..., Any]]:
     """Two tokenizers, the second of which pads with another token, as SDXL and SD3 have them, and
-    `told(width, act, summed=..., heads=...)`: what a text encoder of that width is told, the width
-    of what it sums up, and its activation."""
+    `clip_config(width, act, summed=..., heads=...)`: the configuration of a text encoder of that
+    width, with the width of what it sums up, and its activation."""
     (folder / "second").mkdir()
     tokenizer, ids = clip_tokenizer(folder)
     second, _ = clip_tokenizer(folder / "second", pad_token="!")
 
-    def told(width: int, act: str, *, summed: int, heads: int) -> Any:
+    def clip_config(width: int, act: str, *, summed: int, heads: int) -> Any:
         from transformers import CLIPTextConfig
 
         return CLIPTextConfig(
@@ -30,4 +30,4 @@ def clip_pair(folder: Path) -> tuple[Any, Any, Callable[..., Any]]:
             **ids,
         )
 
-    return tokenizer, second, told
+    return tokenizer, second, clip_config

@@ -26,10 +26,10 @@ def build_tiny_sd3(folder: Path, *, seed: int = 0, t5: bool = True) -> Path:
         )
         from transformers import CLIPTextModelWithProjection
 
-        tokenizer, second, told = clip_pair(work)
+        tokenizer, second, clip_config = clip_pair(work)
 
         def clip(width: int, act: str) -> Any:
-            return CLIPTextModelWithProjection(told(width, act, summed=width, heads=2))
+            return CLIPTextModelWithProjection(clip_config(width, act, summed=width, heads=2))
 
         vae = flux1_vae()
         vae.register_to_config(scaling_factor=1.5305, shift_factor=0.0609)

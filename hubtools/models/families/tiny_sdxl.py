@@ -31,10 +31,10 @@ def build_tiny_sdxl(
         from diffusers import UNet2DConditionModel as UNet
         from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-        tokenizer, second, told = clip_pair(work)
-        told = partial(told, summed=_POOLED, heads=4)
-        text_encoder = CLIPTextModel(told(_FIRST, "quick_gelu"))
-        text_encoder_2 = CLIPTextModelWithProjection(told(_SECOND, "gelu"))
+        tokenizer, second, clip_config = clip_pair(work)
+        clip_config = partial(clip_config, summed=_POOLED, heads=4)
+        text_encoder = CLIPTextModel(clip_config(_FIRST, "quick_gelu"))
+        text_encoder_2 = CLIPTextModelWithProjection(clip_config(_SECOND, "gelu"))
         vae = tiny_vae(size)
         vae.register_to_config(scaling_factor=0.13025)
         unet = UNet(

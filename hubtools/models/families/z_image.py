@@ -28,7 +28,7 @@ class ZImageModel(FlowModel):
     cells_a_token = 4
     variable = True
 
-    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+    def caption_tensors(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """The last state but one of the language model, of the caption's own tokens: (1, n, w)."""
         return {"embeds": self.pipeline.encode_prompt(caption, device, False)[0][0][None]}
 
@@ -64,9 +64,9 @@ class ZImage(FlowFamily):
         """Lists, one tensor a picture."""
         return {name: list(value.unbind()) for name, value in words.items()}
 
-    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+    def caption_shapes(self, config: Any) -> dict[str, tuple[int, ...]]:
         """States of the language model."""
-        return {"embeds": (_TOKENS, told.cap_feat_dim)}
+        return {"embeds": (_TOKENS, config.cap_feat_dim)}
 
     def sampling(self, folder: Path) -> Sampling:
         """As the model cards do; Turbo without guidance, which this pipeline counts from 0."""
