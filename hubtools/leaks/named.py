@@ -7,18 +7,16 @@ time grows with the text, whatever is in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from hubtools.leaks import languages
+from hubtools.leaks.anchored import BY_WORD, is_chosen
 from hubtools.leaks.guesses import (
     SHORTEST,
-    is_drawn,
     is_hash,
     is_hex,
-    is_manual,
     is_mixed,
     is_password,
-    is_placeholder,
     looks_random,
 )
 from hubtools.leaks.names import (
@@ -98,16 +96,9 @@ _OF_LANGUAGES = languages.form(_IS)
 _PASSWORD = regex(
     rf"(?:[ _-](?:phrase|word))?(?i:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}}|(?<=[\"'`])(?=\S{{10}}))"
 )
-_BEARER = regex(r"\s{1,4}([A-Za-z0-9._~+/-]{20,2000}={0,2})")
-_CIVITAI = regex(r"[^\n]{0,200}?(?i:token|key)[^\w\n]{1,6}([0-9a-f]{32})(?![0-9a-f])")
-_NETRC = regex(r"\s+\S{1,200}\s+(?:account\s+\S{1,200}\s+)?password\s+(\S{4,400})")
-_WANDB = regex(r"[\"',\s]{1,8}login[\"',\s]{1,8}(?:--\S{1,40}\s{1,4})*([0-9a-f]{40})(?![0-9a-f])")
-_MACHINE = regex(r"\b(?:machine\s+[\w.-]{3,80}|default)\s+login\Z")
-_KAGGLE = regex(r"\\*\"\s*:\s*\\*\"([0-9a-f]{32})\\*\"")
 _SCHEME = regex(r"[A-Za-z][A-Za-z0-9+.-]{1,30}\Z")
 # RFC 3986, 3.2.1: what stands before the @ of an address.
 _USERINFO = regex(r"([^\s/:@\"'<>?#]{0,200}):([^\s/@\"'<>]{2,400})@(?=[\w\[.-])")
-_CURL = regex(r"[^\n]{0,300}?\s(?:-u|--user)[ =][\"']?([^\s:\"']{1,80}):([^\s\"']{4,200})")
 
 
 def small(text: str) -> str:
@@ -155,7 +146,7 @@ def named(
                 yield from _reversed(text, places, word)
     for place, value in languages.keys(text, words, _OF_LANGUAGES):
         yield Secret(languages.WHAT, place, value)
-    for word, forms in _BY_WORD.items():
+    for word, forms in BY_WORD.items():
         if (among is not None and word not in among) or word not in lower:
             continue
         for what, pattern, holds in forms:
@@ -222,16 +213,8 @@ def _after(
 def _addresses(text: str) -> Iterator[Secret]:
     for place in places_of(text, "://"):
         match = _USERINFO.match(text, place + 3)
-        if match and _SCHEME.search(text, max(0, place - 32), place) and _is_chosen(match):
+        if match and _SCHEME.search(text, max(0, place - 32), place) and is_chosen(match):
             yield Secret("a password in an address", match.start(2), match[2])
-
-
-def _is_chosen(match: re.Match[str]) -> bool:
-    """True for (user, password) that are no manual's."""
-    user, password = match[1], match[2]
-    if is_manual(password) or password[:1] in "$%{":
-        return False
-    return password != user and (not password.isdigit() or len(password) >= 6)
 
 
 def _keys(text: str, places: list[int], word: str, pattern: re.Pattern[str]) -> Iterator[Secret]:
@@ -304,96 +287,5 @@ def _chosen_apart(text: str, places: list[int], word: str) -> Iterator[Secret]:
                 yield Secret("a password beside its name", match.start(1), value)
 
 
-def _of_netrc(match: re.Match[str]) -> bool:
-    value, text, start = match[1], match.string, match.start()
-    if not _MACHINE.search(text, max(0, start - 120), start):
-        return False
-    word = value.isalpha() and value.islower() and len(value) < 16
-    return not word and not is_manual(value)
-
-
-_OBJECT = 4000  # characters of a key
-
-
-def _is_jwk(match: re.Match[str]) -> bool:
-    """RFC 7518, 6: `d` of an RSA, EC or OKP key, `k` of a symmetric one."""
-    text, start, end = match.string, match.start(), match.end()
-    first = text.rfind("{", max(0, start - _OBJECT), start)
-    last = text.find("}", end, end + _OBJECT)
-    first, last = max(0, start - _OBJECT, first), end + _OBJECT if last < 0 else last
-    kind = _KTY.search(text, first, last)
-    if kind is None or not looks_random(match[1]):
-        return False
-    return (kind[1] == "oct") is (text[start - 2 : start - 1] == "k")
-
-
-def _mixed(match: re.Match[str]) -> bool:
-    value = match[1]
-    return is_password(value) and not value.isalpha() and not is_placeholder(value)
-
-
-_HEADER = regex(
-    r"[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?i:token|key|apikey|api-key)\s{1,4}"
-    r"([A-Za-z0-9._~+/-]{20,2000}={0,2})"
-)
-# `auth=("bob", "V")`, `HTTPBasicAuth('bob', 'V')`, `login("bob", "V")`
-_PAIR = regex(
-    r"\s?=?\s?[(\[]\s{0,80}+[\"'][^\"'\n]{1,100}[\"']\s?,\s{0,80}+[\"']([^\"'\s]{6,100})[\"']\s{0,80}[,)\]]"
-)
-_LOGIN = regex(r"\([^)\n]{0,300}?\b(?:key|token|api_key)\s?=\s?[\"']([\w-]{32,200})[\"']")
-_COOKIE = regex(r"[^\n]{0,400}?(?i:sess\w{0,12}|auth\w{0,12}|sid)=([^\s;\"']{16,400})")
-_COOKIES = regex(r"[^\t\n]{0,300}\t(?i:true|false)\t\d{1,12}\t[^\t\n]{1,100}\t([^\s]{16,2000})")
-_PGPASS = regex(r"[\w*-]{1,64}:[\w*.-]{1,64}:([^\s:]{6,100})(?=\s|\Z)")
-_SQL = regex(r"\s{1,4}(?:(?i:password)\s{1,4})?[\"']([^\"'\n]{8,100})[\"']")
-_PSK = regex(r"\s{0,4}=\s{0,4}\"([^\"\n]{8,63})\"")
-_SSHPASS = regex(r"\s{1,8}-p\s{0,8}[\"']?([^\s\"']{6,100})")
-_JWK = regex(r"\s{0,8}(?::|=>?)\s{0,8}[\"']([A-Za-z0-9+/_-]{32,800}={0,2})[\"']")
-_KTY = regex(r"[\"']?\bkty\b[\"']?\s{0,8}(?::|=>?)\s{0,8}[\"']?(\w{2,3})\b")
-_KTY_LINES = regex(
-    r":[ \t]{1,8}\w{2,3}\r?\n(?:[ \t-]{0,40}\w{1,12}:[ \t][^\n]{0,900}\n){0,8}?[ \t-]{0,40}[dk]:[ \t]{1,8}"
-    r"[\"']?([A-Za-z0-9+/_-]{32,800}={0,2})(?=[\"'\s]|\Z)"
-)
-# The first argument of a client: `cohere.Client("V")`, `new Anthropic('V')`, `login("V")`.
-_ARGUMENT = r"\(\s{0,80}+[brfu]?[\"'`]([A-Za-z0-9+/_=.:~-]{20,400})[\"'`]\s{0,80}[,)]"
-_CALL_OF = regex(_ARGUMENT)
-_CALL_OF_CLIENT = regex(rf"(?i:v\d|async|sync|api|sdk)?{_ARGUMENT}")
-_CLIENTS = ("client", "openai", "anthropic", "fernet", "groq")  # most others have forms (`shapes`)
-_CALLS = ("login", "authenticate", "configure", "connect", "basic_auth", "hmac.new")
-
-_Holds = Callable[[re.Match[str]], bool]
-_ANCHORED: tuple[tuple[str, str, re.Pattern[str], _Holds], ...] = (
-    ("a token in an HTTP header", "authorization", _HEADER, lambda match: looks_random(match[1])),
-    ("a key given to a login", "login", _LOGIN, lambda match: looks_random(match[1])),
-    ("a password of a call", "auth", _PAIR, _mixed),
-    ("a password of a call", "login", _PAIR, _mixed),
-    ("a session's cookie", "cookie:", _COOKIE, lambda match: looks_random(match[1])),
-    ("a cookie", "\ttrue\t", _COOKIES, lambda match: looks_random(match[1])),
-    ("a cookie", "\tfalse\t", _COOKIES, lambda match: looks_random(match[1])),
-    ("a password of a .pgpass file", ":5432:", _PGPASS, _mixed),
-    ("a Wi-Fi password", "psk", _PSK, _mixed),
-    ("a password beside its name", "identified by", _SQL, _mixed),
-    ("a password on a command line", "sshpass", _SSHPASS, _mixed),
-    *(("a private key (JWK)", word, _JWK, _is_jwk) for word in ('"d"', "'d'", '"k"', "'k'")),
-    ("a private key (JWK)", "kty", _KTY_LINES, lambda match: looks_random(match[1])),
-    *(
-        ("a key given to a client", word, _CALL_OF_CLIENT, lambda match: is_drawn(match[1]))
-        for word in _CLIENTS
-    ),
-    *(
-        ("a key given to a call", word, _CALL_OF, lambda match: is_drawn(match[1]))
-        for word in _CALLS
-    ),
-    ("a token in an HTTP header", "bearer", _BEARER, lambda match: looks_random(match[1])),
-    ("a password of a .netrc file", "login", _NETRC, _of_netrc),
-    ("a password on a command line", "curl", _CURL, _is_chosen),
-    ("a Weights & Biases key", "wandb", _WANDB, lambda match: True),
-    ("a Civitai key", "civitai", _CIVITAI, lambda match: True),
-    ("a Kaggle key", "key", _KAGGLE, lambda match: "username" in match.string),
-)
-
-_BY_WORD: dict[str, list[tuple[str, re.Pattern[str], _Holds]]] = {}
-for _what, _word, _pattern, _holds in _ANCHORED:
-    _BY_WORD.setdefault(_word, []).append((_what, _pattern, _holds))
-
 # One of these is in every text in which `named` finds something, in small letters or large ones.
-NAMES = ("://", *WORDS, *PASSWORDS, *languages.LANGUAGES, *_BY_WORD)
+NAMES = ("://", *WORDS, *PASSWORDS, *languages.LANGUAGES, *BY_WORD)
