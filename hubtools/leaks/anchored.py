@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 from hubtools.leaks.guesses import (
     is_drawn,
+    is_hex,
     is_manual,
+    is_mixed,
     is_password,
     is_placeholder,
     looks_random,
@@ -20,6 +22,14 @@ from hubtools.patterns import regex
 _BEARER = regex(r"\s{1,4}([A-Za-z0-9._~+/-]{20,2000}={0,2})")
 _CIVITAI = regex(r"[^\n]{0,200}?(?i:token|key)[^\w\n]{1,6}([0-9a-f]{32})(?![0-9a-f])")
 _NETRC = regex(r"\s+\S{1,200}\s+(?:account\s+\S{1,200}\s+)?password\s+(\S{4,400})")
+# The same fields in another order, or with more of them.
+_FIELDS = r"(?:(?:login|account|port|protocol)\s+\S{1,200}\s+)"
+_NETRC_PORT = regex(
+    rf"\s+\S{{1,200}}\s+(?:account\s+\S{{1,200}}\s+)?(?:port|protocol)\s+\S{{1,20}}\s+{_FIELDS}{{0,3}}password\s+\"?([^\s\"]{{4,400}})"
+)
+_NETRC_ANY = regex(
+    rf"\s+[\w.-]{{3,80}}\s+(?!login\s+\S+\s+(?:(?:account|port|protocol)\s|password\s)){_FIELDS}{{0,4}}password\s+\"?([^\s\"]{{4,400}})"
+)
 _WANDB = regex(r"[\"',\s]{1,8}login[\"',\s]{1,8}(?:--\S{1,40}\s{1,4})*([0-9a-f]{40})(?![0-9a-f])")
 _MACHINE = regex(r"\b(?:machine\s+[\w.-]{3,80}|default)\s+login\Z")
 _KAGGLE = regex(r"\\*\"\s*:\s*\\*\"([0-9a-f]{32})\\*\"")
@@ -40,6 +50,48 @@ def _of_netrc(match: re.Match[str]) -> bool:
         return False
     word = value.isalpha() and value.islower() and len(value) < 16
     return not word and not is_manual(value)
+
+
+def _of_machine(match: re.Match[str]) -> bool:
+    value, text, start = match[1], match.string, match.start()
+    if is_manual(value) or (value.isalpha() and (value.islower() or value.istitle())):
+        return False
+    logs_in = "login" in match[0] or _LOGS_IN.match(text, match.end()) is not None
+    return start >= 7 and (logs_in or looks_random(value))
+
+
+_LOGS_IN = regex(r"\"?\s+(?:(?:account|port|protocol)\s+\S{1,200}\s+){0,3}login\s")
+
+
+def _line(match: re.Match[str]) -> str:
+    """What stands before a match in its line, the word that tells included."""
+    text, start = match.string, match.start()
+    return text[max(0, start - 200, text.rfind("\n", 0, start) + 1) : start]
+
+
+def _is_setting(match: re.Match[str]) -> bool:
+    """Whether a line is a word and a value, and nothing else."""
+    return len(_line(match).split()) == 1 and _mixed(match)
+
+
+def _is_psk(match: re.Match[str]) -> bool:
+    raw = is_hex(match[1]) and len(match[1]) == 64
+    return _line(match).strip().lower() == "psk" and (raw or is_mixed(match[1]))
+
+
+def _of_ipsec(match: re.Match[str]) -> bool:
+    return _line(match).rpartition(" ")[0].endswith(":") and _mixed(match)
+
+
+def _of_fetchmail(match: re.Match[str]) -> bool:
+    text, start = match.string, match.start()
+    near = text[max(0, start - 200) : start]
+    return ("user" in near or "poll" in near) and is_mixed(match[1])
+
+
+def _of_code(match: re.Match[str]) -> bool:
+    """Of a network: eight characters or more, and no word."""
+    return not match[1].isalpha() and not is_manual(match[1]) and "<" not in match[1]
 
 
 _OBJECT = 4000  # characters of a key
@@ -76,6 +128,19 @@ _COOKIES = regex(r"[^\t\n]{0,300}\t(?i:true|false)\t\d{1,12}\t[^\t\n]{1,100}\t([
 _PGPASS = regex(r"[\w*-]{1,64}:[\w*.-]{1,64}:([^\s:]{6,100})(?=\s|\Z)")
 _SQL = regex(r"\s{1,4}(?:(?i:password)\s{1,4})?[\"']([^\"'\n]{8,100})[\"']")
 _PSK = regex(r"\s{0,4}=\s{0,4}\"([^\"\n]{8,63})\"")
+_SETTING = regex(r"[ \t]{1,9}\"?([^\s\"'#<>${}]{6,100})\"?[ \t]{0,9}(?=[\r\n]|\Z)")
+_PSK_LINE = regex(r"=([^\s\"'<>$;{}]{8,64})[ \t]{0,9}(?=[\r\n]|\Z)")
+_IPSEC = regex(r"[ \t]{1,4}\"([^\"\s]{8,100})\"")
+_FETCHMAIL = regex(r"[ \t]{1,4}\"([^\"\s]{6,100})\"")
+# As phones read it from a picture: fields in any order.
+_WIFI = regex(r"(?:[A-Za-z]{1,3}:(?:\\.|[^;\\\n]){0,100};){0,6}?[Pp]:((?:\\.|[^;\\\n]){8,63});")
+_MATERIAL = regex(r">\s{0,9}([^<>\n]{8,64}?)\s{0,9}</keyMaterial>")
+_CONTENT = regex(r"[ \t]{0,40}:[ \t]([^\s]{8,63})[ \t]{0,9}(?=[\r\n]|\Z)")
+_RESULT = regex(
+    r"\\{0,3}\"[^\0]{0,2000}?\"result\\{0,3}\"\s{0,4}:\s{0,4}\\{0,3}\"([^\"\n]{4,200})\""
+)
+_ORACLE = regex(r"([\w.$#]{1,60})/([^\s@\"'/]{4,100})@")
+_SETTINGS = ("requirepass", "masterauth", "rootbindpw", "bindpw", "rootpw", "auth_pass")
 _SSHPASS = regex(r"\s{1,8}-p\s{0,8}[\"']?([^\s\"']{6,100})")
 _JWK = regex(r"\s{0,8}(?::|=>?)\s{0,8}[\"']([A-Za-z0-9+/_-]{32,800}={0,2})[\"']")
 _KTY = regex(r"[\"']?\bkty\b[\"']?\s{0,8}(?::|=>?)\s{0,8}[\"']?(\w{2,3})\b")
@@ -101,6 +166,20 @@ _ANCHORED: tuple[tuple[str, str, re.Pattern[str], Holds], ...] = (
     ("a cookie", "\tfalse\t", _COOKIES, lambda match: looks_random(match[1])),
     ("a password of a .pgpass file", ":5432:", _PGPASS, _mixed),
     ("a Wi-Fi password", "psk", _PSK, _mixed),
+    ("a Wi-Fi password", "psk", _PSK_LINE, _is_psk),
+    ("a Wi-Fi password", "wifi:", _WIFI, _of_code),
+    ("a Wi-Fi password", "keymaterial", _MATERIAL, _of_code),
+    ("a Wi-Fi password", "key content", _CONTENT, _of_code),
+    *(("a password of a VPN", word, _IPSEC, _of_ipsec) for word in ("psk", "eap", "xauth")),
+    *(("a password of a setting", word, _SETTING, _is_setting) for word in _SETTINGS),
+    ("a password of a setting", "pass", _FETCHMAIL, _of_fetchmail),
+    (
+        "a password that Terraform drew",
+        "random_password",
+        _RESULT,
+        lambda match: not is_placeholder(match[1]),
+    ),
+    ("a password in an address", "jdbc:oracle:thin:", _ORACLE, is_chosen),
     ("a password beside its name", "identified by", _SQL, _mixed),
     ("a password on a command line", "sshpass", _SSHPASS, _mixed),
     *(("a private key (JWK)", word, _JWK, _is_jwk) for word in ('"d"', "'d'", '"k"', "'k'")),
@@ -115,6 +194,8 @@ _ANCHORED: tuple[tuple[str, str, re.Pattern[str], Holds], ...] = (
     ),
     ("a token in an HTTP header", "bearer", _BEARER, lambda match: looks_random(match[1])),
     ("a password of a .netrc file", "login", _NETRC, _of_netrc),
+    ("a password of a .netrc file", "login", _NETRC_PORT, _of_netrc),
+    ("a password of a .netrc file", "machine", _NETRC_ANY, _of_machine),
     ("a password on a command line", "curl", _CURL, is_chosen),
     ("a Weights & Biases key", "wandb", _WANDB, lambda match: True),
     ("a Civitai key", "civitai", _CIVITAI, lambda match: True),

@@ -179,6 +179,11 @@ def _listed(text: str, place: int, word: str) -> Generator[Secret, None, int]:
     return opened.end() + (ends.start() if ends else len(inner))
 
 
+def is_open_member(name: str) -> bool:
+    """Whether a member of this name is no secret, whatever it holds: a user, a host, a hash."""
+    return _OPEN.match(name) is not None
+
+
 def _behind(text: str, place: int, word: str) -> Iterator[Secret]:
     """The next string of a binary file, which may have its length in front of it."""
     found = _GAP.match(text, place + len(word))

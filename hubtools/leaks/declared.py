@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 
+from hubtools.leaks.fallbacks import fallbacks
 from hubtools.leaks.guesses import is_hex
 from hubtools.leaks.names import PASSWORDS, beside, may_tell
 from hubtools.leaks.shapes import Secret
@@ -72,6 +73,8 @@ def declared(text: str, words: dict[str, list[int]]) -> Iterator[Secret]:
         )
         if may
     ]
+    if quotes or "{" in text or "<<" in text:
+        forms += fallbacks(text)
     cells = any(mark in text for mark in ",;|\t")
     lists = "[" in text or "VALUES" in text or "values" in text
     for word, places in words.items():
@@ -104,7 +107,10 @@ def declared(text: str, words: dict[str, list[int]]) -> Iterator[Secret]:
 
 def _asks(found: re.Match[str]) -> bool:
     """Whether the value is what a function is asked for by: `token = get("service.token.v1")`."""
-    call = found.groupdict().get("call")
+    groups = found.groupdict()
+    if (asked := groups.get("asked")) is not None:
+        return beside(asked, None) is not None  # that name has the value behind it, too
+    call = groups.get("call")
     return call is not None and _ASKS.search(call) is not None
 
 

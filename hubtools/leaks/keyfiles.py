@@ -265,7 +265,7 @@ _ANYWHERE = (
     ("an OpenSSH private key", regex(rb"openssh-key-v1\0\0\0\0")),
     (
         "a private key (GnuPG)",
-        regex(rb"\((?:\d\d:)?(?:protected-|openpgp-)?private-key\("),
+        regex(rb"private-key\(\d:(?:rsa|dsa|elg|ec)"),
     ),
     ("a database of passwords (KeePass)", regex(rb"\x03\xd9\xa2\x9a[efg]\xfbK\xb5")),
 )

@@ -13,6 +13,7 @@ from hubtools.leaks import languages
 from hubtools.leaks.anchored import BY_WORD, is_chosen
 from hubtools.leaks.guesses import (
     SHORTEST,
+    is_drawn,
     is_hash,
     is_hex,
     is_mixed,
@@ -36,6 +37,9 @@ _BLANKS = r"[\s\\]{0,200}+"
 # Marks of Markdown around a name or a value, a list or an object that holds the value.
 _MARKS = r"[*_]{0,3}"
 _OPENS = (
+    # an element of XML below the one that tells
+    r"(?:(?:<(?:[\w-]{1,20}:)?(?i:value|string|text|data|secret|content|plain(?:text)?|v)(?:\s[^<>]{0,100})?>\s{0,80}+)?"
+    r"(?:<!\[CDATA\[\s{0,40}+)?)?"
     rf"(?:\*{{1,3}}\s{{0,4}})?(?:\[{_BLANKS}(?=\\{{0,3}}[\"'`])|\{{{_BLANKS}{_QUOTE}(?:value|default|current)"
     rf"{_QUOTE}{_BLANKS}[:=]{_BLANKS})?"
 )
@@ -97,6 +101,10 @@ _PASSWORD = regex(
     rf"(?:[ _-](?:phrase|word))?(?i:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}}|(?<=[\"'`])(?=\S{{10}}))"
 )
 _SCHEME = regex(r"[A-Za-z][A-Za-z0-9+.-]{1,30}\Z")
+# The same without a password: the user is a token. A number behind it is the project of a Sentry.
+_USER = regex(
+    r"([^\s/:@\"'<>?#%$\\]{20,400}):?@[\w\[.-]{1,200}\]?(?::\d{1,5})?(/\d+(?=[\s\"'<>?]|\Z))?"
+)
 # RFC 3986, 3.2.1: what stands before the @ of an address.
 _USERINFO = regex(r"([^\s/:@\"'<>?#]{0,200}):([^\s/@\"'<>]{2,400})@(?=[\w\[.-])")
 
@@ -215,6 +223,10 @@ def _addresses(text: str) -> Iterator[Secret]:
         match = _USERINFO.match(text, place + 3)
         if match and _SCHEME.search(text, max(0, place - 32), place) and is_chosen(match):
             yield Secret("a password in an address", match.start(2), match[2])
+        elif match is None and (user := _USER.match(text, place + 3)) is not None:
+            known = _SCHEME.search(text, max(0, place - 32), place)
+            if known and user[2] is None and is_drawn(user[1]):
+                yield Secret("a token in an address", user.start(1), user[1])
 
 
 def _keys(text: str, places: list[int], word: str, pattern: re.Pattern[str]) -> Iterator[Secret]:
@@ -267,6 +279,8 @@ def _passwords(text: str, places: list[int], word: str) -> Iterator[Secret]:
     for place, match in _after(text, places, word, _PASSWORD):
         if is_alone(word, text[max(0, place - 8) : place]):
             value: str | None = match[1].rstrip(",;)}")
+            if value and "<![CDATA[" in match[0]:
+                value = value.removesuffix("]]")
             if not value or not is_password(value) or is_hash(value):
                 value = signed(text, match.start(1))
             if value is not None:

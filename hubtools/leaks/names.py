@@ -46,7 +46,8 @@ _STRONG = (
     "pixabay", "flickr", "danbooru", "gelbooru", "pixiv", "modal", "roboflow", "ideogram",
     "bfl", "leonardo", "prodia", "groq", "gemini", "anthropic", "deepseek", "dashscope",
     "minio", "rclone", "fal", "runpod", "mistral", "cohere", "together", "elevenlabs",
-    "stability", "deepl", "datadog", "sentry", "mlflow", "storage",
+    "stability", "deepl", "datadog", "sentry", "mlflow", "storage", "service_role", "service-role",
+    "servicerole",
 )  # fmt: skip
 # The same, as a whole word: of ciphers and signatures, of programs and their sessions, of services.
 _KNOWN = _words(
@@ -352,7 +353,9 @@ def beside(name: str, value: str | None, *, assigned: bool = False) -> str | Non
 
 # Short words that others end in, and what may stand right before them in a name.
 _SHORT = ("pass", "pwd", "pw", "psw")
-_JOINED = regex(r"(?i)(?<![a-z])(?:root|bind|db|my|user|admin|wifi|ftp|sql|ldap|sudo|login)\Z")
+_JOINED = regex(
+    r"(?i)(?<![a-z])(?:root|rootbind|bind|db|my|user|admin|wifi|ftp|sql|ldap|sudo|login|require|smtp|imap|proxy|store|vpn|redis)\Z"
+)
 
 
 def is_alone(word: str, before: str) -> bool:

@@ -89,6 +89,21 @@ def _is_pair(value: str) -> bool:
     )
 
 
+def _is_session(value: str) -> bool:
+    """Of Telethon (its version, the number of a server, an address, a port, a key of 256 bytes) or of
+    Pyrogram (a server, an application, whether it is a test, the key, a user, whether it is a bot)."""
+    for body, lengths in ((value[1:], (263, 275)), (value, (271,))):
+        try:
+            data = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+        except ValueError:
+            continue
+        if len(data) in lengths and 1 <= data[0] <= 5:
+            port = int.from_bytes(data[-258:-256], "big")
+            if port in (80, 443, 5222) or (len(data) == 271 and data[5] < 2 and data[-1] < 2):
+                return True
+    return False
+
+
 def _is_signature(value: str) -> bool:
     """Digits and letters mixed, as base64 and hexadecimal digits are."""
     return (
@@ -239,6 +254,10 @@ SHAPES: tuple[Shape, ...] = (
     Shape("an X (Twitter) bearer token", ("AAAAAAAAAAAAAAAAAAAA",), r"(?<![A-Za-z0-9+/%])A{20,24}[A-Za-z0-9%]{20,80}%3D[A-Za-z0-9]{36,80}"),
     Shape("an Azure DevOps token", ("AZDO",), r"(?<![A-Za-z0-9])[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}(?![A-Za-z0-9])"),
     Shape("a Google API key", ("AQ.Ab",), r"(?<![A-Za-z0-9])AQ\.Ab[A-Za-z0-9_-]{46,60}"),
+    Shape("a session of Telegram", ("ession", "ESSION"), r"(?i:session)\w{0,12}[\"']?\s{0,4}(?:[:=(]\s{0,4}){1,2}[\"']?([A-Za-z0-9_-]{350,370}={0,2})(?![A-Za-z0-9_=-])", _is_session),
+    Shape("a private address of a calendar", ("/private-",), r"calendar\.google\.com/calendar/ical/[^\s\"'<>/]{1,200}/private-([0-9a-f]{32})/"),
+    Shape("a private key (XML)", ("<D>",), r"<RSAKeyValue>[^\0]{0,2000}?<D>([A-Za-z0-9+/=\s]{40,1400})</D>"),
+    Shape("a private key (its numbers)", ("privateExponent:", "priv:"), r"(?:privateExponent|priv):\s{1,9}((?:[0-9a-f]{2}:\s{0,9}){12,600})"),
     Shape("a password's hash", ("$6$", "$5$", "$y$", "$apr1$", "$2a$", "$2b$", "$2y$"), r":(\$(?:[56y]|apr1|2[aby])\$[./A-Za-z0-9$=,]{20,200})"),
     *(Shape(row.what, row.needles, row.pattern, _is_mixed if row.careful else None) for row in ROWS),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from hubtools.addresses import local_paths, path_by_chance
@@ -127,7 +128,7 @@ def search(
         # only what two windows share can be found twice
         seen = {key for key in seen if key[1] >= base}
         within = (one for way in ways(data, text) for one in _in_window(*way, nested))
-        for found in (*_keys(data, text, base), *within):
+        for found in chain(_keys(data, text, base), within):
             key = (found.secret.value if found.secret else found.path or "", base + found.offset)
             near = (key[0], (key[1] // OVERLAP + 1) * OVERLAP)
             if key in seen or near in seen:

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from hubtools.leaks.apart import apart
+from hubtools.leaks.coded import coded
 from hubtools.leaks.commands import commanded
 from hubtools.leaks.cut import cut
 from hubtools.leaks.declared import declared
@@ -146,6 +147,7 @@ def _plain(text: str) -> Iterator[Secret]:
     yield from commanded(text, lower, among)
     yield from noted(text, lower, words)
     if words:
+        yield from coded(text)
         yield from apart(text, words)
         yield from declared(text, words)
 

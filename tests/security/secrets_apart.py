@@ -230,17 +230,18 @@ TEXTS: dict[str, str] = {
 }  # fmt: skip
 
 
-def _some(r: random.Random, n: int, alphabet: str = LETTERS) -> str:
+def some(r: random.Random, n: int, alphabet: str = LETTERS) -> str:
+    """So many letters, drawn."""
     return "".join(r.choice(alphabet) for _ in range(n))
 
 
 def _values(r: random.Random) -> dict[str, str]:
-    token = "hf" + "_" + _some(r, 34, string.ascii_letters)
+    token = "hf" + "_" + some(r, 34, string.ascii_letters)
     return {
-        "K": f"{_some(r, 12)}7{_some(r, 27)}",
-        "P": f"{_some(r, 4, string.ascii_lowercase)}{_some(r, 2, '23456789')}{_some(r, 6)}",
-        "H": _some(r, 64, HEX),
-        "S": f"{_some(r, 20)}5{_some(r, 150)}",
+        "K": f"{some(r, 12)}7{some(r, 27)}",
+        "P": f"{some(r, 4, string.ascii_lowercase)}{some(r, 2, '23456789')}{some(r, 6)}",
+        "H": some(r, 64, HEX),
+        "S": f"{some(r, 20)}5{some(r, 150)}",
         "T": token,
         "T1": token[:15],
         "T2": token[15:],
@@ -518,8 +519,8 @@ def near_apart(seed: int = 12) -> Iterator[str]:
     r = random.Random(seed)
     for text in NEAR:
         for _ in range(5):
-            base64ish = "".join(a + b for a, b in zip(_some(r, 28), _some(r, 28), strict=True))
-            yield text.format(**_values(r), U=_some(r, 16, UPPER), B=base64ish)
+            base64ish = "".join(a + b for a, b in zip(some(r, 28), some(r, 28), strict=True))
+            yield text.format(**_values(r), U=some(r, 16, UPPER), B=base64ish)
 
 
 def near_files(seed: int = 13) -> Iterator[tuple[str, bytes]]:

@@ -32,6 +32,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from hubtools.dataset.pictures.private.png_blocks import png_chunks, png_file
 from tests.security.secrets_apart import near_apart, planted_apart
+from tests.security.secrets_everyday import near_everyday, planted_everyday
 from tests.security.secrets_languages import near_in_languages, planted_in_languages
 
 LETTERS = string.ascii_letters + string.digits
@@ -430,6 +431,7 @@ def planted(seed: int = 1) -> Iterator[tuple[str, str, bytes]]:
             yield f"{what} in {carrier}", text, CARRIERS[carrier](text, r)
     yield from planted_apart(seed + 10)
     yield from planted_in_languages(seed + 20)
+    yield from planted_everyday(seed + 30)
 
 
 _WORDS = [
@@ -486,6 +488,8 @@ def near_misses(seed: int = 2) -> Iterator[tuple[str, str]]:
         yield "apart", text
     for text in near_in_languages(seed + 20):
         yield "languages", text
+    for text in near_everyday(seed + 30):
+        yield "everyday", text
     for text in _FIXED:
         yield "fixed", text
 

@@ -38,6 +38,7 @@ from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.reporting.formats import as_text
 from tests.security.secrets_apart import FILES, TEXTS, near_files
 from tests.security.secrets_corpus import CARRIERS, SECRETS, near_misses, picture, planted
+from tests.security.secrets_everyday import EVERYDAY
 from tests.typed import typed
 
 TOKEN = "h" + "f_" + "aB3" * 11 + "x"
@@ -80,6 +81,7 @@ def test_the_manual_has_the_figures_of_the_corpus() -> None:
     )
     shapes = len(TEXTS) + len(FILES)
     assert f"{shapes} shapes in which a value stands apart from its name" in text
+    assert f"and {len(EVERYDAY)} everyday ones" in text
     assert f"of {len(list(near_misses())):,} near misses" in text
 
 
