@@ -8,10 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hubtools.errors import Code, HubtoolsError
 
@@ -32,6 +33,7 @@ _DENIED = _codes("EACCES", "EPERM")
 _FULL = _codes("ENOSPC", "EDQUOT")
 _FAILING = _codes("EIO", "ENXIO", "ENODEV", "EREMOTEIO", "EUCLEAN", "ESTALE")
 _MANY = _codes("EMFILE", "ENFILE")
+_UNOPENED = _codes("ENXIO", "EOPNOTSUPP")
 _LOCKED = _codes("EAGAIN", "EWOULDBLOCK", "EACCES", "EDEADLK")
 _OF_MACHINE = _FULL | _FAILING | _MANY | _DENIED | _codes("EROFS", "ENOMEM", "EFBIG")
 
@@ -46,6 +48,17 @@ def is_absent(error: OSError) -> bool:
 def is_out_of_reach(error: OSError) -> bool:
     """`is_absent`, or a file that this user may not read (and hence not send, either)."""
     return is_absent(error) or error.errno in _DENIED
+
+
+def is_of_socket(error: OSError, name: StrPath, at: Mapping[str, Any]) -> bool:
+    """True for the error with which a socket is not opened, which is also that of a device that
+    fails; `name` is relative to the folder `at` (`dir_fd`; empty for a path)."""
+    if error.errno not in _UNOPENED:
+        return False
+    try:
+        return stat.S_ISSOCK(os.stat(name, **at).st_mode)  # noqa: PTH116
+    except OSError:
+        return False
 
 
 def says_nothing_of_file(error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hubtools.causes import is_absent, named, naming
+from hubtools.causes import is_absent, is_of_socket, named, naming
 from hubtools.disks import set_mode, sync_folder
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, check_fence, make_folder, open_kept, real_place
@@ -132,7 +132,12 @@ def open_regular(path: StrPath) -> BinaryIO:
     """A regular file, to be read, as `open_kept` opens it. Raises `OSError` for any other; never
     waits for a pipe."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = open_kept(path, flags)
+    try:
+        descriptor = open_kept(path, flags)
+    except OSError as error:
+        if is_of_socket(error, path, {}):
+            raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path)) from None
+        raise
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)

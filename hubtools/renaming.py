@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from hubtools.errors import HubtoolsError
+from hubtools.fences import real_place
 from hubtools.unfinished import LEFT_OVER, changing_places
 
 At = Mapping[str, int]
@@ -198,8 +199,22 @@ def _are_one(one: Facts | None, other: Facts | None) -> bool:
 
 
 def _give_back(old: str, new: str, here: At, there: At, own: Facts | None) -> None:
-    """Exchange the names once more, if they are exchanged. What somebody else has put over ours
-    meanwhile keeps the name, and what came out gets one beside it."""
+    """Exchange the names once more, if they are exchanged: a second time if that is interrupted, or
+    a disk fails. Raises `HubtoolsError` that tells where somebody's file lies if it fails again."""
+    try:
+        _exchange_back(old, new, here, there, own)
+    except BaseException as first:
+        try:
+            _exchange_back(old, new, here, there, own)
+        except OSError as error:
+            raise _kept(old, new, here, error) from error
+        if not isinstance(first, OSError):  # Ctrl-C
+            raise
+
+
+def _exchange_back(old: str, new: str, here: At, there: At, own: Facts | None) -> None:
+    """What somebody else has put over ours meanwhile keeps the name, and what came out gets one
+    beside it."""
     out = facts_of(old, here)
     if out is None or _are_one(out, own):
         return
@@ -208,6 +223,17 @@ def _give_back(old: str, new: str, here: At, there: At, own: Facts | None) -> No
             return
         _renamed(old, new, here, there, _EXCHANGE)
     give_name(old, new, here, there)
+
+
+def _kept(old: str, new: str, here: At, error: OSError) -> HubtoolsError:
+    folder = real_place(here["dir_fd"]) if here else None
+    place = os.path.join(folder or "", old)
+    return HubtoolsError(
+        f"{os.path.split(new)[1]} could not get its name back ({error.strerror}): what somebody has"
+        f" saved there meanwhile is now {place}.",
+        hint="give it a name of its own when the disk takes it, then run the same command again",
+        code="file-changed",
+    )
 
 
 def give_name(old: str, new: str, here: At, there: At) -> None:

@@ -13,7 +13,7 @@ from shlex import quote
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from hubtools.causes import named
+from hubtools.causes import is_of_socket, named
 from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, LeadsOut, check_fence, make_folder
@@ -266,12 +266,17 @@ class Looking:
             except OSError as error:
                 if error.errno == errno.ELOOP or (error.errno == errno.EMLINK):
                     raise self._link(name) from None
+                if is_of_socket(error, last, at):
+                    raise self._no_file(name) from None
                 raise
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 os.close(descriptor)
-                raise OSError(errno.EINVAL, "It is no regular file", str(self.path / name))
+                raise self._no_file(name)
         return descriptor, facts
+
+    def _no_file(self, name: str) -> OSError:
+        return OSError(errno.EINVAL, "It is no regular file", str(self.path / name))
 
     def read(self, name: str, limit: int | None = None) -> bytes:
         """The bytes of a file. Raises `HubtoolsError` if it has more than `limit`."""

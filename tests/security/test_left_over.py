@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hubtools import leftovers, renaming
+from hubtools.errors import HubtoolsError
 from hubtools.files import replacing, write_text
 from hubtools.rooted import Root
 from hubtools.unfinished import LEFT_OVER, changing_places, is_somebodys, place_of, temporary_for
@@ -158,3 +160,41 @@ def test_names(name: str) -> None:
     assert is_somebodys(given, (1, 2, 4))
     assert LEFT_OVER.fullmatch(temporary_for(name))
     assert not is_somebodys(temporary_for(name), (1, 2, 4))
+
+
+@pytest.mark.skipif(renaming._renameat2() is None, reason="nothing changes places here")
+@pytest.mark.parametrize("save", [_saved, _edited])
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("fault", ["once", "always", "Ctrl-C"])
+def test_what_was_saved_is_kept_and_told_if_the_names_cannot_change_back(
+    tmp_path: Path, write: Write, save: Write, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "README.md"
+    place.write_bytes(OLD)
+    real, renames = renaming._renamed, [0]
+
+    def failing(old: str, new: str, here: Any, there: Any, flag: int) -> bool:
+        if place.name in {Path(old).name, Path(new).name} or renames[0]:
+            renames[0] += 1
+            if renames[0] == 1:
+                save(place)
+            elif renames[0] == 2 or fault == "always":
+                raise KeyboardInterrupt if fault == "Ctrl-C" else OSError(EIO, os.strerror(EIO))
+        return real(old, new, here, there, flag)
+
+    monkeypatch.setattr(renaming, "_renamed", failing)
+    said = ""
+    try:
+        write(place)
+    except KeyboardInterrupt:
+        assert fault == "Ctrl-C"
+    except (AssertionError, HubtoolsError) as error:
+        said = str(error)
+    monkeypatch.undo()
+    assert renames[0] > 1
+    kept = [path for path in tmp_path.iterdir() if MINE in path.read_bytes()]
+    if fault == "always":
+        assert str(kept[0]) in said
+    else:
+        assert place in kept
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

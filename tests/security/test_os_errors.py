@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hubtools import leftovers, shelves, trust
+from hubtools import files, leftovers, shelves, trust
 from hubtools.causes import DENIED, is_absent, is_out_of_reach, of_system
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.folder import listing as folders
@@ -32,6 +33,7 @@ from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings
 from hubtools.training.found_states import seen_states
 from tests.drawing import write_pictures
+from tests.typed import typed
 
 FAILING = (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.ESTALE, errno.ENOMEM)
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
@@ -243,3 +245,22 @@ def test_a_folder_that_fails_is_named(
             root.sync(name) if call == "fsync" else root.list(name)
     told = of_system(caught.value, "")
     assert str(told) == f"The disk fails at {tmp_path / name}: Input/output error."
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no such sockets here")
+def test_a_socket_is_no_failing_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # their paths are short
+    write_pictures(Path("ds"), 2)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("ds/agent.txt")
+        with pytest.raises(OSError, match="no regular file") as caught:
+            files.open_regular("ds/agent.txt")
+        assert is_absent(caught.value)
+        with Root("ds") as root, pytest.raises(OSError, match="no regular file"):
+            root.read("agent.txt")
+        said = typed("validate", "ds")
+    assert "disk" not in said.stdout + said.stderr
+    with monkeypatch.context() as patch:  # of a file it is the disk
+        patch.setattr(os, "open", failing(errno.ENXIO))
+        with pytest.raises(OSError, match="No such device"):
+            files.open_regular("ds/metadata.jsonl")
