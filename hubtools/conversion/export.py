@@ -22,7 +22,7 @@ from hubtools.conversion.reduction import (
     in_precision,
     reduced,
 )
-from hubtools.dataset.folder.appearing import appearing
+from hubtools.dataset.folder.appearing import appearing, is_left_whole
 from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.fences import make_folder
@@ -157,7 +157,7 @@ def _check_free(place: Path, source: Path, format: Format, overwrite: bool) -> N
             code="file-exists",
         )
     there = any(place.iterdir()) if folder and place.is_dir() else place.exists()
-    if there and not overwrite:
+    if there and not overwrite and not (folder and is_left_whole(place.absolute(), "export")):
         raise UsageError(
             f"{place} is there already.",
             hint="give another name with --to, or add --overwrite",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import tempfile
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.folder.appearing import appearing, copy_own
+from hubtools.dataset.folder.appearing import appearing, copy_own, is_left_whole
 from hubtools.dataset.sources.download import sweep
 from hubtools.disks import is_private
 from hubtools.errors import HubtoolsError, UsageError
@@ -54,9 +53,8 @@ def merge(
     the disk is too small. A kill leaves no half folder under that name, and the same again goes on.
     """
     place = Path(to).expanduser().absolute()
-    if os.path.lexists(place) and (
-        place.is_symlink() or not place.is_dir() or any(place.iterdir())
-    ):
+    taken = place.is_symlink() or (place.exists() and (not place.is_dir() or any(place.iterdir())))
+    if taken and not is_left_whole(place, "merge"):
         raise UsageError(f"{place} is there already.", hint="give another --to", code="file-exists")
     folder = Path(as_folder(base).path_or_id)
     make_folder(place.parent)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubtools.dataset.folder.appearing import appearing
+from hubtools.dataset.folder.appearing import appearing, is_left_whole
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.hub.client import owners
 from hubtools.hub.jobs import Job, jobs_of, lines_of, look_at, named, send
@@ -119,14 +119,15 @@ def fetch(
     place = place_of(job)
     earlier: Path | None = None
     if run_dir.exists() and (runfolder.earlier_run(run_dir) or runfolder.has_progress(run_dir)):
-        if resume:
+        if not resume:
+            earlier = runfolder.move_aside(run_dir)
+        elif not is_left_whole(run_dir, "fetched"):
             raise HubtoolsError(
                 f"{run_dir} holds a run already; that of the job {job.id} is not fetched over it.",
                 hint=f"hubtools train --attach {job.id} --output-dir another, or --no-resume, which"
                 " moves it aside",
                 code="file-exists",
             )
-        earlier = runfolder.move_aside(run_dir)
     with appearing(run_dir, "fetched") as folder:
         _, files = bring(place, folder, states=False, on_file=on_file)
         manifest = _finished(folder.path, place)

@@ -24,6 +24,7 @@ from hubtools.models.merged import merged_into
 from hubtools.project import Project
 from hubtools.rooted import is_left_over
 from tests.doomed import RENAME, doomed
+from tests.planning import tree
 from tests.typed import typed
 
 LAYER = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -134,6 +135,14 @@ def test_a_kill_leaves_nothing_that_the_same_again_does_not_use(
     assert not (tmp_path / "m").exists()
     assert typed(*words, cwd=tmp_path).returncode == 0
     assert not [path for path in tmp_path.glob(".m*") if not is_left_over(path.name)]
+    there = tree(tmp_path / "m")
+    shutil.rmtree(tmp_path / "m")
+    doomed(("os.remove",), r"\.m\.merge\.json", *words, cwd=tmp_path)
+    assert tree(tmp_path / "m") == there, "it is whole"
+    assert typed(*words, cwd=tmp_path).returncode == 0
+    assert not [path for path in tmp_path.glob(".m*") if not is_left_over(path.name)]
+    assert "is there already" in typed(*words, cwd=tmp_path).stderr
+    assert tree(tmp_path / "m") == there
 
 
 def test_nobody_named_a_base(lora: Path, tmp_path: Path) -> None:

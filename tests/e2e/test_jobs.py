@@ -21,6 +21,9 @@ from huggingface_hub.cli._uv_script_header import parse_uv_script_header
 from hubtools.jobs.onjob import Sender
 from hubtools.jobs.place import open_place
 from hubtools.localhub.jobs import Jobs
+from hubtools.rooted import Root
+from hubtools.trust import seal
+from tests.planning import tree
 from tests.typed import typed
 
 if TYPE_CHECKING:
@@ -94,6 +97,14 @@ def test_a_job_goes_on_with_a_run_that_is_fetched_then(hub: Hub, tmp_path: Path)
     again = typed("train", "--attach", "--output-dir=again", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "again" / LORA).read_bytes() == lora
+    with Root(tmp_path) as root:  # as a kill leaves it, right after all is there
+        mark = ".again.fetched.json"
+        root.write_json(mark, seal(root.path, mark, {"for": "again"}))
+    left = tree(tmp_path / "again")
+    twice = typed("train", f"--attach={job.id}", "--output-dir=again", cwd=tmp_path)
+    assert twice.returncode == 0, twice.stderr
+    assert tree(tmp_path / "again") == left
+    assert not list(tmp_path.glob(".again*"))
     twice = typed("train", f"--attach={job.id}", "--output-dir=again", cwd=tmp_path)
     assert (twice.returncode, "holds a run already" in twice.stderr) == (1, True)
     # where a run lies the plan is shown all the same

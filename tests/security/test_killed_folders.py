@@ -10,6 +10,7 @@ from hubtools.rooted import is_left_over
 from tests.doomed import MKDIR, RENAME, doomed
 from tests.drawing import write_pictures
 from tests.lorafiles import good, save
+from tests.planning import tree
 from tests.typed import typed
 
 WORDS = {
@@ -45,19 +46,62 @@ def test_the_same_command_goes_on(things: Path, tmp_path: Path, kind: str, momen
     events, pattern = MOMENTS[moment]
     doomed(events, pattern, *WORDS[kind], cwd=tmp_path)
     again = typed(*WORDS[kind], cwd=tmp_path)
-    if moment == "before the mark goes":  # it is whole
-        assert "new is there already" in again.stderr
-        return
     assert again.returncode == 0, again.stderr
+    assert names(tmp_path) == {"ds", "packed", "new"}
+    assert "new is there already" in typed(*WORDS[kind], cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("change", ["edited", "more", "less"])
+@pytest.mark.parametrize("kind", WORDS)
+def test_what_is_worked_on_after_that_kill_stays(
+    things: Path, tmp_path: Path, kind: str, change: str
+) -> None:
+    for name in ("ds", "packed"):
+        (tmp_path / name).symlink_to(things / name)
+    doomed(*MOMENTS["before the mark goes"], *WORDS[kind], cwd=tmp_path)
+    first = min(path for path in (tmp_path / "new").rglob("*") if path.is_file())
+    match change:
+        case "edited":
+            first.write_bytes(first.read_bytes() + b" mine")
+        case "more":
+            first.with_name("mine.txt").write_bytes(b"mine")
+        case _:
+            first.unlink()
+    left = tree(tmp_path / "new")
+    again = typed(*WORDS[kind], cwd=tmp_path)
+    assert "new is there already" in again.stderr
+    assert tree(tmp_path / "new") == left
     assert names(tmp_path) == {"ds", "packed", "new"}
 
 
-@pytest.mark.parametrize("name", [r"adapter_model\.safetensors", r"adapter_config\.json"])
+def test_killed_twice_behind_the_rename(things: Path, tmp_path: Path) -> None:
+    (tmp_path / "packed").symlink_to(things / "packed")
+    words = WORDS["unshard"]
+    for moment in ("before the mark goes", "before a picture", "before the mark goes"):
+        doomed(*MOMENTS[moment], *words, cwd=tmp_path)
+    left = tree(tmp_path / "new")
+    assert typed(*words, cwd=tmp_path).returncode == 0
+    assert tree(tmp_path / "new") == left
+    assert names(tmp_path) == {"packed", "new"}
+
+
+def test_a_mark_of_somebody_else_says_nothing(things: Path, tmp_path: Path) -> None:
+    (tmp_path / "packed").symlink_to(things / "packed")
+    words = WORDS["unshard"]
+    assert typed(*words, cwd=tmp_path).returncode == 0
+    mark = tmp_path / ".new.unshard.json"
+    mark.write_text('{"for": "new", "seal": "x"}')
+    assert "new is there already" in typed(*words, cwd=tmp_path).stderr
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("name", [r"adapter_model\.safetensors", r"adapter_config\.json", ""])
 def test_a_lora_of_two_files(tmp_path: Path, name: str) -> None:
     pytest.importorskip("torch")
     save(tmp_path / "lora.safetensors", good())
     words = ("export", "lora.safetensors", "--as", "peft", "--to", "new")
-    doomed(RENAME, name, *words, cwd=tmp_path)
+    moment = (RENAME, name) if name else MOMENTS["before the mark goes"]
+    doomed(*moment, *words, cwd=tmp_path)
     again = typed(*words, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert names(tmp_path) == {"lora.safetensors", "new"}

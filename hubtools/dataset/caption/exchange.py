@@ -159,7 +159,7 @@ def export_captions(
     `repeats` goes into the name of kohya's folder. For ai-toolkit the trigger becomes `[trigger]`.
     """
     folder, to, settings = Path(folder), Path(to), settings or DatasetSettings()
-    check_free(to)
+    check_free(to, "export")
     metadata = [entry.name for entry in walk(folder).metadata]
     for entry in metadata:
         open_own(folder, entry).close()

@@ -24,12 +24,27 @@ from hubtools.trust import seal
 _HOUR = 3600.0
 
 
-def check_free(to: Path) -> None:
-    """Raises `HubtoolsError` if a folder to be made holds something, or is something else."""
-    if to.is_symlink() or (to.exists() and (not to.is_dir() or any(to.iterdir()))):
-        raise HubtoolsError(
-            f"{to} is there already.", hint="give an empty or a new folder", code="file-exists"
-        )
+def check_free(to: Path, kind: str) -> None:
+    """Raises `HubtoolsError` if a folder to be made holds something, or is something else; not if
+    it is `is_left_whole`."""
+    taken = to.is_symlink() or (to.exists() and (not to.is_dir() or any(to.iterdir())))
+    if taken and not is_left_whole(to, kind):
+        raise _there_already(to)
+
+
+def _there_already(to: Path) -> HubtoolsError:
+    return HubtoolsError(
+        f"{to} is there already.", hint="give an empty or a new folder", code="file-exists"
+    )
+
+
+def is_left_whole(to: Path, kind: str) -> bool:
+    """True if a run of this user may have made the folder `to` by `appearing`, and was killed right
+    after that: made again, it is compared with what is there."""
+    if to.is_symlink() or not to.is_dir() or not any(to.iterdir()):
+        return False
+    with Root(to.parent) as parent:
+        return is_own(parent, f".{to.name}.{kind}.json")
 
 
 @contextmanager
@@ -38,24 +53,46 @@ def appearing(to: Path, kind: str) -> Iterator[Root]:
     file beside it says whose it is, as long as it is there.
 
     What a killed run of this user has left there is removed; anything else of that name stays.
-    Raises `HubtoolsError` if `to` holds something, or if something else has that name.
+    Raises `HubtoolsError` if `to` holds something (but for the very same, of a run that was killed
+    when it was whole), or if something else has that name.
     """
-    if to.parent.is_dir():
-        with Root(to.parent) as parent:
-            _sweep(parent, kind)
-    check_free(to)
-    make_folder(to.parent)
     name = f".{to.name}.{kind}"
     mark = f"{name}.json"
+    if to.parent.is_dir():
+        with Root(to.parent) as parent:
+            _sweep(parent, kind, mark)
+    check_free(to, kind)
+    way = _compared if is_left_whole(to, kind) else filled
+    make_folder(to.parent)
     with Root(to.parent) as parent:
         _clear(parent, name, mark)
         sealed = json_bytes(seal(to.parent, mark, {"for": to.name}))
         parent.write(mark, sealed, check=partial(_clear, parent, name, mark))
         try:
-            with parent.holding(mark), filled(parent, name, to.name) as work:
+            with parent.holding(mark), way(parent, name, to.name) as work:
                 yield work
         finally:
             parent.unlink(mark, missing_ok=True)
+
+
+@contextmanager
+def _compared(parent: Root, name: str, to: str) -> Iterator[Root]:
+    """A new folder `name` of an open one, to write into; at the end it goes, if the folder `to`
+    holds the very same. Raises `HubtoolsError` if that is another one."""
+    parent.mkdir(name)
+    with parent.inside(name) as work:
+        try:
+            yield work
+            with parent.inside(to) as there:
+                if _sums(work) != _sums(there):
+                    raise _there_already(parent.path / to)
+        finally:
+            if parent.holds(name, work):
+                parent.remove_tree(name)
+
+
+def _sums(root: Root) -> dict[str, str | None]:
+    return {name: root.fingerprint(name) for name, _ in root.walk()}
 
 
 def _clear(parent: Root, name: str, mark: str) -> None:
@@ -86,10 +123,10 @@ def _clear(parent: Root, name: str, mark: str) -> None:
             parent.remove_tree(name)
 
 
-def _sweep(parent: Root, kind: str) -> None:
-    """Remove the marks of killed runs of this user whose folders had just appeared."""
+def _sweep(parent: Root, kind: str, own: str) -> None:
+    """Remove the marks of killed runs of this user whose folders had just appeared, but `own`."""
     for mark in parent.list():
-        if not (mark.startswith(".") and mark.endswith(f".{kind}.json")):
+        if mark == own or not (mark.startswith(".") and mark.endswith(f".{kind}.json")):
             continue
         found = parent.stat(mark)
         old = found is not None and untouched(found, _HOUR)

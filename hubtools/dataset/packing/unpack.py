@@ -67,7 +67,7 @@ def unshard(
     split but train in a folder of its name. All of it appears at once, when all of it is there.
     """
     shards, to = Path(shards), Path(to)
-    check_free(to)
+    check_free(to, "unshard")
     found = _find(shards)
     if any(path.suffix == ".parquet" for path in found):
         require_extra("shards", "Reading parquet")
