@@ -282,7 +282,7 @@ ONE_PLACE = {
     # who looks at pixels turns them upright there; the other imitates what `datasets` does
     "exif_transpose(": ("dataset/pictures/rgb.py", "dataset/loaders/source.py"),
     # rows of parquet; the gate reads columns of whatever a stranger packed, not rows
-    "ParquetFile(": ("dataset/metadata/parquet_batches.py", "publish/contents/tables.py"),
+    "ParquetFile(": ("dataset/metadata/parquet_batches.py", "publish/contents/row_groups.py"),
 }
 
 

@@ -33,7 +33,8 @@ class Budget:
 
 @dataclass
 class Member:
-    """Something within a container: a file, or rows of `texts` (number from 1, text), or a
+    """Something within a container: a file, or rows of `texts` (number from 1, or 0 for
+    one of no row, and text), or a
     `problem` that kept it from being opened; `places`: columns that may be positions, as JSON."""
 
     name: str

@@ -287,15 +287,15 @@ class _Scan:
                 self.people.text(place, text[: 1 << 18].encode("utf-8", "replace"))
         data = "\n".join(lines).encode("utf-8", "replace")
         for found in search(io.BytesIO(data), nested=self._nested(depth, place)):
-            row = texts[min((found.line or 1), len(texts)) - 1][0]
+            row = texts[min((found.line or 1), len(texts)) - 1][0] or None
             if found.secret is not None:
                 yield Leak(Kind.SECRET, place, found.secret.what, row, True, found.secret.value)
             elif found.path is not None:
                 yield Leak(Kind.PATH, place, found.path, row, True)
         name = place.rpartition("!/")[2].rpartition(".")[2]
-        for row, text in texts if telling(name) else ():
+        for number, text in texts if telling(name) else ():
             for secret in in_cell(name, text):
-                yield Leak(Kind.SECRET, place, secret.what, row, True, secret.value)
+                yield Leak(Kind.SECRET, place, secret.what, number or None, True, secret.value)
 
     def _nested(self, depth: int, place: str) -> Callable[[bytes], Iterator[Secret]]:
         def nested(data: bytes) -> Iterator[Secret]:

@@ -1,25 +1,38 @@
-"""Texts and bytes in columns of parquet and arrow files, some rows at a time."""
+"""Texts and bytes in columns of parquet and arrow files, some rows at a time, and what no row
+shows of them."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from hubtools.leaks.headers import name_and_value, telling
 from hubtools.patterns import regex
+from hubtools.publish.contents.holes import HELD
 from hubtools.publish.contents.member import Budget, Member, NotOpened
+from hubtools.publish.contents.messages import behind_batches, message_batches
+from hubtools.publish.contents.row_groups import between_columns, leaves_of, row_batches
+from hubtools.publish.contents.unshown import (
+    Dictionaries,
+    as_bytes,
+    between_values,
+    check_places,
+    longest,
+    under_null_numbers,
+    under_nulls,
+)
 
-# Rows that are read together, bytes of them by their average, and bytes of one value that are read.
-_ROWS, _TOGETHER, _VALUE = 256, 32 << 20, 64 << 20
-_GAP = 24  # bytes that hold nothing packed
-_PIECE = 256 << 20  # what a piece of a column may say it unpacks to
+_VALUE = HELD  # bytes of one value that are read
+_PIECE = 256 << 20  # what a batch may count at once
+_REPEATED = 32  # of a dictionary that comes again so little counts
+_NOWHERE = "in no row"
 
 
 def rows(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
-    """Each column's texts, batch by batch, and each cell of bytes as a file of its own. Raises
-    `NotOpened` if it cannot be read on."""
+    """Each column's texts, batch by batch, and each cell of bytes as a file of its own; and what no
+    row shows. Raises `NotOpened` if it cannot be read on."""
 
     try:
         import pyarrow
@@ -29,69 +42,21 @@ def rows(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
         ) from None
     try:
         number = 1
-        for batch in _batches(kind, file, budget):
-            budget.take(min(batch.nbytes, _PIECE))
-            if places := _places(batch):
-                yield Member("", places=places)
+        columns = _Columns(budget, as_stored=kind != "parquet")
+        for batch in row_batches(file) if kind == "parquet" else message_batches(kind, file):
+            budget.take(min(columns.cost(batch), _PIECE))
             names = [str(name) for name in batch.schema.names]
             for name, column in zip(names, batch.columns, strict=True):
-                yield from _column(name, column, number)
+                yield from columns.of(name, column, number)
+            if places := _places(batch):
+                yield Member("", places=places)
             yield from _pairs("", names, batch.columns, number)
             number += batch.num_rows
-        if kind == "parquet":
-            yield from uncovered(file)
+        yield from columns.rest()
+        yield from between_columns(file) if kind == "parquet" else behind_batches(kind, file)
     except pyarrow.ArrowException as error:
         said = str(error).split("\n")[0][:80]
         raise NotOpened(f"the {kind} file is damaged ({said})") from None
-
-
-def _batches(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Any]:
-    import pyarrow
-
-    if kind == "parquet":
-        yield from _of_parquet(file, budget)
-    elif kind == "arrow":
-        reader = pyarrow.ipc.open_file(file)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
-    else:
-        yield from pyarrow.ipc.open_stream(file)
-
-
-def _of_parquet(file: IO[bytes], budget: Budget) -> Iterator[Any]:
-    """Values that repeat are kept as a dictionary: a small file may hold many copies of one."""
-    import pyarrow
-    from pyarrow import parquet
-
-    size = file.seek(0, 2)
-    file.seek(0)
-    table = parquet.ParquetFile(file, pre_buffer=False)
-    schema, metadata = table.schema, table.metadata
-    texts = [
-        schema.column(number).path
-        for number in range(metadata.num_columns)
-        if schema.column(number).physical_type == "BYTE_ARRAY"
-    ]
-    table = parquet.ParquetFile(file, pre_buffer=False, read_dictionary=texts, buffer_size=1 << 16)
-    together = _ROWS
-    for group in range(metadata.num_row_groups):
-        piece = metadata.row_group(group)
-        each = piece.total_byte_size // max(1, piece.num_rows)
-        together = max(1, min(together, _TOGETHER // max(1, each)))
-        for number in range(metadata.num_columns):
-            said = piece.column(number).total_uncompressed_size
-            if said > _PIECE and said > 40 * size:
-                raise NotOpened("a column of the parquet file unpacks to far more than the file")
-    for batch in table.iter_batches(batch_size=together, use_threads=False):
-        yield pyarrow.RecordBatch.from_arrays(batch.columns, schema=batch.schema)
-    keys = metadata.metadata or {}
-    if keys:
-        pair = [
-            f"{k.decode('utf-8', 'replace')} = {v.decode('utf-8', 'replace')}"
-            for k, v in keys.items()
-            if k != b"ARROW:schema"
-        ]
-        yield pyarrow.RecordBatch.from_pydict({"(file)": pair})
 
 
 _PLACE = regex(r"(?i)(?:^|[_.: ])(?:gps|geo)?_?(?:lat|lon|lng|long|latitude|longitude)\Z")
@@ -136,63 +101,143 @@ def _texts(column: Any) -> list[str | None]:
     from pyarrow import types
 
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
-    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
+    if not _is_text(kind):
         return []
     return _values(column)
 
 
-def _column(name: str, column: Any, first: int) -> Iterator[Member]:
-    """Texts of a column, in whatever it is nested, and its bytes."""
-    from pyarrow import types
+class _Columns:
+    """Texts and bytes of columns, in whatever these are nested. `as_stored`: the columns are the
+    file's own buffers, in which more may stand than rows show."""
 
-    kind = column.type
-    if types.is_dictionary(kind):
-        yield from _of_dictionary(name, column, first)
-    elif types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        texts = [(first + n, text) for n, text in enumerate(_values(column)) if text]
+    def __init__(self, budget: Budget, *, as_stored: bool) -> None:
+        self._stored, self._seen = as_stored, Dictionaries(budget)
+        self._lengths: dict[int, int] = {}
+
+    def cost(self, batch: Any) -> int:
+        """Bytes of a batch; a dictionary that came before counts little."""
+        total = batch.nbytes
+        leaves = (leaf for column in batch.columns for leaf in leaves_of(column))
+        for number, leaf in enumerate(leaves):
+            if hasattr(leaf, "dictionary"):
+                length = len(leaf.dictionary)
+                if self._lengths.get(number) == length:
+                    total -= leaf.dictionary.nbytes * (_REPEATED - 1) // _REPEATED
+                self._lengths[number] = length
+        return max(int(total), 0)
+
+    def rest(self) -> Iterator[Member]:
+        """Values of dictionaries that no row has named."""
+        for name, values in self._seen.rest():
+            yield from self.of(name, values, 0)
+
+    def of(self, name: str, column: Any, first: int) -> Iterator[Member]:
+        """All that is in a column whose first row is `first`; 0: it stands in no row."""
+        from pyarrow import types
+
+        kind = column.type
+        if self._stored and not column.offset:
+            yield from self._unshown(name, column)
+        if types.is_dictionary(kind):
+            yield from self._dictionary(name, column, first)
+        elif _is_text(kind) or _is_bytes(kind):
+            yield from self._cells(name, column, lambda n: first and first + n)
+        elif types.is_struct(kind) or types.is_union(kind):
+            names = [str(kind.field(number).name) for number in range(kind.num_fields)]
+            parts = [column.field(number) for number in range(kind.num_fields)]
+            for part, values in zip(names, parts, strict=True):
+                yield from self.of(f"{name}.{part}", values, first)
+            if types.is_struct(kind):
+                yield from _pairs(f"{name}.", names, parts, first)
+        elif types.is_run_end_encoded(kind):
+            yield from self.of(name, column.values, first)
+        elif (
+            types.is_list(kind)
+            or types.is_large_list(kind)
+            or types.is_fixed_size_list(kind)
+            or types.is_list_view(kind)
+            or types.is_large_list_view(kind)
+        ):
+            inner = column.values if self._stored else column.flatten()
+            if types.is_integer(inner.type) and len(inner) and (data := _as_bytes(inner)):
+                yield _cell(f"{name}, from row {first}", data)
+            yield from self.of(name, inner, first)
+        elif types.is_map(kind):
+            yield from self.of(name, column.keys, first)
+            yield from self.of(name, column.items, first)
+            yield from _pairs(f"{name}.", ["key", "value"], [column.keys, column.items], first)
+        elif hasattr(column, "storage"):
+            yield from self.of(name, column.storage, first)
+
+    def _dictionary(self, name: str, column: Any, first: int) -> Iterator[Member]:
+        """Each value once, at the first row that has it."""
+        if (unnamed := self._seen.note(name, column)) is not None:
+            yield from self.of(name, unnamed, 0)
+        places: dict[int, int] = {}
+        for number, index in enumerate(column.indices.to_pylist()):
+            if index is not None:
+                places.setdefault(index, first and first + number)
+        values, at = column.dictionary.take(list(places)), list(places.values())
+        if _is_text(values.type) or _is_bytes(values.type):
+            yield from self._cells(name, values, at.__getitem__)
+        else:
+            yield from self.of(name, values, first)
+
+    def _cells(self, name: str, column: Any, row: Callable[[int], int]) -> Iterator[Member]:
+        """Texts as lines, bytes as files; `row` of each, from 1, or 0."""
+        if longest(column) > _VALUE:
+            yield Member(name, None, f"a cell of more than {_VALUE >> 20} MB is not opened")
+            return
+        texts, is_text = [], _is_text(column.type)
+        named = not is_text and telling(name.rpartition(".")[2])
+        for number, value in enumerate(_values(column)):
+            if value and is_text:
+                texts.append((row(number), value))
+            elif value:
+                place = f"row {row(number)}" if row(number) else _NOWHERE
+                yield _cell(f"{name}, {place}", value)
+                if named and len(value) <= _CELL:
+                    texts.append((row(number), value.decode("utf-8", "replace")))
         if texts:
             yield Member(name, texts=texts)
-    elif (
+
+    def _unshown(self, name: str, column: Any) -> Iterator[Member]:
+        """What the column's buffers hold beside its values. Raises what pyarrow raises where they
+        contradict one another, before anything follows them."""
+        kind = column.type
+        check_places(column)
+        if _is_text(kind) or _is_bytes(kind):
+            as_bytes(column).validate(full=True)
+            if (covered := under_nulls(column)) is not None:
+                yield from self._cells(name, covered, lambda _: 0)
+        elif data := under_null_numbers(column):
+            yield _cell(f"{name}, {_NOWHERE}", data)
+        for data in between_values(column):
+            yield _cell(f"{name}, {_NOWHERE}", data)
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_bytes(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(
         types.is_binary(kind)
         or types.is_large_binary(kind)
         or types.is_fixed_size_binary(kind)
         or types.is_binary_view(kind)
-    ):
-        for number, data in enumerate(_values(column)):
-            if data:
-                yield Member(f"{name}, row {first + number}", io.BytesIO(data[:_VALUE]))
-        if telling(name.rpartition(".")[2]):
-            texts = [
-                (first + number, data.decode("utf-8", "replace"))
-                for number, data in enumerate(_values(column))
-                if data and len(data) <= _CELL
-            ]
-            yield from [Member(name, texts=texts)] if texts else []
-    elif types.is_struct(kind) or types.is_union(kind):
-        names = [str(kind.field(number).name) for number in range(kind.num_fields)]
-        parts = [column.field(number) for number in range(kind.num_fields)]
-        for part, values in zip(names, parts, strict=True):
-            yield from _column(f"{name}.{part}", values, first)
-        if types.is_struct(kind):
-            yield from _pairs(f"{name}.", names, parts, first)
-    elif types.is_run_end_encoded(kind):
-        yield from _column(name, column.values, first)
-    elif (
-        types.is_list(kind)
-        or types.is_large_list(kind)
-        or types.is_fixed_size_list(kind)
-        or types.is_list_view(kind)
-    ):
-        inner = column.flatten()
-        if types.is_integer(inner.type) and len(inner) and (data := _as_bytes(inner)):
-            yield Member(f"{name}, from row {first}", io.BytesIO(data[:_VALUE]))
-        yield from _column(name, inner, first)
-    elif types.is_map(kind):
-        yield from _column(name, column.keys, first)
-        yield from _column(name, column.items, first)
-        yield from _pairs(f"{name}.", ["key", "value"], [column.keys, column.items], first)
-    elif hasattr(column, "storage"):
-        yield from _column(name, column.storage, first)
+    )
+
+
+def _cell(name: str, data: bytes) -> Member:
+    """A cell as a file; one that is too long is told."""
+    if len(data) > _VALUE:
+        return Member(name, None, f"a cell of more than {_VALUE >> 20} MB is not opened")
+    return Member(name, io.BytesIO(data))
 
 
 def _as_bytes(numbers: Any) -> bytes:
@@ -207,31 +252,6 @@ def _as_bytes(numbers: Any) -> bytes:
     return bytes(values.tobytes())
 
 
-def uncovered(file: IO[bytes]) -> Iterator[Member]:
-    """Bytes of a parquet file that belong to no column and not to its footer."""
-    from pyarrow import parquet
-
-    size = file.seek(0, 2)
-    file.seek(size - 8)
-    end = size - 8 - int.from_bytes(file.read(4), "little")
-    file.seek(0)
-    metadata = parquet.ParquetFile(file, pre_buffer=False).metadata
-    covered = [(0, 4)]
-    for group in range(metadata.num_row_groups):
-        piece = metadata.row_group(group)
-        for number in range(metadata.num_columns):
-            column = piece.column(number)
-            starts = [column.data_page_offset, column.dictionary_page_offset or 0]
-            start = min(place for place in starts if place > 0) if any(starts) else 0
-            covered.append((start, start + column.total_compressed_size))
-    place = 0
-    for start, stop in [*sorted(covered), (end, end)]:
-        if start - place > _GAP:
-            file.seek(place)
-            yield Member("(between its columns)", io.BytesIO(file.read(min(start - place, _VALUE))))
-        place = max(place, stop)
-
-
 def _values(column: Any) -> list[Any]:
     try:
         return list(column.to_pylist())
@@ -239,24 +259,3 @@ def _values(column: Any) -> list[Any]:
         import pyarrow
 
         return [v.decode("latin-1") if v else v for v in column.cast(pyarrow.binary()).to_pylist()]
-
-
-def _of_dictionary(name: str, column: Any, first: int) -> Iterator[Member]:
-    """Each value once, at the first row that has it."""
-
-    places: dict[int, int] = {}
-    for number, index in enumerate(column.indices.to_pylist()):
-        if index is not None:
-            places.setdefault(index, first + number)
-    texts = []
-    for place, value in zip(
-        places.values(), _values(column.dictionary.take(list(places))), strict=True
-    ):
-        if isinstance(value, str):
-            texts.append((place, value))
-        elif value:
-            yield Member(f"{name}, row {place}", io.BytesIO(value[:_VALUE]))
-            if len(value) <= _CELL and telling(name.rpartition(".")[2]):
-                texts.append((place, value.decode("utf-8", "replace")))
-    if texts:
-        yield Member(name, texts=texts)
