@@ -35,10 +35,10 @@ def texts(draft: Draft) -> None:
 @fixes(
     "D507",
     each=True,
-    safe="reads garbled text anew, removes invisible characters",
+    safe="repairs mojibake (text read in the wrong encoding), removes invisible characters",
     unsafe="strip-html",
 )
-def garbled(draft: Draft) -> None:
+def mojibake(draft: Draft) -> None:
     """D507: captions read as they were meant, without invisible characters."""
     if not draft.finds("D507"):
         return
@@ -79,7 +79,7 @@ def _change(draft: Draft, rule: str, what: str, change: Callable[[str], str]) ->
                 table.put(record, record.values | {draft.caption: changed}, rule, what)
 
 
-# --- garbled text --------------------------------------------------------------------------------
+# --- mojibake ------------------------------------------------------------------------------------
 
 _BREAKS = regex("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 # characters that joined scripts and emoji need

@@ -46,7 +46,7 @@ STEPS: tuple[Callable[[Draft], None], ...] = (
     columns.types,
     columns.missing_keys,
     columns.order,
-    captions.garbled,
+    captions.mojibake,
     captions.trigger,
     shards.shards,
     places.besides,

@@ -233,7 +233,7 @@ def _invisible(text: str) -> str:
     return next((c for c in text if unicodedata.category(c) in ("Cc", "Cf")), "")
 
 
-@DATASET_RULES.rule("D507", "A caption holds garbled text", Severity.WARNING)
+@DATASET_RULES.rule("D507", "A caption holds mojibake, hidden characters or HTML", Severity.WARNING)
 def find_mojibake(view: Dataset) -> Iterator[Problem]:
     """Characters like Ã© are text that was read in the wrong encoding; control and direction
     characters are invisible; HTML tags and entities are read as words. All of it is learnt.

@@ -88,7 +88,7 @@ def encoding(view: Dataset) -> Iterator[Problem]:
     Example: a metadata.csv that Excel saved as "Unicode text", or "Café" with the byte E9 for its é
     Fix: save the file as UTF-8 (a byte order mark does no harm).
     """
-    yield from _troubles(view, Kind.ENCODING, "loading fails or captions are garbled")
+    yield from _troubles(view, Kind.ENCODING, "loading fails or captions become mojibake")
 
 
 @DATASET_RULES.rule("D107", "The metadata file is empty", Severity.ERROR)

@@ -1,4 +1,4 @@
-"""What captions say: garbled text, names of files, ways to reach people, words in all of them."""
+"""What captions say: mojibake, names of files, ways to reach people, words in all of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def found(root: Path, settings: DatasetSettings, rule: str) -> list[Finding]:
     return list(validate(root, settings, resolution=64, select=[rule]).findings)
 
 
-# --- garbled -------------------------------------------------------------------------------------
+# --- mojibake ------------------------------------------------------------------------------------
 
 MEANT = (
     "Caf\u00e9", "\u00dcber\u00df", "\u043f\u0440\u0438\u0432\u0435\u0442", "\u4f60\u597d",
@@ -48,7 +48,7 @@ def misread(text: str, charset: str = "cp1252") -> str:
 
 @pytest.mark.parametrize("text", MEANT)
 @pytest.mark.parametrize("charset", ["cp1252", "latin-1"])
-def test_garbled_text_is_found_and_read_again(text: str, charset: str) -> None:
+def test_mojibake_is_found_and_repaired(text: str, charset: str) -> None:
     bad = f"a {misread(text, charset)} b"
     assert find_mojibake(bad)
     assert repair_mojibake(bad) == f"a {text} b"
@@ -77,7 +77,7 @@ def test_good_text_is_left_alone(text: str) -> None:
 
 
 @given(st.text())
-def test_what_is_read_again_is_not_garbled_the_same_way(text: str) -> None:
+def test_what_is_repaired_is_no_mojibake_of_the_same_kind(text: str) -> None:
     once = repair_mojibake(text)
     assert repair_mojibake(once) == once or find_mojibake(once)
 
