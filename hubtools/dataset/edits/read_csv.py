@@ -44,6 +44,19 @@ def read_csv(text: str, table: Table, caption: str, resolve_doubt: bool) -> None
             table.records.append(record)
 
 
+def read_again(table: Table, caption: str) -> bool:
+    """Read the rows that could not be understood once more, under a header that has changed since;
+    says whether one now can be."""
+    found = False
+    for record in table.records:
+        if record.fields is not None:
+            again = _record(record.fields, table.header, ",", caption)
+            if not again.raw:
+                record.values, record.fields, record.raw = again.values, None, False
+                found = True
+    return found
+
+
 def _named(rows: list[list[str]]) -> list[list[str]]:
     """Rows whose columns each have a name: those that are empty, number the rows, or repeat a
     column to the letter are left out."""

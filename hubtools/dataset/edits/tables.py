@@ -108,13 +108,18 @@ class Table:
         if self.locked is None:
             yield from (record for record in self.records if not record.raw)
 
+    @property
+    def positional(self) -> bool:
+        """True with a CSV row that was not understood: what it means goes by the places of the
+        columns, so that these must stay."""
+        return self.form == "csv" and any(record.raw for record in self.records)
+
     def takes(self, *keys: str) -> bool:
         """True if records with these keys can be added: a CSV row that was not understood would
         mean something else under a wider header."""
         if self.locked is not None:
             return False
-        raw = any(record.raw for record in self.records)
-        return self.form != "csv" or not raw or all(key in self.header for key in keys)
+        return not self.positional or all(key in self.header for key in keys)
 
     def touch(self, rule: str, what: str) -> None:
         """Say that something was changed, and why."""

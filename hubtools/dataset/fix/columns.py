@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hubtools.dataset.edits.tables import Record, Table
+from hubtools.dataset.edits.read_csv import read_again
+from hubtools.dataset.edits.tables import REPAIRED, Record, Table
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
@@ -96,6 +97,14 @@ def caption_column(draft: Draft) -> None:
             rename_column(table, chosen[0], draft.caption, "D501", what)
 
 
+@fixes("D108")
+def rows_again(draft: Draft) -> None:
+    """D108, once the columns have their names: rows that can be understood now."""
+    for table in _tables(draft, "D108"):
+        if table.form == "csv" and table.locked is None and read_again(table, draft.caption):
+            table.touch("D108", REPAIRED["D108"])
+
+
 @fixes("D118", safe="writes the column in one type")
 def types(draft: Draft) -> None:
     """D118: every column has one type."""
@@ -115,7 +124,7 @@ def types(draft: Draft) -> None:
 def _tables(draft: Draft, rule: str) -> list[Table]:
     """The tables of which a rule has something to say, each once however much it says."""
     paths = dict.fromkeys(str(finding.path) for finding in draft.findings(rule))
-    return [draft.tables[path] for path in paths]
+    return [draft.tables[path] for path in paths if path in draft.tables]
 
 
 def _kind(value: Any) -> str:
@@ -160,7 +169,7 @@ def order(draft: Draft) -> None:
         if finding.path not in draft.tables:
             continue
         table = draft.tables[str(finding.path)]
-        if table.locked is not None:
+        if table.locked is not None or table.positional:
             continue
         for record in table.editable:
             _reorder(record, draft.caption)

@@ -30,6 +30,7 @@ STEPS: tuple[Callable[[Draft], None], ...] = (
     columns.pictures_column,
     columns.image_column,
     columns.caption_column,
+    columns.rows_again,
     pictures.links,
     pictures.names,
     records.names,
