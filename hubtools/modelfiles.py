@@ -136,6 +136,12 @@ def check_pipeline(folder: Path, shown: str, *, allow_pickle: bool = False) -> N
         check_model(folder / part, f"{shown}/{part}", allow_pickle=allow_pickle, within=folder)
 
 
+def is_index(name: str) -> bool:
+    """True for a file that says which files the weights are in, as diffusers and transformers call
+    it: of a variant `NAME.safetensors.index.fp16.json`."""
+    return ".index." in name.lower() and name.lower().endswith(".json")
+
+
 def check_model(
     folder: Path,
     shown: str,
@@ -162,11 +168,11 @@ def check_model(
     if pickled and not allow_pickle and not any(name.endswith(SAFE) for name in names):
         raise Pickled(shown, pickled[0], hint)
     for name in names:
-        if name.endswith(".index.json"):
+        if is_index(name):
             shards = read_json(folder / name).get("weight_map")
             for file in set(map(str, shards.values())) if isinstance(shards, dict) else ():
                 _check_beside(shown, name, file)
-                safe = name.endswith(f"{SAFE}.index.json")
+                safe = f"{SAFE}.index." in name.lower()
                 if safe and not allow_pickle and not file.endswith(SAFE):
                     # opened by its ending, whatever the index is of
                     raise Pickled(shown, file, hint)

@@ -25,7 +25,7 @@ from hubtools.hub.alone import opened_alone
 from hubtools.hub.errors import is_of_machine
 from hubtools.kept import read_kept, write_kept
 from hubtools.layout import cache_dir
-from hubtools.modelfiles import check_links, check_pipeline, components_of, read_json
+from hubtools.modelfiles import check_links, check_pipeline, components_of, is_index, read_json
 from hubtools.models.configs import check_configs
 from hubtools.models.singles import WITHIN, SingleFile
 from hubtools.quiet import hush
@@ -37,7 +37,6 @@ _INDEX = "model_index.json"
 _SCHEDULER = "scheduler/scheduler_config.json"
 # Of a pipeline folder, what says how its components are made: everything but weights.
 CONFIGS = ("model_index.json", "*/*.json", "*/*.txt", "*/*.model", "*/*.jinja")
-_OF_WEIGHTS = ".index.json"
 _LONGEST = 100_000_000  # bytes of a configuration file; a tokenizer has up to 20 MB
 _DAY = 86_400.0
 _WRITTEN = ".unpacking-"  # first letters of folders that a component is written to
@@ -50,10 +49,7 @@ def unpacked_folder(single: SingleFile, like: Path, commit: str | None) -> Path:
         for place in (like, *(one for one in like.iterdir() if one.is_dir())):
             check_links(place, str(place), like)
     files = sorted(
-        path
-        for pattern in CONFIGS
-        for path in like.glob(pattern)
-        if not path.name.endswith(_OF_WEIGHTS)
+        path for pattern in CONFIGS for path in like.glob(pattern) if not is_index(path.name)
     )
     contents = {path.relative_to(like).as_posix(): read_within(path, _LONGEST) for path in files}
     contents[_SCHEDULER] = _scheduler(single, contents.get(_SCHEDULER, b"{}"))
@@ -180,7 +176,8 @@ def _weights(folder: Path) -> list[Path]:
 def _take(source: Path, folder: Path, parts: Iterable[str]) -> None:
     """The weights of these components, which take no room a second time where that can be."""
     for part in parts:
-        for path in (*_weights(source / part), *(source / part).glob(f"*{_OF_WEIGHTS}")):
+        indexes = (path for path in (source / part).glob("*.json") if is_index(path.name))
+        for path in (*_weights(source / part), *indexes):
             place = folder / part / path.name
             place.unlink(missing_ok=True)
             try:

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from hubtools import leftovers, renaming
+from hubtools.dataset.packing.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.files import replacing, write_text
 from hubtools.rooted import Root
 from hubtools.unfinished import LEFT_OVER, changing_places, is_somebodys, place_of, temporary_for
+from tests.drawing import write_pictures
 
 OLD, NEW, MINE = b"of an hour ago\n", b"by hubtools\n", b"a person saved this\n"
 Write = Callable[[Path], None]
@@ -132,6 +134,19 @@ def test_what_was_saved_in_that_instant_is_seen_again(
     if write is not _moved:  # there it has the name that the other file had
         assert {path.name for path in seen} >= {"README.md"}
         assert not [path for path in tmp_path.iterdir() if path not in seen]
+
+
+@pytest.mark.skipif(renaming._renameat2() is None, reason="nothing changes places here")
+def test_shards_that_are_written_again(tmp_path: Path) -> None:
+    source = write_pictures(tmp_path / "in", 3)
+    shard(source, tmp_path / "out", format="webdataset")
+    (source / "README.md").write_text("# Another card\n")
+    place = tmp_path / "out/README.md"
+    killed_at_the_rename(
+        lambda place: shard(source, place.parent, format="webdataset"), place, _saved
+    )
+    shard(source, place.parent, format="webdataset")
+    assert place.with_name("README.old0.md").read_bytes() == MINE
 
 
 @pytest.mark.parametrize("sweep", SWEEPS)

@@ -95,14 +95,32 @@ def test_asked_for_it_opens_weights(base: Path) -> None:
     assert load_pipeline(resolve_base(str(base), allow_pickle=True), device="cpu").text_encoder
 
 
-def test_an_index_that_leads_to_a_pickle(base: Path, mark: Path) -> None:
+INDEXES = ["model.safetensors.index.json", "model.safetensors.index.fp16.json"]
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_an_index_that_leads_out(base: Path, name: str) -> None:
+    """transformers opens whatever it names, `x.fp16.safetensors` makes it take that of a variant,
+    and `merge` writes what it read there."""
+    folder = base / "text_encoder"
+    (folder / "model.safetensors").rename(base.parent / "private.safetensors")
+    (folder / "x.fp16.safetensors").write_bytes(b"\2" + bytes(7) + b"{}")
+    index = {"metadata": {}, "weight_map": {"text_model.x": "../../private.safetensors"}}
+    (folder / name).write_text(json.dumps(index))
+    with pytest.raises(HubtoolsError, match=r"private\.safetensors"):
+        load_pipeline(resolve_base(str(base)), device="cpu")
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_an_index_that_leads_to_a_pickle(base: Path, mark: Path, name: str) -> None:
     """Shards are opened by their own endings."""
     folder = base / "text_encoder"
     (folder / "model.safetensors").unlink()
     pickled(folder / "evil.bin", mark)
     (folder / "decoy.safetensors").write_bytes(b"")
+    (folder / "decoy.fp16.safetensors").write_bytes(b"")
     index = {"metadata": {}, "weight_map": {"text_model.x": "evil.bin"}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / name).write_text(json.dumps(index))
     with pytest.raises(Pickled, match=r"evil\.bin"):
         load_pipeline(resolve_base(str(base)), device="cpu")
     assert not mark.exists()

@@ -172,9 +172,7 @@ def _state(plan: PackingPlan, to: Path) -> dict[str, Any]:
                 hint="give an empty or a new folder",
                 code="file-exists",
             )
-        for name in root.list():
-            if not name.startswith(WORK_DIR) and _leftover(name):
-                root.unlink(name)
+        root.sweep(older_than=0)
         if state is not None and state["plan"] == plan.digest:
             fresh = state
             _check_carried(root, _carried(plan), state)
