@@ -1,5 +1,5 @@
-"""What is packed behind a text, however long: what crawlers, logs and archives that unpack
-themselves write."""
+"""What is packed behind a text, an array or weights, however long these are: what crawlers, logs
+and archives that unpack themselves write."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import bz2
 import gzip
 import io
 import lzma
+import random
+import struct
+import tarfile
 import time
 import zipfile
 import zlib
 from collections.abc import Callable
 
+import numpy
 import pytest
 
-from hubtools.publish.contents import Kind, scan
+from hubtools.publish.contents import Kind, containers, scan
 
 TOKEN = "hf_" + "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xYzAbCd"
 NOTE = b"some words about it, and the token " + TOKEN.encode() + b" of mine, and further words\n"
@@ -87,3 +91,54 @@ def test_letters_that_look_like_a_beginning_cost_little(line: bytes) -> None:
     start = time.process_time()
     assert read(data + b"\0\n") == []
     assert time.process_time() - start < 3 * plain + 1
+
+
+def array() -> bytes:
+    out = io.BytesIO()
+    numpy.save(out, numpy.arange(3000, dtype="f4").reshape(30, 100))
+    return out.getvalue()
+
+
+def weights(gap: bytes = b"") -> bytes:
+    numbers = random.Random(1).randbytes(400)
+    second = 400 + len(gap)
+    header = (
+        f'{{"a":{{"dtype":"F32","shape":[100],"data_offsets":[0,400]}},'
+        f'"b":{{"dtype":"F32","shape":[100],"data_offsets":[{second},{second + 400}]}}}}'
+    ).encode()
+    return struct.pack("<Q", len(header)) + header + numbers + gap + numbers
+
+
+@pytest.mark.parametrize("packed", PACKED)
+def test_a_stream_behind_an_array_or_between_weights_is_unpacked(packed: str) -> None:
+    stream = PACKED[packed](NOTE)
+    assert (Kind.SECRET, TOKEN) in read(array() + stream, "a.npy")
+    assert (Kind.SECRET, TOKEN) in read(weights(stream), "a.safetensors")
+    assert (Kind.SECRET, TOKEN) in read(weights() + stream, "a.safetensors")
+    assert read(array(), "a.npy") == []
+    assert read(weights(), "a.safetensors") == []
+
+
+LONG = {
+    "a PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + bytes(9_000), True),
+    "a text": (LINE * 400, True),
+    "a text alone": (LINE * 400, False),
+    "letters of another language alone": (bytes(range(128, 256)) * 200, False),
+    "a picture": (b"\xff\xd8\xff\xe0" + bytes(9_000), True),
+    "bytes": (random.Random(2).randbytes(9_000), True),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_what_is_packed_in_a_long_member_is_told(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "HELD", 5_000)
+    head, told = LONG[kind]
+    data = head + (zlib.compress(NOTE) if told else b"")
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        facts = tarfile.TarInfo("a.bin")
+        facts.size = len(data)
+        archive.addfile(facts, io.BytesIO(data))
+    assert [kind for kind, _ in read(out.getvalue(), "a.tar")] == [Kind.UNREAD] * told

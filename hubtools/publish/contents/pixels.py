@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from typing import IO
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG, _NUMPY = b"\x89PNG\r\n\x1a\n", b"\x93NUMPY"
 _MOST = 1 << 16  # pieces, tags and pages that are read
 
-_OFFSETS = re.compile(rb"\"data_offsets\"\s{0,9}:\s{0,9}\[\s{0,9}\d{1,18}\s{0,9},\s{0,9}(\d{1,18})")
+_OFFSETS = re.compile(
+    rb"\"data_offsets\"\s{0,9}:\s{0,9}\[\s{0,9}(\d{1,18})\s{0,9},\s{0,9}(\d{1,18})"
+)
+# The header of an array: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+_ARRAY = re.compile(
+    rb"\{'descr': '[<>|=]?[biufc](\d{1,2})', 'fortran_order': (?:True|False),"
+    rb" 'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\), ?\}"
+)
 
 Ranges = list[tuple[int, int]]
 
@@ -20,14 +28,33 @@ def pixels(file: IO[bytes], head: bytes) -> Ranges:
         return _of_png(file)
     if head[:4] in (b"II*\0", b"MM\0*"):
         return sorted(_of_tiff(file, "<" if head[:1] == b"I" else ">"))
-    header = int.from_bytes(head[:8], "little")
-    if head[8:9] == b"{" and header < 1 << 28:  # safetensors
+    if head.startswith(_NUMPY):
+        return _of_array(head)
+    if head[8:9] == b"{" and is_weights(head):  # safetensors
+        header = int.from_bytes(head[:8], "little")
         file.seek(8)
-        ends = [int(found[1]) for found in _OFFSETS.finditer(file.read(min(header, 1 << 25)))]
-        return [(8 + header, 8 + header + max(ends, default=0))]
-    if head.startswith((b"GGUF", b"\x93NUMPY")):
-        return [(0, 1 << 62)]
-    return []
+        each = _OFFSETS.finditer(file.read(min(header, 1 << 25)))
+        return [(8 + header + int(found[1]), 8 + header + int(found[2])) for found in each]
+    return [(0, 1 << 62)] if is_weights(head) else []
+
+
+def is_weights(head: bytes) -> bool:
+    """Whether weights or an array begin so."""
+    header = int.from_bytes(head[:8], "little")
+    if head.startswith(_NUMPY):
+        return bool(_of_array(head))
+    return (head[8:9] == b"{" and header < 1 << 28) or head.startswith(b"GGUF")
+
+
+def _of_array(head: bytes) -> Ranges:
+    """The numbers of a NumPy file."""
+    wide = head[6:7] != b"\1"
+    start = (12 if wide else 10) + int.from_bytes(head[8 : 12 if wide else 10], "little")
+    told = _ARRAY.search(head[:start])
+    if told is None:
+        return []
+    size = int(told[1]) * math.prod(int(n) for n in told[2].replace(b",", b" ").split())
+    return [(0, start + size)]
 
 
 def _of_png(file: IO[bytes]) -> Ranges:

@@ -32,9 +32,9 @@ from hubtools.publish.contents.matroska import EBML, tags
 from hubtools.publish.contents.member import CLOSED, Budget, Member, NotOpened
 from hubtools.publish.contents.people import People, is_picture
 from hubtools.publish.contents.pictures import parts
-from hubtools.publish.contents.pixels import pixels
+from hubtools.publish.contents.pixels import is_weights, pixels
 from hubtools.publish.contents.records import records
-from hubtools.publish.contents.streams import alien_from, closed, raw, streams_of
+from hubtools.publish.contents.streams import alien_from, closed, packed_among_text, raw, streams_of
 
 # Secrets of one file that are told one by one, and places in it with a path, or not read.
 MOST = 100
@@ -128,7 +128,8 @@ class _Scan:
             yield leak
         holes = Holes.over(file) if depth == 0 else file
         file.seek(0)
-        archive, told = _Watch(holes), False
+        long = depth > 0 and not isinstance(file, io.BytesIO) and not _is_binary(head)
+        archive, told = _Watch(holes, packed=long), False
         for found in search(archive, nested=self._nested(depth, place)):
             secret, path = found.secret, found.path
             if secret is not None and secret.value not in values:
@@ -148,6 +149,8 @@ class _Scan:
                     values.add(secret.value)
                     what = f"{secret.what} in its header"
                     yield Leak(Kind.SECRET, place, what, line, depth > 0, secret.value)
+        if archive.packed:
+            yield _unread(place, "what is packed in a text of this length is not opened")
         if archive.zip and kind != "zip":
             yield from self._members(place, "zip", file, depth)
 
@@ -192,7 +195,9 @@ class _Scan:
     def _streams(self, place: str, file: IO[bytes], head: bytes, depth: int) -> Iterator[Leak]:
         """What is packed in a picture, behind its end, in a PDF, in whatever is no text, and behind
         a text."""
-        if not (depth == 0 or isinstance(file, io.BytesIO)):
+        if not (depth == 0 or isinstance(file, io.BytesIO)):  # a picture is told already
+            if _is_binary(head) and not is_picture(head) and not is_weights(head):
+                yield _unread(place, f"a member of more than {HELD >> 20} MB is read as it stands")
             return
         pdf, start = b"%PDF-" in head[:1024], 0
         if text := not (pdf or _is_binary(head)):
@@ -346,13 +351,17 @@ def _is_binary(head: bytes) -> bool:
 
 
 class _Watch:
-    """Reads on, and notes whether the end of a zip file went by."""
+    """Reads on, and notes whether the end of a zip file went by; if it is asked for, also whether
+    something `packed` did, which a text may hold."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, packed: bool = False) -> None:
         self._file, self._last, self.zip = file, b"", False
+        self._asked, self.packed = packed, False
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
         self.zip = self.zip or b"PK\x05\x06" in self._last + data
         self._last = data[-3:]
+        if self._asked and not self.packed:
+            self.packed = packed_among_text(data)
         return data

@@ -148,6 +148,17 @@ def streams_of(
         place = following
 
 
+def packed_among_text(data: bytes) -> bool:
+    """Whether something packed stands in a piece of a text, be it one that cannot be opened."""
+    if alien_from(io.BytesIO(data)) is None:
+        return False
+    try:
+        found = next(streams_of(io.BytesIO(data), 0, text=True), None)
+    except NotOpened:
+        return True
+    return found is not None or closed(io.BytesIO(data), 0)
+
+
 # Bytes at a file's start of which each may begin a raw deflate stream, and of such a one.
 _RAW_STARTS, _RAW_LEAST = 256, 20
 _NO_TEXT = bytes((*range(9), 11, 12, *range(14, 32), 127))
