@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,23 @@ def test_a_broken_promise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert case == "0:0 picture"
     assert "so it is" in trace
     assert (tmp_path / "0-0-picture" / "evidence").is_file()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no alarms")
+@pytest.mark.parametrize(("crowd", "late"), [(1.0, True), (50.0, False)])
+def test_acrowded_machine_is_given_more_time(
+    crowd: float, late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fuzz, "crowd", lambda: crowd)
+    with pytest.raises(fuzz.Broken) if late else contextlib.nullcontext(), fuzz.patience(1):
+        time.sleep(1.2)
+
+
+def test_no_machine_is_given_time_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz, "crowd", lambda: 1e9)
+    monkeypatch.setattr(fuzz, "MOST", 1.5)
+    with pytest.raises(fuzz.Broken, match="more than 1 seconds"), fuzz.patience(1):
+        time.sleep(4)
 
 
 # --- names ---------------------------------------------------------------------------------------
