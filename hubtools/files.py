@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shlex
@@ -210,6 +211,16 @@ def read_within(path: StrPath, limit: int) -> bytes:
                 code="too-large",
             )
         return file.read(limit)
+
+
+def bytes_of(file: BinaryIO, limit: int) -> bytes | None:
+    """All bytes of an open file. None for more than `limit`, of which nothing is read if it lies on
+    a disk. Raises `OSError`."""
+    on_disk = isinstance(getattr(file, "raw", None), io.FileIO)
+    if on_disk and os.fstat(file.fileno()).st_size > limit:
+        return None
+    data = file.read(limit + 1)
+    return data if len(data) <= limit else None
 
 
 def json_within(path: StrPath) -> Any:

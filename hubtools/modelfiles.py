@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value, leads_out, open_inside, open_regular
+from hubtools.files import bytes_of, json_value, leads_out, open_inside, open_regular
 from hubtools.layout import PEFT_CONFIG
 from hubtools.modelsizes import check_size
 from hubtools.patterns import regex
@@ -371,12 +371,12 @@ def read_json(path: Path, within: Path | None = None) -> dict[str, Any]:
     `HubtoolsError` if it is missing, too long or no JSON object, `OSError` if it cannot be read."""
     try:
         with open_regular(path) if within is None else _inside(path, within) as file:
-            data = file.read(_MOST + 1)
+            data = bytes_of(file, _MOST)
     except FileNotFoundError:
         raise HubtoolsError(
             f"There is no {path}.", hint="is the download complete?", code="file-not-found"
         ) from None
-    if len(data) > _MOST:
+    if data is None:
         raise HubtoolsError(f"{path} has more than {_MOST:,} bytes.", hint=_AGAIN, code="too-large")
     try:
         content = json_value(data)

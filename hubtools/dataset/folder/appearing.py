@@ -14,7 +14,7 @@ from hubtools.causes import naming
 from hubtools.disks import private_mode, set_mode
 from hubtools.errors import HubtoolsError
 from hubtools.fences import make_folder
-from hubtools.files import LinkedOut, json_bytes, open_inside
+from hubtools.files import LinkedOut, bytes_of, json_bytes, open_inside
 from hubtools.leftovers import untouched
 from hubtools.owned import is_own
 from hubtools.rooted import Root
@@ -168,8 +168,8 @@ def read_own(folder: Path, name: str, limit: int) -> bytes:
     """The bytes of a file of a folder. Raises as `open_own`, and `HubtoolsError` for more than
     `limit` bytes."""
     with open_own(folder, name) as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+        data = bytes_of(file, limit)
+    if data is None:
         raise HubtoolsError(
             f"{folder / name} has more than {limit:,} bytes, and is not read.", code="too-large"
         )

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from hubtools.causes import is_out_of_reach
 from hubtools.errors import HubtoolsError
 from hubtools.fences import keep_same, walking
-from hubtools.files import leads_out, open_inside, open_regular
+from hubtools.files import bytes_of, leads_out, open_inside, open_regular
 from hubtools.layout import METADATA_NAMES
 from hubtools.limits import FILES, STREAMED
 
@@ -227,8 +227,8 @@ class Listing:
     def read(self, name: str) -> bytes:
         """The bytes of the file `name`. Raises `OSError`, for one of too many as well."""
         with self.open(name) as file:
-            data = file.read(STREAMED + 1)
-        if len(data) > STREAMED:
+            data = bytes_of(file, STREAMED)
+        if data is None:
             raise OSError(errno.EFBIG, f"it has more than {STREAMED:,} bytes", name)
         return data
 

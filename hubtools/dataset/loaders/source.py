@@ -26,6 +26,7 @@ from hubtools.dataset.pictures.header import pillow_limits_default, starts_as_te
 from hubtools.dataset.pictures.reading import UNREAD, Unreadable, read_picture
 from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
+from hubtools.files import bytes_of
 from hubtools.limits import RECORD_COST, STREAMED
 from hubtools.programs import program
 
@@ -106,8 +107,8 @@ class Source:
         """The bytes of a text or a table. Raises `OSError`, and `LoadError` if there are too many
         to look at."""
         with self.listing.open(name) as file:
-            data = file.read(RECORD_COST + 1)
-        if len(data) > RECORD_COST:
+            data = bytes_of(file, RECORD_COST)
+        if data is None:
             raise LoadError(
                 f"{name} has more than {RECORD_COST:,} bytes, and is not followed", sure=False
             )
@@ -155,14 +156,10 @@ class Source:
             return "it is a folder" if name in self._folders else "there is no such file"
         try:
             with self.listing.open(name) as file:
-                data = file.read(STREAMED + 1)
+                data = bytes_of(file, STREAMED)
         except OSError as error:
             return f"the file cannot be read: {error.strerror or error}"
-        return (
-            why_unread(data, header_only=header_only)
-            if len(data) <= STREAMED
-            else "it is too large"
-        )
+        return "it is too large" if data is None else why_unread(data, header_only=header_only)
 
     @cached_property
     def _folders(self) -> frozenset[str]:
