@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,34 +52,21 @@ class Silent(Exception):
     """The browser has gone, or says nothing any more."""
 
 
-class Browser:
-    """One tab of `width` times `height` pixels; `dark` and `touch` as a person's would be."""
+class _Chromium:
+    """The process, which several tabs may share: `ask` it, and hear its `events`."""
 
-    def __init__(
-        self, folder: Path, *, width: int = 1280, height: int = 800, dark: bool = False
-    ) -> None:
-        for last in (False, False, True):
-            self._begin(folder, width, height)
-            try:
-                self._attach()
-                break
-            except Silent:
-                self._end()
-                shutil.rmtree(folder / "chromium", ignore_errors=True)
-                if last:
-                    raise
-        self._patience = _ANSWER
-        self.resize(width, height, dark=dark)
-
-    def _begin(self, folder: Path, width: int, height: int) -> None:
+    def __init__(self, folder: Path) -> None:
         assert CHROMIUM is not None
+        self._folder = folder
+        self._rest, self._count = b"", 0
+        self.patience = _START
+        self.events: list[dict[str, Any]] = []
         to_read, self._to = os.pipe()
         self._from, to_write = os.pipe()
         command = [
             sys.executable, "-ISc", _PLUG, str(to_read), str(to_write), CHROMIUM, "--headless",
             "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-            "--remote-debugging-pipe", f"--user-data-dir={folder / 'chromium'}",
-            f"--window-size={width},{height}", "about:blank",
+            "--remote-debugging-pipe", f"--user-data-dir={folder / 'chromium'}", "about:blank",
         ]  # fmt: skip
         self._process = subprocess.Popen(
             command, pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL,
@@ -87,59 +75,37 @@ class Browser:
         os.close(to_read)
         os.close(to_write)
 
-    def _attach(self) -> None:
-        self._rest, self._count, self._session = b"", 0, None
-        self._patience = _START
-        self.events: list[dict[str, Any]] = []
-        targets = self.call("Target.getTargets")["targetInfos"]
-        page = next(one for one in targets if one["type"] == "page")
-        wanted = {"targetId": page["targetId"], "flatten": True}
-        self._session = self.call("Target.attachToTarget", **wanted)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Inspector"):
-            self.call(f"{domain}.enable")
-
-    def _end(self) -> None:
+    def end(self) -> None:
         """With all processes that it began."""
         os.close(self._to)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(_WAIT)
         os.close(self._from)
+        shutil.rmtree(self._folder / "chromium", ignore_errors=True)
 
-    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Another window."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
-                  deviceScaleFactor=1, mobile=False)  # fmt: skip
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._end()
-
-    def call(self, method: str, **params: Any) -> Any:
-        """Ask the browser; what it answers."""
+    def ask(self, method: str, session: str | None = None, **params: Any) -> Any:
+        """What is answered; `session`: that of a tab."""
         self._count += 1
         message: dict[str, Any] = {"id": self._count, "method": method, "params": params}
-        if self._session is not None:
-            message["sessionId"] = self._session
+        if session is not None:
+            message["sessionId"] = session
         data = json.dumps(message).encode() + b"\0"
         try:
             while data:
                 data = data[os.write(self._to, data) :]
         except BrokenPipeError:
             raise Silent("the browser has gone") from None
-        until = time.monotonic() + self._patience
+        until = time.monotonic() + self.patience
         while True:
-            answer = self._next(until)
+            answer = self.next(until)
             if answer.get("id") == self._count:
                 assert "error" not in answer, answer["error"]
                 return answer["result"]
             self.events.append(answer)
 
-    def _next(self, until: float) -> dict[str, Any]:
+    def next(self, until: float) -> dict[str, Any]:
+        """What it says next."""
         while b"\0" not in self._rest:
             left = max(0.0, until - time.monotonic())
             if not select.select([self._from], [], [], left)[0]:
@@ -154,6 +120,83 @@ class Browser:
             raise Silent("the page has crashed")
         return answer
 
+
+_place: Path | None = None  # of the one that is shared
+_shared: list[_Chromium] = []
+
+
+@contextlib.contextmanager
+def one_browser(folder: Path) -> Iterator[None]:
+    """Within, every `Browser` is a window of the same process, which takes longer to begin than
+    most tests take; it shares nothing else with the others."""
+    global _place
+    _place = folder
+    try:
+        yield
+    finally:
+        _place = None
+        while _shared:
+            _shared.pop().end()
+
+
+class Browser:
+    """One tab of `width` times `height` pixels; `dark` and `touch` as a person's would be."""
+
+    def __init__(
+        self, folder: Path, *, width: int = 1280, height: int = 800, dark: bool = False
+    ) -> None:
+        for last in (False, False, True):
+            self._process = _shared[0] if _shared else _Chromium(_place or folder)
+            try:
+                self._attach()
+                break
+            except Silent:
+                self._give_up()
+                if last:
+                    raise
+        if _place is not None and not _shared:
+            _shared.append(self._process)
+        self.resize(width, height, dark=dark)
+
+    def _attach(self) -> None:
+        process = self._process
+        self._session = None
+        self.events = process.events = []
+        self._context = process.ask("Target.createBrowserContext")["browserContextId"]
+        made = process.ask("Target.createTarget", url="about:blank", browserContextId=self._context)
+        wanted = {"targetId": made["targetId"], "flatten": True}
+        self._session = process.ask("Target.attachToTarget", **wanted)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Inspector"):
+            self.call(f"{domain}.enable")
+        process.patience = _ANSWER
+
+    def _give_up(self) -> None:
+        _shared.clear()
+        self._process.end()
+
+    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
+        """Another window."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                  deviceScaleFactor=1, mobile=False)  # fmt: skip
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not _shared:
+            self._process.end()
+            return
+        try:
+            self._process.ask("Target.disposeBrowserContext", browserContextId=self._context)
+        except Silent:
+            self._give_up()
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Ask the tab; what it answers."""
+        return self._process.ask(method, self._session, **params)
+
     def event(self, method: str) -> dict[str, Any]:
         """Wait for an event of the browser; what it says."""
         until = time.monotonic() + _WAIT
@@ -163,7 +206,7 @@ class Browser:
                     self.events.remove(event)
                     found: dict[str, Any] = event["params"]
                     return found
-            self.events.append(self._next(until))
+            self.events.append(self._process.next(until))
 
     def open(self, url: str) -> None:
         """Go to an address; returns when the page is there."""

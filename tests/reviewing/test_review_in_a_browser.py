@@ -13,11 +13,17 @@ from pathlib import Path
 import pytest
 
 from tests import forkserver
-from tests.browser import CHROMIUM, Browser
+from tests.browser import CHROMIUM, Browser, one_browser
 from tests.drawing import write_pictures
 from tests.reviewed import bytes_of, captions_of
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with one_browser(tmp_path_factory.mktemp("browser")):
+        yield
 
 
 @contextmanager

@@ -6,13 +6,14 @@ import re
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hubtools.watching.serving import watching
 from tests import forkserver
-from tests.browser import CHROMIUM, Browser
+from tests.browser import CHROMIUM, Browser, one_browser
 from tests.watched import manifest, write_run, write_sample, write_steps
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
@@ -20,6 +21,12 @@ STATUS = "document.querySelector('#status').textContent"
 FACTS = "document.querySelector('#facts').textContent"
 CLOSED = "!document.querySelector('#large').open"
 FITS = "document.documentElement.scrollWidth <= innerWidth"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with one_browser(tmp_path_factory.mktemp("browser")):
+        yield
 
 
 def test_a_run_as_it_goes_on(tmp_path: Path) -> None:
