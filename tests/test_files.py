@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import human_bytes, replacing, sha256_of, write_json, write_text
+from hubtools.files import bytes_of, human_bytes, replacing, sha256_of, write_json, write_text
 from hubtools.hub.errors import as_sentence
 from hubtools.leaks import local_paths, tokens
 from hubtools.rooted import Root
@@ -59,6 +60,17 @@ def test_threads_that_write_at_once_keep_the_mode(tmp_path: Path) -> None:
         assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
     finally:
         assert os.umask(before) == 0o027
+
+
+def test_what_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"x" * 10)
+    with path.open("rb") as file:
+        assert bytes_of(file, 9) is None
+        assert file.tell() == 0
+        assert bytes_of(file, 10) == b"x" * 10
+    assert bytes_of(io.BytesIO(b"x" * 10), 9) is None
+    assert bytes_of(io.BytesIO(b"x" * 10), 10) == b"x" * 10
 
 
 def test_hashes_and_sizes(tmp_path: Path) -> None:
