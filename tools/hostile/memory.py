@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +39,9 @@ class Watch:
 
     def __enter__(self) -> Watch:
         if KNOWN:
-            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+            for process in ("self", *_children()):  # their peaks begin anew
+                with contextlib.suppress(OSError):  # a child has ended
+                    Path(f"/proc/{process}/clear_refs").write_text("5", encoding="ascii")
             self._before = _status("self", "VmRSS")
             self._stop = threading.Event()
             self._thread = threading.Thread(target=self._look, daemon=True)
