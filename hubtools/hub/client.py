@@ -191,7 +191,7 @@ def open_file(repo: str, repo_type: str, revision: str, name: str) -> BinaryIO:
 
     be_patient()
     check_revision(revision)
-    with intact(), without_bars():
+    with asking(f"{name} of {repo}"), intact(), without_bars():
         found = hf_hub_download(repo, name, revision=revision, repo_type=repo_type)
     return open_regular(Path(found))
 

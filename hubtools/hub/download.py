@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hubtools.errors import HubtoolsError
-from hubtools.hub.errors import is_not_cached, is_unreachable
+from hubtools.hub.client import cache_folder
+from hubtools.hub.errors import asking, is_not_cached, is_unreachable, status_of
 from hubtools.hub.intact import intact
-from hubtools.hub.marks import check_revision
+from hubtools.hub.marks import COMMIT, check_revision
 from hubtools.hub.patience import api, be_patient
+from hubtools.hub.tree import list_tree
 from hubtools.nearest import as_path
 
 
@@ -46,7 +48,7 @@ def fetched(
 
     be_patient()
     check_revision(revision)
-    with intact(), closed_bars(shown=bar) as kind:
+    with asking(f"{name} of {repo}"), intact(), closed_bars(shown=bar) as kind:
         found = hf_hub_download(
             repo,
             name,
@@ -67,12 +69,15 @@ def snapshot_of(
     local_only: bool = False,
 ) -> Path:
     """The folder of a commit in the client's cache, with the files that `patterns` name (default
-    all) downloaded; with `local_only` the Hub is not asked. Its name is the commit."""
+    all) downloaded; with `local_only` the Hub is not asked. Its name is the commit. Raises what the
+    client raises, and `HubtoolsError` for a list of files that makes no sense."""
     from huggingface_hub import snapshot_download
 
     be_patient()
     check_revision(revision)
-    with intact(), closed_bars() as bar:
+    with asking(f"files of {repo}"), intact(), closed_bars() as bar:
+        if repo_type == "dataset" and not local_only:
+            _judge_names(repo, repo_type, revision)
         found = snapshot_download(
             repo,
             repo_type=repo_type,
@@ -82,6 +87,23 @@ def snapshot_of(
             tqdm_class=bar,
         )
     return Path(found)
+
+
+def _judge_names(repo: str, repo_type: str, revision: str | None) -> None:
+    """Raise `HubtoolsError` for names that lead out of a folder, before the client makes files of
+    them. A commit of which it has files already was judged then."""
+    try:
+        info: Any = api().repo_info(repo, repo_type=repo_type, revision=revision)
+        kept = cache_folder() / f"{repo_type}s--{repo.replace('/', '--')}" / "snapshots"
+        if COMMIT.fullmatch(str(info.sha)) is None:
+            raise TypeError("its commit is no hash")
+        if not (kept / info.sha).is_dir():
+            for _ in list_tree(repo, repo_type, info.sha):
+                pass
+    except Exception as error:
+        # the client, which is answered alike, takes what it has, or raises this
+        if not is_unreachable(error) and status_of(error) is None:
+            raise
 
 
 @contextmanager
