@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -25,6 +26,17 @@ from hubtools.rooted.system import BLOCK, READ, WRITE, clone
 from hubtools.unfinished import temporary_for
 
 _TRIES = 8  # copies of a file that other programs go on to change
+
+
+def _fixed(folder: Path) -> HubtoolsError:
+    """An overlay renames no folder of its lower layers (overlayfs, `redirect_dir=off`)."""
+    name, copy = shlex.quote(str(folder)), shlex.quote(f"{folder}.copy")
+    return HubtoolsError(
+        f"{folder} cannot get another name: it lies on another file system, or in the image of"
+        " a container.",
+        hint=f"cp -a {name} {copy} && rm -r {name} && mv {copy} {name}",
+        code="not-supported",
+    )
 
 
 class Writing(Looking):
@@ -274,6 +286,8 @@ class Writing(Looking):
                     raise named(error, self.path / source) from None
                 if error.errno != errno.EXDEV:
                     raise
+                if self.is_folder(source):
+                    raise _fixed(self.path / source) from None
                 self._carry(source, target, renamed)
             if sync:
                 system.sync(there)

@@ -52,7 +52,11 @@ def drop_old(root: Root, final: str, limit: int) -> None:
     place = there.index(final)
     for old in (*there[: max(0, place + 1 - limit)], *there[place + 1 :]):
         if _remove(root, old):
-            _put_aside(root, old, old)
+            try:
+                _put_aside(root, old, old)
+            except HubtoolsError as error:  # it cannot be renamed, and stays
+                if error.code != "not-supported":
+                    raise
 
 
 def _remove(root: Root, folder: str) -> bool:
@@ -72,6 +76,10 @@ def _remove(root: Root, folder: str) -> bool:
             root.rename(folder, aside, sync=False)
         except FileNotFoundError:
             return False  # somebody has moved it away
+        except HubtoolsError as error:
+            if error.code != "not-supported":
+                raise
+            return not _removed(root, folder, marks)  # where it lies
         try:
             return root.holds(aside, looked) and not _removed(root, aside, marks)
         finally:

@@ -42,6 +42,7 @@ from hubtools.training.recipe import ENDLESS
 from hubtools.trust import SEAL, ForeignState, have_key, is_sealed, seal
 from hubtools.whereabouts import from_here
 
+_A_MINUTE = 60.0  # s; a write takes its file's name sooner
 _OURS = {
     CARD,
     IMAGES_DIR,
@@ -294,7 +295,7 @@ def locked(run_dir: Path) -> Iterator[None]:
         _check_kinds(root)
         for folder in ("", SNAPSHOTS_DIR, SAMPLES_DIR, IMAGES_DIR, EVALUATION_DIR):
             if not folder or root.is_folder(folder):
-                root.sweep(folder, older_than=0)  # killed writes: nobody else writes here now
+                root.sweep(folder, older_than=_A_MINUTE)  # other commands may write just now
         yield
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -291,7 +292,8 @@ def test_one_lock_for_one_run(run: Path) -> None:
     assert not (run / ".lock").exists()
 
 
-def test_killed_writes_are_swept(run: Path, home: Path) -> None:
+def test_killed_writes_are_swept(run: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a minute: what is younger, `card` or `generate` may be writing just now."""
     half = ".tmp-0123456789abcdef"  # as writes call them
     for name in (f"{half}.json", f"samples/{half}.png", f"snapshots/{half}"):
         (run / name).parent.mkdir(exist_ok=True)
@@ -299,8 +301,12 @@ def test_killed_writes_are_swept(run: Path, home: Path) -> None:
     (run / ".tmp-folder").mkdir()
     (run / "images").symlink_to("../home")
     (home / ".tmp-1").write_text("mine")
-    with locked(run):
-        left = [path.relative_to(run).as_posix() for path in run.rglob(".tmp-*")]
+    for seconds, count in ((0, 4), (61, 1)):
+        later = time.time() + seconds
+        monkeypatch.setattr(time, "time", lambda later=later: later)
+        with locked(run):
+            left = [path.relative_to(run).as_posix() for path in run.rglob(".tmp-*")]
+        assert len(left) == count
     assert left == [".tmp-folder"]
     assert (home / ".tmp-1").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hubtools import renaming  # noqa: E402
+from hubtools.errors import HubtoolsError  # noqa: E402
 from hubtools.rooted import Root  # noqa: E402
 from hubtools.training.checkpoints import save_state  # noqa: E402
 from hubtools.training.found_states import LORA, OPTIMIZER, StateFacts, states  # noqa: E402
@@ -200,3 +203,32 @@ def test_what_a_person_has_laid_beside_the_files_of_a_state_stays(tmp_path: Path
     (tmp_path / "state" / OLD / "notes.txt").write_text("the best")
     save(tmp_path, 20)
     assert content(tmp_path / "state" / OLD) == {"notes.txt": b"the best"}
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_state_that_cannot_be_renamed(
+    tmp_path: Path, edited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies in the image of a container: an overlay renames no folder of a lower layer."""
+    save(tmp_path, 10)
+    if edited:
+        (tmp_path / "state" / OLD / LORA).write_bytes(b"mine")
+    real = renaming.rename_new
+
+    def as_an_overlay(old: str, new: str, here: Any, there: Any) -> None:
+        if old == OLD:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        real(old, new, here, there)
+
+    monkeypatch.setattr(renaming, "rename_new", as_an_overlay)
+    save(tmp_path, 20)
+    assert names(tmp_path) == ([OLD] if edited else []) + ["step-000020"]
+    if edited:
+        assert (tmp_path / "state" / OLD / LORA).read_bytes() == b"mine"
+    (tmp_path / OLD).mkdir()
+    with (
+        Root(tmp_path) as root,
+        pytest.raises(HubtoolsError, match="cannot get another name") as told,
+    ):
+        root.rename(OLD, "aside")
+    assert f"cp -a {tmp_path / OLD}" in (told.value.hint or "")
