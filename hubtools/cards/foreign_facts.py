@@ -80,7 +80,7 @@ class Foreign:
     weights: Path
     name: str
     held: Weights
-    told: HeaderFacts
+    header: HeaderFacts
     own: Own
 
     @classmethod
@@ -119,7 +119,7 @@ class Foreign:
         card = _base_called(Beside.of(self.folder).card, "its README.md")
         config = base_of_config(self.weights.parent)
         other = trainer_file(self.weights.parent)
-        header = self.told.base_model
+        header = self.header.base_model
         return [
             set_ if typed else None,
             card if "base_model" in self.own.keys else None,
@@ -169,8 +169,8 @@ class Foreign:
             ("layers", ", ".join(held.targets)),
             ("numbers", ", ".join(held.dtypes)),
         ]
-        told = self.told.rows
-        run = None if self.told.trainer else recognised(self.folder)
+        told = self.header.rows
+        run = None if self.header.trainer else recognised(self.folder)
         if run is not None and run.trainer in _NAMED:
             told = (("written by", run.trainer), *told)
         return (*((name, text) for name, text in rows if text), *told)
@@ -266,7 +266,7 @@ def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown
             held, found.name, repo, title, weight, support.name if support else None
         ),
         summary=(*found.rows, *shows.precision),
-        resolution=found.told.resolution,
+        resolution=found.header.resolution,
         download=hub_file(repo, found.name) if repo else None,
         citation=citation(repo, shown_title, "") if repo else None,
         notes=(

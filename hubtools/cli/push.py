@@ -293,9 +293,9 @@ def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
         f" {len(plan.excluded)} stay here"
     )
     if plan.collection is not None:
-        from hubtools.hub.collections import told
+        from hubtools.hub.collections import collection_sentence
 
-        out.note(told(plan.collection, plan.repo, plan.repo_type))
+        out.note(collection_sentence(plan.collection, plan.repo, plan.repo_type))
     elif plan.options.collection is not None and not plan.done:
         why = "a pull request changes none" if plan.options.pr else "that needs a token"
         out.warn(f"the collection {plan.options.collection!r} was not looked for: {why}")

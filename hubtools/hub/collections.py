@@ -136,7 +136,7 @@ def add(collection: Collection, repo: str, repo_type: str) -> Collection:
     return Collection(collection.title, collection.owner, slug, collection.private, True)
 
 
-def told(collection: Collection, repo: str, repo_type: str) -> str:
+def collection_sentence(collection: Collection, repo: str, repo_type: str) -> str:
     """What `add` will do, in words."""
     name = f"{collection.title!r} of {collection.owner}"
     what = resource_of(repo, repo_type)

@@ -53,10 +53,10 @@ class Aside:
             told = as_sentence(error)
             if told is None or not self.count:
                 raise
-            told.hint = f"{told.hint or 'run the same command again'}. {self.told()[0]}"
+            told.hint = f"{told.hint or 'run the same command again'}. {self.kept_sentences()[0]}"
             raise told from error
 
-    def told(self) -> tuple[str, ...]:
+    def kept_sentences(self) -> tuple[str, ...]:
         """A sentence on what was kept, if anything was."""
         if not self.count:
             return ()

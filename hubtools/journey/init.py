@@ -212,7 +212,7 @@ def _made(
     if aside is not None:
         if not file.exists() or read_file(file) != text.encode():
             aside.keep(PROJECT_FILE)
-        left = (*left, *aside.told())
+        left = (*left, *aside.kept_sentences())
     with Root(folder) as root:  # last: where it is, the project is whole
         there = aside is not None and root.exists(PROJECT_FILE)  # with the same bytes
         root.write_over(PROJECT_FILE, text.encode(), text.encode() if there else None)
@@ -296,7 +296,7 @@ def _opened(source: Path, pictures: Path | None) -> tuple[Path, Listing | None, 
     refuse_lora(source)
     check_pictures(source, listing)
     pairs = paired_folders(names)
-    said = [*left_sentences(source, listing), *([pairs.told] if pairs is not None else [])]
+    said = [*left_sentences(source, listing), *([pairs.sentence] if pairs is not None else [])]
     return source, listing, Config("folder", sets=[PictureSet(".", pairs=pairs)], said=said)
 
 

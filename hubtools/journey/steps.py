@@ -13,7 +13,7 @@ from hubtools.errors import ChecksFailed
 from hubtools.evaluation.run import evaluate
 from hubtools.files import human_bytes
 from hubtools.findings import Report, Severity, plural
-from hubtools.hub.collections import told
+from hubtools.hub.collections import collection_sentence
 from hubtools.inference.generate import generate_for_run
 from hubtools.journey.inputs import (
     drawn,
@@ -125,7 +125,7 @@ def _send(
         journey.narrator.warn(note)
     journey.narrator.note(f"{repo} ({repo_type}, {plan.visibility})")
     if plan.collection is not None:
-        journey.narrator.note(told(plan.collection, repo, repo_type))
+        journey.narrator.note(collection_sentence(plan.collection, repo, repo_type))
     if plan.deletions:
         journey.narrator.note(f"deletes there: {', '.join(plan.deletions[:20])}")
     if plan.report.findings:

@@ -194,7 +194,7 @@ class Session:
         with self.lock:
             looked, version = self.looked, self.version
             found = [dict(item) for item in self.pictures]
-            pending = self.told(self.pending.entries)
+            pending = self.judged(self.pending.entries)
         captions, columns = items.columns_of(looked)
         settings = looked.settings
         for item in found:
@@ -227,9 +227,9 @@ class Session:
             "pending": pending,
         }
 
-    def told(self, keys: Mapping[Key, Value | None]) -> list[list[Any]]:
+    def judged(self, keys: Mapping[Key, Value | None]) -> list[list[Any]]:
         """Entries as JSON has them: [key, value, what is to be said of it]."""
-        return typed.told(self.looked, self.pending.entries, keys, self.project.rule_choice)
+        return typed.judged(self.looked, self.pending.entries, keys, self.project.rule_choice)
 
     def picture(self, name: str) -> dict[str, Any]:
         """More of one picture: what the trainer will cut out of it, and what speaks against it."""
@@ -269,7 +269,7 @@ class Session:
             full = {key: self._filled(key, value) for key, value in changes.items()}
             self.pending.change(full, what, joining=joining)
             self.keep()
-            return self.told(full)
+            return self.judged(full)
 
     def _filled(self, key: Key, value: Value | None) -> Value | None:
         """An entry with what it is about as it is in the folder; none for a caption that is that
@@ -305,7 +305,7 @@ class Session:
                 return None
             what, keys = found
             self.keep()
-            return what, self.told({key: self.pending.entries.get(key) for key in keys})
+            return what, self.judged({key: self.pending.entries.get(key) for key in keys})
 
     def keep(self) -> None:
         """Write what is pending."""

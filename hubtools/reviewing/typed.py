@@ -25,7 +25,7 @@ def titles() -> dict[str, str]:
     return {rule.id: rule.title for rule in DATASET_RULES if rule.id in JUDGED}
 
 
-def told(
+def judged(
     looked: Dataset,
     entries: Mapping[Key, Value],
     keys: Mapping[Key, Value | None],

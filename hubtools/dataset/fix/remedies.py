@@ -84,7 +84,7 @@ def fixes(
     return note
 
 
-def told() -> dict[str, Remedy]:
+def known_remedies() -> dict[str, Remedy]:
     """What the steps that are imported have said, by rule."""
     return dict(sorted(_FOUND.items()))
 

@@ -16,7 +16,7 @@ from hubtools.dataset.fix import (
     sidecars,
 )
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.remedies import Remedy, told
+from hubtools.dataset.fix.remedies import Remedy, known_remedies
 
 # The order matters: files first find their names and formats, then records their pictures, then
 # columns and captions their form; what lies where is last.
@@ -62,7 +62,7 @@ STEPS: tuple[Callable[[Draft], None], ...] = (
 _ROUNDS = 6
 
 # Which rules `fix` can satisfy, by their id.
-REMEDIES: dict[str, Remedy] = told()
+REMEDIES: dict[str, Remedy] = known_remedies()
 
 
 def run_steps(draft: Draft) -> None:

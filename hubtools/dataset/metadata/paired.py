@@ -21,7 +21,7 @@ class Paired:
     others: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """What was seen, in a sentence."""
         masks = f"mask_{FILE_NAME}"
         said = (

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from hubtools.dataset.metadata import FILE_NAME
-from hubtools.dataset.pictures.private.reading import Private
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity, shortened
@@ -130,10 +129,3 @@ def _texts(value: Any) -> Iterator[str]:
             pending += one.values()
         elif isinstance(one, (list, tuple)):
             pending += one
-
-
-def told(private: Private) -> str:
-    """What of it is there, in words."""
-    return ", ".join(
-        filter(None, ("a GPS position" if private.gps else "", private.owner, private.people))
-    )

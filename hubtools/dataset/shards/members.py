@@ -69,12 +69,12 @@ class Members:
                     there.add(name)
                     yield name, info, tar
 
-    def told(self) -> list[str]:
+    def skipped_sentences(self) -> list[str]:
         """A sentence for each kind of what was passed by."""
-        return list(told(self.odd))
+        return list(skipped_sentences(self.odd))
 
 
-def told(odd: dict[Odd, list[str]]) -> Iterator[str]:
+def skipped_sentences(odd: dict[Odd, list[str]]) -> Iterator[str]:
     """`'../x.png', 'y' and 3 more: not a name, or a name twice; left out`."""
     for kind, names in sorted((kind, names) for kind, names in odd.items() if names):
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

@@ -108,7 +108,7 @@ class TarReader:
             raise self._broken(error) from None
         if key is not None:
             yield self._stored(key, members, found)
-        self.skipped = found.told()
+        self.skipped = found.skipped_sentences()
 
     def _stored(self, key: str, members: dict[str, bytes], found: Members) -> Stored:
         place = f"{self._path}: {key}"

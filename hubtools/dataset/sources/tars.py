@@ -198,11 +198,13 @@ class TarArchive:
             )
             index.troubles.append(Trouble("D801", reason, self.name))
         samples.end()
-        for text in texts.told():
+        for text in texts.skipped_sentences():
             index.troubles.append(Trouble("D801", text, self.name))
         if members is not None:
             index.links += members.links
-            index.troubles += [Trouble("D803", text, self.name) for text in members.told()]
+            index.troubles += [
+                Trouble("D803", text, self.name) for text in members.skipped_sentences()
+            ]
         self._index = index
         if whole and self._place is not None:
             _save(self._place, index)
@@ -240,7 +242,7 @@ class _Texts:
                     self._index.undecoded[entry.name] = reason
                 self._samples.add(entry.name, data)
 
-    def told(self) -> Iterator[str]:
+    def skipped_sentences(self) -> Iterator[str]:
         """What is left out."""
         if self._too_many:
             yield (
