@@ -28,7 +28,7 @@ _NETRC_PORT = regex(
     rf"\s+\S{{1,200}}\s+(?:account\s+\S{{1,200}}\s+)?(?:port|protocol)\s+\S{{1,20}}\s+{_FIELDS}{{0,3}}password\s+\"?([^\s\"]{{4,400}})"
 )
 _NETRC_ANY = regex(
-    rf"\s+[\w.-]{{3,80}}\s+(?!login\s+\S+\s+(?:(?:account|port|protocol)\s|password\s)){_FIELDS}{{0,4}}password\s+\"?([^\s\"]{{4,400}})"
+    rf"\s+(?![\w.-]{{3,80}}\s+login\s+\S+\s+(?:account\s+\S+\s+)?password\s)[\w.-]{{1,80}}\s+{_FIELDS}{{0,4}}password\s+\"?([^\s\"]{{4,400}})"
 )
 _WANDB = regex(r"[\"',\s]{1,8}login[\"',\s]{1,8}(?:--\S{1,40}\s{1,4})*([0-9a-f]{40})(?![0-9a-f])")
 _MACHINE = regex(r"\b(?:machine\s+[\w.-]{3,80}|default)\s+login\Z")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 
-from hubtools.leaks.fallbacks import fallbacks
+from hubtools.leaks.fallbacks import fallbacks, may_fall_back
 from hubtools.leaks.guesses import is_hex
 from hubtools.leaks.names import PASSWORDS, beside, may_tell
 from hubtools.leaks.shapes import Secret
@@ -73,8 +73,8 @@ def declared(text: str, words: dict[str, list[int]]) -> Iterator[Secret]:
         )
         if may
     ]
-    if quotes or "{" in text or "<<" in text:
-        forms += fallbacks(text)
+    others: tuple[re.Pattern[str], ...] | None
+    others = None if quotes or "{" in text or "<<" in text else ()
     cells = any(mark in text for mark in ",;|\t")
     lists = "[" in text or "VALUES" in text or "values" in text
     for word, places in words.items():
@@ -90,7 +90,10 @@ def declared(text: str, words: dict[str, list[int]]) -> Iterator[Secret]:
                 continue
             if word == "pass" and text[max(0, place - 1) : place] not in ("_", "-", "."):
                 continue  # in most texts a verb
-            for form in forms:
+            if others is None and may_fall_back(text, end):
+                others = tuple(fallbacks(text))
+            behind = (*forms, *others) if others and may_fall_back(text, end) else forms
+            for form in behind:
                 if (found := form.match(text, end)) and not _asks(found):
                     yield from _judged(name, found["value"], found.start("value"))
             if _SETS.search(name, 0, len(name) - len(word)) and (found := _SET.match(text, end)):

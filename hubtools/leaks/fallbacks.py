@@ -41,6 +41,16 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 )  # fmt: skip
 
 
+def may_fall_back(text: str, end: int) -> bool:
+    """Whether one of the forms may begin behind a name that ends there: in sentences none does."""
+    after = text[end : end + 2]
+    if after[:1] in ("", ",", ";", ".", "\n"):
+        return False
+    if after[0] != " " or not after[1:].isalpha():
+        return True
+    return text.startswith(" or ", end) or "default" in text[end : end + 80].lower()
+
+
 def fallbacks(text: str) -> Iterator[re.Pattern[str]]:
     """The forms that may be in `text`; the group `value` of a match is one's value."""
     lower = text.lower()

@@ -83,6 +83,17 @@ def is_name(cell: str) -> bool:
     return _NAME.match(cell) is not None or languages.is_name(cell)
 
 
+# Columns beside which one called `key` has keys of services, and not of rows.
+_OF = regex(
+    r"(?i)(?:service|provider|platform|vendor|site|website|api|app|account|company|dienst|anbieter)(?:[_ ]?name)?\Z"
+)
+
+
+def _whole(name: str, names: list[str]) -> str:
+    bare = name.strip().lower() in ("key", "keys")
+    return "service key" if bare and any(_OF.match(other.strip()) for other in names) else name
+
+
 def header_of(names: list[str], mark: str = "", *, first: bool) -> Header | None:
     """The head of a table that a row of these cells is; None if it is none, or one of nothing
     secret. `first`: it is known to be a head, so any telling name counts."""
@@ -91,7 +102,7 @@ def header_of(names: list[str], mark: str = "", *, first: bool) -> Header | None
     if pair is not None:
         return Header(mark, [(n, name) for n, name in enumerate(names) if is_name(name)], pair)
     if first:
-        chosen = [(n, name) for n, name in enumerate(names) if telling(name)]
+        chosen = [(n, _whole(name, names)) for n, name in enumerate(names) if telling(name)]
     else:
         chosen = [(n, name) for n, name in enumerate(names) if words and is_name(name)]
         chosen = chosen if len(names) > 1 else []

@@ -20,6 +20,7 @@ from hubtools.leaks.guesses import (
     is_password,
     looks_random,
 )
+from hubtools.leaks.marks import by_mark, words_in
 from hubtools.leaks.names import (
     PASSWORDS,
     WORDS,
@@ -66,7 +67,7 @@ _SAID = regex(
 # What stands between `"name": NAME` and `"value": VALUE`: nothing, or further members.
 _JSON = (
     r",\s{0,200}+(?:\"[\w -]{1,40}\"\s{0,9}:\s{0,9}(?:\"[^\"\n]{0,200}\"|[\w.-]{1,40})\s{0,200},\s{0,200}+){0,6}"
-    r"(?=\"(?:val|value|secret|data|content)\")"
+    r"(?=\"(?:val|value|v|secret|data|content)\")"
 )
 _YAML = (
     r"\r?\n[ \t]{0,40}+(?:(?!value)[\w-]{1,40}:[^\n]{0,200}\n[ \t]{1,40}+){0,6}(?=value|\"value)"
@@ -74,7 +75,7 @@ _YAML = (
 # A name and its value as two cells of a table, or two members.
 _CELLS = regex(
     rf"{_QUOTE}[ \t]{{0,200}}+(?:{_JSON}|{_YAML}|[,;|\t])[ \t]{{0,200}}+"
-    rf"(?:{_QUOTE}(?:value|val|secret|data|content){_QUOTE}{_BLANKS}[:=]{_BLANKS})?"
+    rf"(?:{_QUOTE}(?:value|val|v|secret|data|content){_QUOTE}{_BLANKS}[:=]{_BLANKS})?"
     r"[\"'`]?([^\s\"'`\\,;<>(){}\[\]|]{8,400})"
 )
 # The other way round: `"value": VALUE, "name": `, `value="VALUE" name="` and what stands before the
@@ -129,6 +130,7 @@ def telling_words(lower: str, among: Collection[str] | None = None) -> dict[str,
     return found | languages.places(lower, among)
 
 
+_PASSWORDS = frozenset(PASSWORDS)
 _ENGLISH = tuple(word for word in PASSWORDS if word.isascii())
 
 
@@ -145,8 +147,8 @@ def named(
                 for pattern in (_TAIL, _CELLS, _OPTION, _SAID):
                     yield from _keys(text, near, word, pattern)
             yield from _reversed(text, places, word)
-    for word in PASSWORDS if words else ():
-        if places := words.get(word):
+    for word, places in words.items():
+        if word in _PASSWORDS:
             if near := _ended(text, places, word):
                 yield from _passwords(text, near, word)
                 yield from _chosen_apart(text, near, word)
@@ -154,10 +156,8 @@ def named(
                 yield from _reversed(text, places, word)
     for place, value in languages.keys(text, words, _OF_LANGUAGES):
         yield Secret(languages.WHAT, place, value)
-    for word, forms in BY_WORD.items():
-        if (among is not None and word not in among) or word not in lower:
-            continue
-        for what, pattern, holds in forms:
+    for word in words_in(lower, _BY_MARK, among):
+        for what, pattern, holds in BY_WORD[word]:
             at = words.get(word) or places_of(lower, word)
             for place, match in _after(text, at, word, pattern):
                 if holds(match):
@@ -193,6 +193,11 @@ def _goes_on(text: str, end: int, before: str) -> bool:
 
 
 _SHORT = 40  # characters of a name
+# Most of them are in no text: of a group of words none is where what they have in common is not.
+_BY_MARK = by_mark(
+    BY_WORD,
+    ("pw", "pass", "aut", "\t", '"', "'", "key", "y:", "ess", "log", "con", "ent", "an", "c"),
+)
 
 
 def places_of(text: str, word: str) -> Iterator[int]:
@@ -264,7 +269,7 @@ def _reversed(text: str, places: Iterable[int], word: str) -> Iterator[Secret]:
         if match is None:
             continue
         value = match[1]
-        if word in PASSWORDS:
+        if word in _PASSWORDS:
             if is_mixed(value) and not is_hash(value):
                 yield Secret("a password beside its name", match.start(1), value)
         elif (

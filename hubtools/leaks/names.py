@@ -35,7 +35,35 @@ WORDS = ("key", "token", "secret", "auth", "authorization", "credential", "crede
 PASSWORDS = (
     *("password", "passwd", "passphrase", "passwort", "pwd", "pass", "passcode", "pw", "psw"),
     *("kennwort", "mot de passe", "contraseña", "senha", "wachtwoord", "hasło", "пароль"),
-    *("密码", "密碼", "パスワード", "비밀번호"),
+    *(
+        "密码",
+        "密碼",
+        "パスワード",
+        "비밀번호",
+        "口令",
+        "暗証番号",
+        "암호",
+        "รหัสผ่าน",
+        "पासवर्ड",
+        "پسورد",
+    ),
+    *(
+        "parola d'ordine",
+        "parola d’ordine",
+        "parola",
+        "parolă",
+        "şifre",
+        "sifre",
+        "lösenord",
+        "losenord",
+        "heslo",
+        "jelszó",
+        "jelszo",
+    ),
+    *("salasana", "parool", "slaptažodis", "lozinka", "geslo", "adgangskode", "passord"),
+    *("haslo", "contrasenya", "kata sandi", "mật khẩu", "mat khau", "парола", "лозинка"),
+    *("κωδικός πρόσβασης", "κωδικός", "συνθηματικό", "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر"),
+    *("رمز عبور", "گذرواژه"),
 )
 # What stands before `key` where the value is secret, also as the end of a longer word.
 _STRONG = (
@@ -147,9 +175,16 @@ _WEAK = regex(
     r"(?i)(?:page|next|sync|continuation|cursor|pad|eos|bos|unk|mask|sep|cls|trigger|instance|class)[_. -]?\Z"
 )
 _CLOUD = regex(r"(?i)aws|secret|s3|storage")
-_ENDS = regex(
-    rf"(?i)({'|'.join((*WORDS, *PASSWORDS))})(?:e?s)?(?:[ _.-]?(?:\d{{1,2}}|v\d|value|prod|dev|live|data|hex|b64|base64))?\Z"
-)
+
+
+def _ending_in(words: tuple[str, ...]) -> re.Pattern[str]:
+    return regex(
+        rf"(?i)({'|'.join(words)})(?:e?s)?(?:[ _.-]?(?:\d{{1,2}}|v\d|value|prod|dev|live|data|hex|b64|base64))?\Z"
+    )
+
+
+_ENDS = _ending_in((*WORDS, *PASSWORDS))
+_ENDS_IN_ASCII = _ending_in((*WORDS, *(word for word in PASSWORDS if word.isascii())))
 _ENDING = 28  # characters of the longest word and of what may stand behind it
 _SOLID = regex(r"[A-Za-z0-9]{16,}")
 # Letters that what nobody knows by its name must have, if no name of a variable says what it is:
@@ -323,7 +358,7 @@ def beside(name: str, value: str | None, *, assigned: bool = False) -> str | Non
     """What `value` is if `name` ends in a word that tells; None if it is nothing. Without a value:
     what it might be. `assigned`: as of `is_key`."""
     ending = name[-_ENDING:]
-    found = _ENDS.search(ending)
+    found = (_ENDS_IN_ASCII if ending.isascii() else _ENDS).search(ending)
     if found is None:
         return languages.beside(name, value)
     word = found[1].lower()

@@ -255,6 +255,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("an Azure DevOps token", ("AZDO",), r"(?<![A-Za-z0-9])[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}(?![A-Za-z0-9])"),
     Shape("a Google API key", ("AQ.Ab",), r"(?<![A-Za-z0-9])AQ\.Ab[A-Za-z0-9_-]{46,60}"),
     Shape("a session of Telegram", ("ession", "ESSION"), r"(?i:session)\w{0,12}[\"']?\s{0,4}(?:[:=(]\s{0,4}){1,2}[\"']?([A-Za-z0-9_-]{350,370}={0,2})(?![A-Za-z0-9_=-])", _is_session),
+    Shape("a session of Telegram", ("StringSession",), r"StringSession\(\s{0,9}[\"'](1[A-Za-z0-9_-]{340,370}={0,2})[\"']"),
     Shape("a private address of a calendar", ("/private-",), r"calendar\.google\.com/calendar/ical/[^\s\"'<>/]{1,200}/private-([0-9a-f]{32})/"),
     Shape("a private key (XML)", ("<D>",), r"<RSAKeyValue>[^\0]{0,2000}?<D>([A-Za-z0-9+/=\s]{40,1400})</D>"),
     Shape("a private key (its numbers)", ("privateExponent:", "priv:"), r"(?:privateExponent|priv):\s{1,9}((?:[0-9a-f]{2}:\s{0,9}){12,600})"),

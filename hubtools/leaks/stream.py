@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from hubtools.addresses import local_paths, path_by_chance
+from hubtools.leaks.codepages import otherwise
 from hubtools.leaks.ebcdic import ways
 from hubtools.leaks.huffman import BLOCKS, JPEG, without_codes
 from hubtools.leaks.keyfiles import key_files
@@ -54,6 +55,7 @@ _HOMES = (
 _MANY = 200
 # A text of at most so many bytes is read as a whole.
 _WHOLE = 1 << 14
+_CUT_LETTER = 3  # bytes of one of UTF-8 that the end of a piece cuts
 _PIECES = (
     re.compile(
         rb"[\"'`](?<=[\w.~/+=-].)[)\]]{0,2}[\s\\]{0,120}+"
@@ -205,6 +207,7 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
         if text:
             spans += [*around(data.lower(), _WORDS), *_joints(data)]
         regions = merged(sorted(spans)) if spans else iter(())
+    escaped = text and b"\x1b$" in data
     for start, end, plain in _told(data, list(regions), full):
         region = data[start:end].decode("utf-8", "replace").replace("\0", " ")
         for found in _in_region(region, nested, plain):
@@ -212,6 +215,8 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
                 continue
             offset = start + _bytes_before(data, start, found.offset)
             yield found._replace(offset=offset, line=_line(data, offset) if text else None)
+        if escaped or (text and _is_no_utf8(region, start, end < len(data))):
+            yield from _of_pages(data, start, end, nested)
     if b"\0" not in data:
         return
     for wide in _WIDES:
@@ -225,6 +230,24 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
             for found in _in_region(part.decode(wide.codec, "replace"), nested):
                 offset = min(first + found.offset * wide.bytes, len(data))
                 yield found._replace(offset=offset, line=_line(data, offset) if text else None)
+
+
+def _is_no_utf8(region: str, start: int, goes_on: bool) -> bool:
+    """Whether a piece, as it was read, was none in more than letters that its ends have cut."""
+    if region.isascii():
+        return False
+    last = len(region) - (_CUT_LETTER if goes_on else 0)
+    return region.find("\ufffd", _CUT_LETTER if start else 0, last) >= 0
+
+
+def _of_pages(data: bytes, start: int, end: int, nested: Nested | None) -> Iterator[Found]:
+    """What a piece of a text says in a code page."""
+    for said in otherwise(data[start:end]):
+        for found in _in_region(said, nested):
+            if found.secret is not None:
+                begins = found.secret.value[:8].encode("ascii", "replace")
+                offset = max(start, data.find(begins, start, end))
+                yield found._replace(offset=offset, line=_line(data, offset))
 
 
 _RUN = re.compile(rb"\x01{8,}")

@@ -20,7 +20,7 @@ _COMMON = " etaoinsrhldcumfpgwybv"
 _CAPTION = (
     "a photo of a woman looking at viewer, standing, sitting, smiling, portrait, full body, upper"
     " body, long hair, brown hair, black jacket, red dress, glasses, street at night, background,"
-    " soft light, close-up, cookies, monkey, keyboard, passing, author, passenger, sketch, skirt"
+    " soft light, close-up, cookies, monkey, keyboard, passing, author, passenger, sketch, skirt, images, file_name"
 )
 
 
