@@ -40,6 +40,7 @@ PROJECT_FILE = "hubtools.toml"
 WORK_DIR = ".hubtools"
 COMPILED_DIR = "inductor"  # in the cache: what PyTorch has compiled
 AGREED_CACHE = "agreed"  # in the cache: that bases predict what they are said to
+OUTLINES_CACHE = "outlines"  # in the cache: what trainings take that no table knows
 PACES_CACHE = "paces"  # in the cache: how long steps took here
 IN_USE = ".in-use"  # in a shelf of the cache: who uses it holds a lock on this
 SHIP_STATE = "ship.json"

@@ -20,13 +20,20 @@ from typing import NamedTuple
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
 from hubtools.files import open_regular
-from hubtools.layout import AGREED_CACHE, COMPILED_DIR, IN_USE, PACES_CACHE, cache_dir
+from hubtools.layout import (
+    AGREED_CACHE,
+    COMPILED_DIR,
+    IN_USE,
+    OUTLINES_CACHE,
+    PACES_CACHE,
+    cache_dir,
+)
 from hubtools.rooted.system import FLOCK, NOFOLLOW, flocked
 from hubtools.unfinished import LEFT_OVER
 
 # In folders of their encoder, which trainings hold; and lone files, which are read at once.
 ENCODED = ("latents", "text", "masks")
-LONE = ("scans", "sums", "tars", PACES_CACHE, AGREED_CACHE, "captions")
+LONE = ("scans", "sums", "tars", PACES_CACHE, AGREED_CACHE, OUTLINES_CACHE, "captions")
 BASES = "bases"  # each a folder of folders
 DATASETS = "datasets"  # of repositories, a folder for each commit
 UNPACKED = f"{DATASETS}/train"  # earlier versions unpacked all splits
@@ -48,6 +55,7 @@ _OF_LONE = {
     "tars": (re.compile(r"[0-9a-f]{32}\.json"), b'{"form":'),
     PACES_CACHE: (re.compile(r"[0-9a-f]{64}\.json"), b"[["),
     AGREED_CACHE: (re.compile(r"[0-9a-f]{64}\.json"), b'{"agrees":'),
+    OUTLINES_CACHE: (re.compile(r"[0-9a-f]{64}\.json"), b'{"shapes":'),
     "captions": (re.compile(r"[0-9a-f]{24}\.jsonl"), b'["'),
 }
 _COMMIT = re.compile(r"[0-9a-f]{40}")

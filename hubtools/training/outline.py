@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from hubtools.files import json_value
+from hubtools.kept import read_kept, write_kept
+from hubtools.layout import OUTLINES_CACHE, cache_dir
 from hubtools.models import outlines
 from hubtools.models.blank import blank_component, in_precision
 from hubtools.models.families.batches import REFERENCE_SIDE
@@ -32,6 +37,7 @@ from hubtools.training.memory import (
 from hubtools.training.recipe import DTYPES, Recipe
 from hubtools.training.start import Start
 from hubtools.training.texts import trained_of
+from hubtools.training.versions import library_versions
 
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -61,6 +67,14 @@ def outline_of(
     does not fit."""
     if start is None and (found := known(folder, info, recipe, sample)) is not None:
         return found
+    settings = recipe.settings
+    key = all_it_hangs_on(folder, info, recipe, sample, trained_of(info, settings))
+    key += repr((family.name, recipe.alpha, [getattr(settings, name) for name in _of_lora()]))
+    key += repr(library_versions(settings))
+    place = cache_dir() / OUTLINES_CACHE / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
+    if start is None and (before := _rehearsed.get(key) or _kept(place)) is not None:
+        _rehearsed[key] = before
+        return before
     if "torch" not in sys.modules:
         note(
             "This plan is reckoned with PyTorch, which takes some seconds to start: base, LoRA or"
@@ -69,16 +83,31 @@ def outline_of(
         hush()
     if start is not None:
         return rehearsed(family, folder, info, recipe, sample, start)
-    settings = recipe.settings
-    key = all_it_hangs_on(folder, info, recipe, sample, trained_of(info, settings))
-    key += repr((family.name, recipe.alpha, [getattr(settings, name) for name in _of_lora()]))
-    if key not in _rehearsed:
-        _rehearsed[key] = rehearsed(family, folder, info, recipe, sample)
-    return _rehearsed[key]
+    found = _rehearsed[key] = rehearsed(family, folder, info, recipe, sample)
+    if found.memory is not None:
+        write_kept(place, [json.dumps(asdict(found)).encode()])
+    return found
 
 
 # What was rehearsed before in this process, by all that it hangs on: `ship` plans twice.
 _rehearsed: dict[str, Outline] = {}
+
+
+def _kept(place: Path) -> Outline | None:
+    """What an earlier process has rehearsed, so that the same plan needs no PyTorch; None if there
+    is no such file, or it says no outline."""
+    try:
+        told = json_value(read_kept(place) or b"")
+        return Outline(
+            [tuple(map(int, shape)) for shape in told["shapes"]],
+            tuple(Share(**share) for share in told["shares"]),
+            Memory(**{name: int(told["memory"][name]) for name in _BYTES_OF}),
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+_BYTES_OF = [field.name for field in fields(Memory)]
 
 
 def known(folder: Path, info: BaseInfo, recipe: Recipe, sample: int) -> Outline | None:

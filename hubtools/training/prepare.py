@@ -6,8 +6,6 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,20 +27,19 @@ from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family
 from hubtools.models.targets import target_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
-from hubtools.settings import SampleSettings, TrainSettings
+from hubtools.settings import SampleSettings
 from hubtools.training.buckets import make_buckets
 from hubtools.training.choices import completed
 from hubtools.training.compiler import check_compile
 from hubtools.training.device import check_attention, precision_of, threads_of
 from hubtools.training.distributed import Distributed
-from hubtools.training.optimizer_kinds import bytes_remembered, kind_of
+from hubtools.training.optimizer_kinds import bytes_remembered
 from hubtools.training.outline import outline_of
 from hubtools.training.pictures import TrainingPictures
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import make_recipe
 from hubtools.training.sharding import check_sharding, shared
 from hubtools.training.start import Start
-from hubtools.version import __version__
 
 if TYPE_CHECKING:
     from hubtools.dataset.examples import Example
@@ -210,20 +207,3 @@ def _counter(folder: Path, info: BaseInfo) -> TokenCounter:
     told = [one for one in counters if one.encoder.window == info.caption_tokens]
     widest = told[0] if told else counters[-1]
     return replace(widest, encoder=widest.encoder._replace(window=info.caption_tokens))
-
-
-def library_versions(settings: TrainSettings) -> dict[str, str]:
-    """What the run depends on."""
-    return dict(_versions(kind_of(settings).package))
-
-
-@cache
-def _versions(optimizer: str | None) -> dict[str, str]:
-    found = {"hubtools": __version__}
-    names = ["torch", "diffusers", "transformers", "peft", "accelerate"]
-    for name in (*names, optimizer) if optimizer else names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

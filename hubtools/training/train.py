@@ -26,11 +26,12 @@ from hubtools.training.identity import identity as identity_of
 from hubtools.training.optimizer_kinds import check_optimizer
 from hubtools.training.pictures import find_pictures
 from hubtools.training.plan import TrainPlan
-from hubtools.training.prepare import base_fingerprint, find_base, library_versions, make_plan
+from hubtools.training.prepare import base_fingerprint, find_base, make_plan
 from hubtools.training.recipe import DTYPES
 from hubtools.training.rules import judge
 from hubtools.training.run import Run
 from hubtools.training.start import find_start
+from hubtools.training.versions import library_versions
 
 if TYPE_CHECKING:
     from hubtools.models.base import Base

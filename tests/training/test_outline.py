@@ -14,13 +14,17 @@ import pytest
 
 pytest.importorskip("diffusers")
 
+from hubtools.commands.caches import cache_ls
 from hubtools.dataset.examples import Example
 from hubtools.models.families.protocol import family_of
-from hubtools.settings import TrainSettings
+from hubtools.project import Project
+from hubtools.settings import DatasetSettings, TrainSettings
+from hubtools.training import outline
 from hubtools.training.choices import completed
 from hubtools.training.outline import known, outline_of, rehearsed
 from hubtools.training.prepare import with_controls
 from hubtools.training.recipe import make_recipe
+from hubtools.training.train import train as plan
 from tests.drawing import write_pictures
 
 FAMILIES = [
@@ -182,8 +186,37 @@ def test_what_is_no_usual_lora_is_not_known(tiny_base: Path, otherwise: dict[str
     assert known(*asked(tiny_base, **settings)[1:]) is None
 
 
+def test_what_another_process_has_rehearsed_is_kept_in_the_cache(
+    tiny_sdxl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(outline, "_rehearsed", {})
+    family, *said = asked(tiny_sdxl, "no", 64, rank=5, target_modules=["to_v", "conv1"])
+    first = outline_of(family, *said, None, print)
+    (place,) = (tmp_path / "cache/outlines").iterdir()
+    assert [one.kind for one in cache_ls()] == ["outlines"]
+
+    def never(*args: Any) -> Any:
+        raise AssertionError("it is known")
+
+    monkeypatch.setattr(outline, "rehearsed", never)
+    monkeypatch.setattr(outline, "_rehearsed", {})
+    again = outline_of(family, *said, None, print)
+    assert again == first
+    whole = place.read_text()
+    for damaged in ("", "{}", "[]", whole[:-9], whole.replace("flops", "flop"), "{" * 9999):
+        place.write_text(damaged)
+        monkeypatch.setattr(outline, "_rehearsed", {})
+        with pytest.raises(AssertionError, match="it is known"):
+            outline_of(family, *said, None, print)
+    monkeypatch.setattr(outline, "library_versions", lambda settings: {"torch": "9"})
+    place.write_text(whole)
+    with pytest.raises(AssertionError, match="it is known"):
+        outline_of(family, *said, None, print)
+
+
 def test_what_was_rehearsed_in_this_process_is_not_again(
-    tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But for trainings of which anything that the outline hangs on is another."""
     family, *said = asked(tiny_base, "no", 64, rank=5, target_modules=["to_v"], learning_rate=1.0)
@@ -193,6 +226,7 @@ def test_what_was_rehearsed_in_this_process_is_not_again(
         made.append(folder)
         return type(family).blank_denoiser(family, folder)
 
+    monkeypatch.setenv("HUBTOOLS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(family, "blank_denoiser", counted, raising=False)
     first = outline_of(family, *said, None, print)
     again = asked(tiny_base, "no", 64, rank=5, target_modules=["to_v"], max_train_steps=9)[1:]
@@ -272,17 +306,35 @@ def test_a_published_base_is_known_as_it_was_published(tmp_path: Path) -> None:
     assert found.memory.flops == pytest.approx(2 * 0.8e12, rel=0.05)
 
 
-def test_a_dry_run_imports_nothing_heavy(tiny_base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_dry_run_imports_nothing_heavy(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """Of a base that the table knows, or whose plan was made before."""
     write_pictures(tmp_path / "pictures", 2)
+    cache = tmp_path / "cache"
+    if kept:
+        monkeypatch.setenv("HUBTOOLS_CACHE", str(cache))
+        monkeypatch.setattr(outline, "_rehearsed", {})
+        train = {"pretrained_model_name_or_path": str(tiny_base), "resolution": 64, "rank": 5}
+        plan(
+            Project(
+                dataset=DatasetSettings(path=str(tmp_path / "pictures")),
+                train=TrainSettings(**train, target_modules=["to_v"]),
+            ),
+            dry_run=True,
+        )
     code = (
         "import sys\nfrom hubtools.cli.main import run\ncode = run(sys.argv[1:])\n"
         f"print([n for n in {HEAVY} if n in sys.modules], file=sys.stderr); sys.exit(code)"
     )
     words = ["--train_data_dir=pictures", f"--base-model={tiny_base}", "--resolution=64"]
+    words += ["--rank=5", "--target-modules=to_v"] if kept else []
+    home = {"HOME": str(tmp_path), "HUBTOOLS_CACHE": str(cache)}
     done = subprocess.run(
         [sys.executable, "-c", code, "train", *words, "--dry-run"],
         cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        env={"PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1"} | home,
         capture_output=True,
         text=True,
         check=False,
