@@ -203,7 +203,7 @@ def test_places_that_lead_out_of_a_buffer_are_told(kind: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
-@pytest.mark.parametrize("column", ["bytes", "texts", "category"])
+@pytest.mark.parametrize("column", ["bytes", "texts", "category", "views"])
 def test_a_cell_that_is_too_long_is_told(
     column: str, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,11 +211,16 @@ def test_a_cell_that_is_too_long_is_told(
 
     monkeypatch.setattr(tables, "_VALUE", 100_000)
     long = "a plain line of a log, nothing to see\n" * 4000 + SECRET
-    values = ["a short one", long.encode() if column == "bytes" else long]
+    values = ["a short one", long.encode() if column == "bytes" else long, f"beside {SECRET}"]
     cells = pyarrow.array([v if isinstance(v, bytes) else v.encode() for v in values])
-    cells = cells if column == "bytes" else cells.cast(pyarrow.string())
+    kind = {"bytes": pyarrow.binary(), "views": pyarrow.string_view()}.get(column, pyarrow.string())
+    cells = cells.cast(kind)
     data = stored(cells.dictionary_encode() if column == "category" else cells, form)
-    assert Kind.UNREAD in dict(read(data))
+    found = list(scan("a", io.BytesIO(data), len(data)))
+    assert Kind.UNREAD in {leak.kind for leak in found}
+    (beside,) = (leak for leak in found if leak.kind is Kind.SECRET)  # the others are read
+    assert beside.secret == TOKEN
+    assert "row 3" in beside.place or beside.line == 3
 
 
 def test_lists_of_texts_in_many_groups_are_read_to_their_end() -> None:

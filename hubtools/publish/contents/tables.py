@@ -187,10 +187,12 @@ class _Columns:
         """Texts as lines, bytes as files; `row` of each, from 1, or 0."""
         if longest(column) > _VALUE:
             yield Member(name, None, f"a cell of more than {_VALUE >> 20} MB is not opened")
-            return
+            values = _short_values(column)
+        else:
+            values = _values(column)
         texts, is_text = [], _is_text(column.type)
         named = not is_text and telling(name.rpartition(".")[2])
-        for number, value in enumerate(_values(column)):
+        for number, value in enumerate(values):
             if value and is_text:
                 texts.append((row(number), value))
             elif value:
@@ -259,3 +261,9 @@ def _values(column: Any) -> list[Any]:
         import pyarrow
 
         return [v.decode("latin-1") if v else v for v in column.cast(pyarrow.binary()).to_pylist()]
+
+
+def _short_values(column: Any) -> list[Any]:
+    """The values of texts or bytes, with nothing for those that are too long."""
+    each = (column.slice(number, 1) for number in range(len(column)))
+    return [None if longest(one) > _VALUE else _values(one)[0] for one in each]
