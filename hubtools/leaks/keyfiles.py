@@ -9,7 +9,9 @@ hold nothing else.
 from __future__ import annotations
 
 import base64
+from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 from hubtools.leaks.shapes import Secret
@@ -39,8 +41,8 @@ _PKCS = b"\x2a\x86\x48\x86\xf7\x0d\x01"
 # Ciphers with a password, of PKCS#5 and PKCS#12.
 _WITH_PASSWORD = regex(rb"\x2a\x86\x48\x86\xf7\x0d\x01(?:\x05[\x01-\x0d]|\x0c\x01[\x01-\x06])")
 _CONTENT = (_PKCS + b"\x07\x01", _PKCS + b"\x07\x02")
-_KEY_BAGS = tuple(_PKCS + b"\x0c\x0a\x01" + bytes([kind]) for kind in (1, 2, 5))
-_SEALED = (_PKCS + b"\x07\x03", _PKCS + b"\x07\x06")  # nobody knows what is in it
+# Bags of keys, and what is sealed: nobody knows what is in that.
+_BAGS = regex(rb"\x2a\x86\x48\x86\xf7\x0d\x01(?:\x0c\x0a\x01[\x01\x02\x05]|\x07[\x03\x06])")
 # Bytes of a number of SEC1, by its curve.
 _CURVES = frozenset((20, 21, 24, 25, 28, 29, 30, 32, 36, 40, 48, 52, 64, 66, 72))
 
@@ -54,9 +56,9 @@ def key_files(data: bytes, *, start: bool = True) -> Iterator[Secret]:
     if start and (what := _begins(data)) is not None:
         yield _secret(what, data, 0, _HEAD)
         return
-    end = 0
+    end, bags = 0, _Bags(data)
     for match in _VERSION.finditer(data):
-        if match.start() >= end and (found := _versioned(data, match.start())) is not None:
+        if match.start() >= end and (found := _versioned(data, match.start(), bags)) is not None:
             what, first, end = found
             yield _secret(what, data, first, end)
     for match in _WITH_PASSWORD.finditer(data):
@@ -111,12 +113,28 @@ def _around(data: bytes, place: int) -> Iterator[tuple[int, _Element]]:
             yield first, found
 
 
-def _versioned(data: bytes, place: int) -> tuple[str, int, int] | None:
+class _Bags:
+    """Where bags of keys stand in data: looked for once, however many stores seem to begin."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        return [match.span() for match in _BAGS.finditer(self._data)]
+
+    def within(self, start: int, end: int) -> bool:
+        """Whether one stands between these places."""
+        at = bisect_left(self._spans, (start, 0))
+        return at < len(self._spans) and self._spans[at][1] <= end
+
+
+def _versioned(data: bytes, place: int, bags: _Bags) -> tuple[str, int, int] | None:
     """(what, start, end) of the key whose version is at `place`."""
     for first, whole in _around(data, place):
         end = min(whole.end, len(data))
         if data[place + 2] == 3:
-            what = PKCS12 if _is_store(data, place + 3, end) else None
+            what = PKCS12 if _is_store(data, place + 3, end, bags) else None
         elif data[place + 3] == _SEQUENCE:
             what = PRIVATE if _is_pkcs8(data, place + 3, end) else None
         elif data[place + 3] == _OCTETS:
@@ -170,7 +188,7 @@ def _is_numbers(data: bytes, place: int, end: int) -> bool:
     return place == end and (len(sizes) == 6 or len(sizes) >= 9) and sizes[1] >= 32
 
 
-def _is_store(data: bytes, place: int, end: int) -> bool:
+def _is_store(data: bytes, place: int, end: int, bags: _Bags) -> bool:
     """PKCS#12, unless all that it holds can be read and is no key."""
     content = _element(data, place, 1 << 40)
     if content is None:
@@ -178,7 +196,7 @@ def _is_store(data: bytes, place: int, end: int) -> bool:
     kind = _element(data, content.start, content.end)
     if kind is None or kind.tag != _OID or data[kind.start : kind.end] not in _CONTENT:
         return False
-    return any(data.find(bag, kind.end, end) >= 0 for bag in (*_KEY_BAGS, *_SEALED))
+    return bags.within(kind.end, end)
 
 
 def _encrypted(data: bytes, place: int) -> tuple[int, int] | None:
