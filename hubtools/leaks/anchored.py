@@ -135,7 +135,8 @@ _FETCHMAIL = regex(r"[ \t]{1,4}\"([^\"\s]{6,100})\"")
 # As phones read it from a picture: fields in any order.
 _WIFI = regex(r"(?:[A-Za-z]{1,3}:(?:\\.|[^;\\\n]){0,100};){0,6}?[Pp]:((?:\\.|[^;\\\n]){8,63});")
 _MATERIAL = regex(r">\s{0,9}([^<>\n]{8,64}?)\s{0,9}</keyMaterial>")
-_CONTENT = regex(r"[ \t]{0,40}:[ \t]([^\s]{8,63})[ \t]{0,9}(?=[\r\n]|\Z)")
+# A column of `netsh`; one blank is of a caption.
+_CONTENT = regex(r"[ \t]{2,40}:[ \t]([^\s]{8,63})[ \t]{0,9}(?=[\r\n]|\Z)")
 _RESULT = regex(
     r"\\{0,3}\"[^\0]{0,2000}?\"result\\{0,3}\"\s{0,4}:\s{0,4}\\{0,3}\"([^\"\n]{4,200})\""
 )

@@ -80,7 +80,7 @@ def _secrets(
         return
     for secret in _in_layers(text, breaks, others, nested, depth):
         # what stands in a frame is told by the frame
-        if not framed or secret.value[:LETTERS] not in framed:
+        if not framed or secret.value.rstrip("=")[:LETTERS] not in framed:
             yield secret
 
 

@@ -191,6 +191,7 @@ NEAR_EVERYDAY: tuple[str, ...] = (
     "wifi: yes; parking: 2nd floor; pool: P:none12345\n",
     "<keyMaterial></keyMaterial><keyMaterial>********</keyMaterial>\n",
     "The key material of this lesson: chapter 12. Key Content : none\n",
+    "Key content: black-and-white\nThe key content: photo_realistic\nkey content : 2d/3d-mix\n",
     "std::password::Base64Encoder1 a; token:: next1234\nkey::value12345678\n",
     "objectClass:: {N}\njpegPhoto:: {C}\nuserCertificate:: {C}\n",
     "kind: ConfigMap\ndata:\n  conn: {B}\n  main: {P}\n",

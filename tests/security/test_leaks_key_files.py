@@ -12,12 +12,14 @@ import re
 import sqlite3
 import tarfile
 import textwrap
+import time
 import zipfile
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
 from hubtools.leaks import hide
+from hubtools.leaks.keyfiles import key_files
 from hubtools.leaks.keys import key_lines, without_pieces
 from hubtools.leaks.stream import OVERLAP, WINDOW, search
 from hubtools.leaks.text import secrets
@@ -30,6 +32,7 @@ from tests.security.key_files_made import (
     encrypted,
     jks,
     kdbx,
+    openssh,
     pkcs1,
     pkcs8,
     ring,
@@ -164,6 +167,27 @@ def test_a_key_in_its_frame_is_told_once() -> None:
     assert "a private key (DER)" in {leak.what for leak in read(both.encode())}
 
 
+def test_keys_that_begin_alike_are_each_told() -> None:
+    """Keys of one kind have their first fifty letters in common, those of OpenSSH more."""
+    one, other = (pkcs8(random.Random(seed)) for seed in (5, 6))
+    text, kind = pem("PRIVATE" + " KEY", one), "PRIVATE" + " KEY"
+    there = base64.b64encode(other).decode()
+    framed = pem(kind, other)
+    for more in (there, framed.replace("-", ""), base64.b64encode(framed.encode()).decode()):
+        told = [
+            re.sub(r"\s", "", secret.value) for secret in secrets(f"{text}\nthe other: {more}\n")
+        ]
+        assert any(there[40:90] in value for value in told), more
+    bare = text.replace("-", "")
+    kinds = [secret.what for secret in secrets(f"{bare}\n\n{framed.replace('-', '')}\n")]
+    assert (
+        kinds.count("a private key without its hyphens") + kinds.count("a private key (DER)") == 2
+    )
+    ssh = [openssh(random.Random(seed)) for seed in (5, 6)]
+    text = pem("OPENSSH " + kind, ssh[0]) + f"\nx: {base64.b64encode(ssh[1]).decode()}\n"
+    assert "an OpenSSH private key" in {secret.what for secret in secrets(text)}
+
+
 def test_a_file_for_keys_by_its_name_is_told_once() -> None:
     for name, make in (("server.p12", encrypted), ("a.kdbx", kdbx), ("b.jks", jks)):
         (leak,) = read(make(random.Random(5)), name)
@@ -247,3 +271,11 @@ def test_many_keys_are_read_in_time_that_grows_with_them() -> None:
     key = ring(random.Random(1)) + pkcs1(random.Random(1))
     assert len(read(key * 40)) >= 1
     assert len(read(b"\x30\x82\xff\xff\2\1\0\2" * 60_000)) == 0
+
+
+def test_beginnings_of_stores_are_read_in_time_that_grows_with_them() -> None:
+    begins = bytes.fromhex("3080020103308006092a864886f70d010701") * 20_000
+    start = time.process_time()
+    assert not list(key_files(begins))
+    assert time.process_time() - start < 3  # seconds; each searching all that follows: 10
+    assert list(key_files(begins + bytes.fromhex("2a864886f70d010706")))
