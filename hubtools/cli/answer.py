@@ -160,6 +160,8 @@ def _speaks(arguments: Sequence[str]) -> bool:
 
 def asks_for_json(group: click.Group, arguments: Sequence[str]) -> bool:
     """Whether a command line asks for JSON, be it wrong in whatever other way."""
+    if not any(word.endswith("json") for word in arguments):
+        return False  # without all the options of the command, which are read once more
     words = list(arguments)
     parent = click.Context(group, resilient_parsing=True, **group.context_settings)
     command: click.Command | None = group
