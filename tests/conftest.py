@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest import fixtures
 from hypothesis import settings as hypothesis_settings
 
 from tests import homes
@@ -38,6 +39,16 @@ pytest_plugins = ["tests.cpu", "tests.logs", "tests.parallel"]
 hypothesis_settings.register_profile("hubtools", deadline=None)
 hypothesis_settings.load_profile("hubtools")
 
+
+# Of the `request` that each test is given pytest asks again which arguments it takes: none.
+_arguments = fixtures.getfuncargnames
+
+
+def _arguments_of(function: Callable[..., object], *, name: str = "", **more: Any) -> Any:
+    return () if name == "request" else _arguments(function, name=name, **more)
+
+
+fixtures.getfuncargnames = _arguments_of
 
 _MEMORY = in_memory()
 hurry()
