@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from hubtools.journey.doctor import _runs_on, _unused_gpu, trains
 from hubtools.localhub.server import Hub
+from tests import forkserver
 from tests.typed import typed
 
 TOKEN = "hf_" + "Qq7" * 11 + "z"
 
 
-# The Hub's client reads the environment only once: each has a process of its own, forked from one
-# that has imported PyTorch, which takes seconds.
+# The Hub's client reads the environment only once: each has a process of its own that imports the
+# client, forked from one that has imported PyTorch, which takes seconds.
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "token": {"HF_TOKEN": TOKEN},
     "file of a token": {"HF_TOKEN": "", "HF_TOKEN_PATH": "token"},
@@ -27,6 +26,9 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
 }
 _IN_EACH = """
 import json, os, sys, torch
+for name in list(sys.modules):
+    if name.partition(".")[0] in ("huggingface_hub", "hubtools"):
+        del sys.modules[name]
 ended = []
 for name, environ in json.loads(sys.argv[1]).items():
     if os.fork() == 0:
@@ -46,10 +48,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, 
     """Exit code, output and errors in each of the environments; of a token in three formats."""
     folder = tmp_path_factory.mktemp("doctor")
     (folder / "token").write_text(TOKEN)
-    done = subprocess.run(
-        [sys.executable, "-c", _IN_EACH, json.dumps(ENVIRONMENTS)],
-        cwd=folder, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = forkserver.call(json.dumps(ENVIRONMENTS), cwd=folder, code=_IN_EACH)
+    assert done.returncode == 0, done.stderr
     return {
         name: (code, *((folder / f"{name}.{kind}").read_text() for kind in ("out", "err")))
         for name, code in zip(ENVIRONMENTS, json.loads(done.stdout), strict=True)
