@@ -264,7 +264,9 @@ class _Looked(NamedTuple):
 def _look(opened: Root, trash: str, listed: Listed, trust: bool) -> _Looked:
     pending = [(now, was) for now, was in listed.moves if opened.exists(now)]
     if not listed.sealed and not trust:
-        shown = [f"{was!r} from {now!r}" for now, was in pending[:_SHOWN]]
+        # what is hidden first: it is what programs obey
+        first = sorted(pending, key=lambda one: not f"/{one[1]}".count("/."))[:_SHOWN]
+        shown = [f"{was!r} from {now!r}" for now, was in first]
         more = [f"and {len(pending) - _SHOWN} more"] if len(pending) > _SHOWN else []
         raise ForeignState(
             opened.path / trash / LIST,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hubtools.dataset.folder.names import is_unentered
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.layout import TRASH_DIR, WORK_DIR
@@ -80,8 +81,11 @@ def read_list(root: Root, trash: str) -> Listed:
         ) from None
     names = [one for pair in promoted + moved for one in pair] + [f.name for f in folders if f.name]
     names += [one for was, new in written.items() for one in (was, new.name)]
+    sealed = is_sealed(root.path, name, content)
     for one in names:
         _check(root, name, one)
+        if not sealed and any(map(is_unentered, parts_of(one))):
+            raise _leads_to_git(root, name, one)
     numbers = [number for folder in folders for number in (folder.mode, folder.mtime_ns)]
     if not all(type(n) is int and -(1 << 62) < n < 1 << 62 for n in numbers):
         raise HubtoolsError(
@@ -89,7 +93,6 @@ def read_list(root: Root, trash: str) -> Listed:
         )
     _check_apart(root, name, [was for _, was in promoted + moved])
     moves = [*promoted, *((f"{trash}/{FILES}/{now}", was) for now, was in moved)]
-    sealed = is_sealed(root.path, name, content)
     return Listed(tuple(moves), tuple(folders), digests, written, sealed)
 
 
@@ -101,6 +104,16 @@ def _check(root: Root, listed: str, name: object) -> None:
         pass
     raise HubtoolsError(
         f"{root.path / listed} names {name!r}, which is not in {root.path}; nothing was moved.",
+        code="file-damaged",
+    )
+
+
+def _leads_to_git(root: Root, listed: str, name: str) -> HubtoolsError:
+    return HubtoolsError(
+        f"{root.path / listed} was not written by you here, and names {name!r}: a file in a folder"
+        " of git may run programs. Nothing was moved.",
+        hint="look what is in that trash, and move by hand what you want of it; `hubtools prune"
+        " --purge --yes --trust-state` deletes it",
         code="file-damaged",
     )
 

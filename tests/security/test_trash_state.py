@@ -90,6 +90,33 @@ def test_a_trash_of_a_stranger_is_shown_and_asked_for(run_dir: Path) -> None:
     assert (run_dir / "a.sh").read_text() == "evil"
 
 
+@pytest.mark.parametrize("name", [".git/hooks/post-checkout", "sub/.GIT/config", "git~1/x"])
+@pytest.mark.parametrize("sort", ["moves", "promoted", "written", "folders"])
+def test_a_trash_of_a_stranger_makes_no_program_run(run_dir: Path, name: str, sort: str) -> None:
+    entry: dict[str, Any] = {"from": name, "to": "x"}
+    if sort == "written":
+        entry["sha256"] = "0" * 64
+    if sort == "folders":
+        entry = {"name": name, "mode": 0o755, "mtime_ns": 1}
+    place = forge(run_dir, **{sort: [entry]})
+    (place / "files/x").write_text("evil")
+    before = state(run_dir)
+    for trusted in (False, True):
+        with pytest.raises(HubtoolsError, match="folder of git"):
+            trash.undo(run_dir, trust=trusted)
+        assert state(run_dir) == before
+
+
+def test_hidden_names_of_a_stranger_are_shown_first(run_dir: Path) -> None:
+    moves = [{"from": f"a{number}.png", "to": f"a{number}"} for number in range(30)]
+    place = forge(run_dir, moves=[*moves, {"from": "sub/.profile", "to": "x"}])
+    for one in (*(move["to"] for move in moves), "x"):
+        (place / "files" / one).write_text("evil")
+    said = typed("prune", run_dir, "--undo").stderr
+    assert "'sub/.profile'" in said
+    assert "and 21 more" in said
+
+
 def test_a_copied_folder_asks_and_a_moved_one_does_not(run_dir: Path, tmp_path: Path) -> None:
     before = state(run_dir)
     trash.apply(classify(run_dir))
