@@ -13,7 +13,8 @@ from hubtools.dataset.pictures.header import opened
 from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.kinds import Found, Kind, TooMuch
 from hubtools.dataset.pictures.private.png_blocks import PNG
-from hubtools.dataset.pictures.private.scrub import DAMAGES, TIFFS, look, look_for_strays
+from hubtools.dataset.pictures.private.profiles import TIFFS
+from hubtools.dataset.pictures.private.scrub import DAMAGES, look, look_for_strays
 from hubtools.dataset.pictures.private.strays import Work
 from hubtools.dataset.pictures.private.texts import iptc_values
 from hubtools.limits import PICTURE_TEXTS

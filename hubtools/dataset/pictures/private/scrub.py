@@ -18,10 +18,16 @@ from collections.abc import Callable
 from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.kinds import Damaged, Found
 from hubtools.dataset.pictures.private.png_blocks import PNG, beside_pixels, chunk_places, png_file
+from hubtools.dataset.pictures.private.profiles import (
+    RAW_PROFILE,
+    RESOURCE,
+    TIFFS,
+    photoshop,
+    raw_profile,
+)
 from hubtools.dataset.pictures.private.strays import Work, blank_strays
 from hubtools.dataset.pictures.private.texts import upright_xmp
 
-TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_MORE = b"http://ns.adobe.com/xmp/extension/\0"
 
@@ -126,6 +132,7 @@ def _jpeg(data: bytearray, work: Work) -> None:
     preview has its own)."""
     place = 2
     more: list[tuple[int, int]] = []
+    blocks: list[_Block] = []
     while place + 4 <= len(data):
         if data[place] != 0xFF:
             raise Damaged("its JPEG segments do not follow each other")
@@ -143,15 +150,54 @@ def _jpeg(data: bytearray, work: Work) -> None:
             raise Damaged("its JPEG header is cut off")
         if kind == 0xE1 and data.startswith(_XMP_MORE, place + 4):
             more.append((place + 4, end))
-        else:
+        elif not _goes_on(data, kind, place + 4, end, blocks):
             _segment(data, kind, place + 4, end, work)
         place = end
+    for block in blocks:
+        _joined(data, block, work)
     _extended_xmp(data, more, work)
     for match in re.finditer(rb"\xff\xe1(..)Exif\0\0", bytes(data[place:]), re.DOTALL):
         begin = place + match.start() + 4
         end = begin - 2 + int.from_bytes(match[1], "big")
         if end <= len(data):
             _segment(data, 0xE1, begin, end, work)
+
+
+_EXIF, _PHOTOSHOP = b"Exif\0", b"Photoshop 3.0\0"
+_Block = tuple[int, list[tuple[int, int]]]  # the kind of its segments, and (start, end) in each
+
+
+def _goes_on(data: bytearray, kind: int, start: int, end: int, blocks: list[_Block]) -> bool:
+    """True for a segment of EXIF or of Photoshop's blocks, which may go on with what one began
+    before it: programs cut so what is longer than 64 kB."""
+    if kind == 0xE1 and data.startswith(_EXIF, start):
+        start += 6
+        begins = data[start : start + 4] in TIFFS
+    elif kind == 0xED and data.startswith(_PHOTOSHOP, start):
+        start += len(_PHOTOSHOP)
+        begins = data.startswith(RESOURCE, start)
+    else:
+        return False
+    before = next((block for block in reversed(blocks) if block[0] == kind), None)
+    if begins or before is None:
+        blocks.append((kind, [(start, end)]))
+    else:
+        before[1].append((start, end))
+    return True
+
+
+def _joined(data: bytearray, block: _Block, work: Work) -> None:
+    """Its pieces as one, each of which stays as long as it is."""
+    kind, pieces = block
+    whole = bytearray().join(data[start:end] for start, end in pieces)
+    if kind == 0xE1:
+        work.tiff(whole, 0, len(whole))
+    else:
+        photoshop(whole, 0, len(whole), work)
+    place = 0
+    for start, end in pieces:
+        data[start:end] = whole[place : place + end - start]
+        place += end - start
 
 
 _HEAD = len(_XMP_MORE) + 40  # then a digest of 32 letters, the whole length, and the place in it
@@ -178,33 +224,12 @@ def _extended_xmp(data: bytearray, segments: list[tuple[int, int]], work: Work) 
 
 def _segment(data: bytearray, kind: int, start: int, end: int, work: Work) -> None:
     content = bytes(data[start:end])
-    if kind == 0xE1 and content.startswith(b"Exif\0"):
+    if kind == 0xE1 and content.startswith(_EXIF):
         work.tiff(data, start + 6, end)
     elif kind == 0xE1 and content.startswith(_XMP):
         data[start:end] = work.xmp(content)
     elif kind == 0xFE:
         data[start:end] = work.text(b"comment", content)
-    elif kind == 0xED and content.startswith(b"Photoshop 3.0\0"):
-        _photoshop(data, start + 14, end, work)
-
-
-def _photoshop(data: bytearray, place: int, end: int, work: Work) -> None:
-    """Image resource blocks (Adobe Photoshop file formats): `8BIM`, id, name, size, data."""
-    while place + 12 <= end and data[place : place + 4] == b"8BIM":
-        id = int.from_bytes(data[place + 4 : place + 6], "big")
-        name = data[place + 6] + 1
-        size_at = place + 6 + name + name % 2
-        size = int.from_bytes(data[size_at : size_at + 4], "big")
-        start = size_at + 4
-        if start + size > end:
-            raise Damaged("its Photoshop data is cut off")
-        if id == 0x0404:
-            data[start : start + size] = work.iptc(bytes(data[start : start + size]))
-        elif id in (0x0422, 0x0423):
-            work.tiff(data, start, start + size)
-        elif id == 0x0424:
-            data[start : start + size] = work.xmp(bytes(data[start : start + size]))
-        place = start + size + size % 2
 
 
 # --- PNG -----------------------------------------------------------------------------------------
@@ -255,10 +280,8 @@ def _chunk(kind: bytes, content: bytes, work: Work) -> bytes:
     if name == b"XML:com.adobe.xmp":
         return _text(content, start, packed, work, work.xmp)
     # ImageMagick writes blocks as lines of hexadecimal digits
-    handle = _PROFILES.get(name.lower().removeprefix(b"raw profile type "))
-    if handle is not None and name.lower().startswith(b"raw profile type "):
-        return _text(content, start, packed, work, lambda text: handle(text, work))
-
+    if name.lower().startswith(RAW_PROFILE):
+        return _text(content, start, packed, work, lambda text: raw_profile(name, text, work))
     return _text(content, start, packed, work, lambda text: work.text(name, text))
 
 
@@ -278,67 +301,6 @@ def _unpacked(data: bytes, work: Work) -> bytes:
     text = unpack.decompress(data, max(work.left, 1))
     work.take(len(text) + len(unpack.unconsumed_tail))
     return text
-
-
-def _hex(text: bytes, change: Callable[[bytearray], bytearray]) -> bytes:
-    match = re.match(rb"\s*\w+\s+\d+\s", text)
-    if match is None:
-        raise Damaged("a profile in its text cannot be read")
-    try:
-        block = bytearray.fromhex(text[match.end() :].decode("ascii"))
-    except ValueError:
-        raise Damaged("a profile in its text cannot be read") from None
-    before = bytes(block)
-    changed = bytes(change(block))
-    if changed == before:
-        return text
-    digits = iter(changed.hex().encode())
-    rest = text[match.end() :]
-    return text[: match.end()] + bytes(
-        mark if chr(mark).isspace() else next(digits, mark) for mark in rest
-    )
-
-
-def _exif_profile(text: bytes, work: Work) -> bytes:
-    def change(block: bytearray) -> bytearray:
-        start = 6 if block.startswith(b"Exif\0\0") else 0
-        work.tiff(block, start, len(block))
-        return block
-
-    return _hex(text, change)
-
-
-def _app1_profile(text: bytes, work: Work) -> bytes:
-    def change(block: bytearray) -> bytearray:
-        if block.startswith(b"Exif\0\0"):
-            work.tiff(block, 6, len(block))
-            return block
-        return bytearray(work.xmp(bytes(block)))
-
-    return _hex(text, change)
-
-
-def _xmp_profile(text: bytes, work: Work) -> bytes:
-    return _hex(text, lambda block: bytearray(work.xmp(bytes(block))))
-
-
-def _iptc_profile(text: bytes, work: Work) -> bytes:
-    def change(block: bytearray) -> bytearray:
-        if block.startswith(b"8BIM"):
-            _photoshop(block, 0, len(block), work)
-            return block
-        return bytearray(work.iptc(bytes(block)))
-
-    return _hex(text, change)
-
-
-_PROFILES: dict[bytes, Callable[[bytes, Work], bytes]] = {
-    b"exif": _exif_profile,
-    b"app1": _app1_profile,
-    b"xmp": _xmp_profile,
-    b"iptc": _iptc_profile,
-    b"8bim": _iptc_profile,
-}
 
 
 # --- WebP ----------------------------------------------------------------------------------------

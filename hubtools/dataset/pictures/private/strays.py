@@ -72,8 +72,8 @@ class Work:
 
 # Magic, and how far behind it the block begins.
 _TIFFS = (
-    (b"II*\0\x08\0\0\0", 0),
-    (b"MM\0*\0\0\0\x08", 0),
+    (b"II*\0", 0),
+    (b"MM\0*", 0),
     (b"Exif\0\0II*\0", 6),
     (b"Exif\0\0MM\0*", 6),
 )
@@ -111,11 +111,21 @@ def blank_strays(data: bytearray, rest: int, work: Work) -> None:
         work.stuck.append(_STUCK)
 
 
+def _may_be_tiff(data: bytearray, start: int) -> bool:
+    """Whether the first list of tags of such a block lies in it, behind its head."""
+    order = "little" if data[start] == 0x49 else "big"
+    first = int.from_bytes(data[start + 4 : start + 8], order)  # type: ignore[arg-type]
+    return 8 <= first < _STRAY_TIFF
+
+
 def _blank_from(data: bytearray, rest: int, work: Work) -> None:
     for magic, skip in _TIFFS:
         place, seen = data.find(magic, rest), 0
         while place >= 0 and seen < _MOST_STRAYS:
             start = place + skip
+            if not skip and not _may_be_tiff(data, start):
+                place = data.find(magic, place + 8)
+                continue
             block = bytearray(data[start : start + _STRAY_TIFF])
             before = len(work.removed)
             try:
