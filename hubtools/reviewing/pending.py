@@ -129,17 +129,22 @@ def clear(root: Root) -> None:
         root.rmdir(FOLDER)
 
 
-def save_unsaid(root: Root, entries: Mapping[Key, Value]) -> None:
+def save_unsaid(root: Root, entries: Mapping[Key, Value]) -> bool:
     """Keep entries that were in the folder when it was looked at, as `save_applied`, where a fix
-    was made after they were saved and does not say which: it was killed before it could."""
+    was made after they were saved and does not say which: it was killed before it could. False
+    while a fix is not finished: they must stay pending, as its undo takes them out of the folder.
+    """
     own = [journal for journal in journals(root.path) if journal.ours]
+    if any(journal.unfinished for journal in own):
+        return False
     saved = root.stat(FILE)
     if not own or own[-1].state != "done" or saved is None:
-        return
+        return True
     made = root.stat(f"{own[-1].name}/{JOURNAL}")
     late = made is not None and made.st_mtime_ns >= saved.st_mtime_ns
     if late and not root.exists(f"{own[-1].name}/{_APPLIED}"):
         save_applied(root, own[-1].name, entries)
+    return True
 
 
 def save_applied(root: Root, journal: str, entries: Mapping[Key, Value]) -> None:

@@ -139,8 +139,7 @@ class Session:
             or (key[0] == "focus" and self.caption(key[1], FOCUS) == value["after"])
             or (value.get("what") == "delete" and key[1] not in self.places)
         ]
-        if done:
-            save_unsaid(self.root, {key: self.pending.entries[key] for key in done})
+        if done and save_unsaid(self.root, {key: self.pending.entries[key] for key in done}):
             self.pending.drop(done)
             self.keep()
 

@@ -374,6 +374,37 @@ def test_what_an_apply_that_was_killed_has_written_comes_back_with_its_undo(fold
         assert (key[1], value["after"]) == ("picture1.png", "tok, typed for an hour")
 
 
+@pytest.mark.parametrize("state", ["placing", "undo-removing"])
+@pytest.mark.parametrize("then", ["finish", "undo"])
+def test_words_come_back_with_the_undo_of_an_apply_that_was_killed_in_the_middle(
+    folder: Path, state: str, then: str
+) -> None:
+    kept = folder / ".hubtools" / "review" / "pending.json"
+    with served(folder) as page:
+        page.write("picture1.png", "tok, typed for an hour")
+        there = kept.read_bytes()
+        page.apply()
+    (told,) = (folder / ".hubtools" / "fixes").glob("*/review.json")
+    told.unlink()
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(there)
+    past = (told.parent / "journal.json").stat().st_mtime_ns - 1000
+    os.utime(kept, ns=(past, past))
+    _as_if_killed(folder, told.parent.name, state)
+    with served(folder) as page:
+        assert len(page.get("set")["pending"]) == 1, "nobody knows yet what becomes of the fix"
+    with served(folder) as page:
+        if then == "finish":
+            page.post("finish")
+        if state == "placing":
+            page.post("undo", id=told.parent.name if then == "finish" else None)
+        elif then == "undo":
+            page.post("undo", id=None)
+        ((key, value, _),) = page.get("set")["pending"]
+        assert (key[1], value["after"]) == ("picture1.png", "tok, typed for an hour")
+    assert captions_of(folder)["picture1.png"] != "tok, typed for an hour"
+
+
 def test_an_undo_that_is_killed_when_it_is_done(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,14 +444,14 @@ def test_what_a_person_keeps_beside_the_pending_changes_stays(folder: Path) -> N
     ]
 
 
-def _as_if_killed(folder: Path, id: str) -> None:
+def _as_if_killed(folder: Path, id: str, state: str = "placing") -> None:
     """The journal as it stands just after the new file has taken its place."""
     from hubtools.dataset.edits.journal_files import journals
     from hubtools.rooted import Root
 
     (journal,) = [one for one in journals(folder) if one.id == id]
     with Root(folder) as root:
-        journal.write(root, "placing")
+        journal.write(root, state)
 
 
 def test_the_command_prints_the_address(folder: Path) -> None:
