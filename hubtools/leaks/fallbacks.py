@@ -41,14 +41,16 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 )  # fmt: skip
 
 
+# A sign, a word right behind the name, an `or`; or any other word, which may be a column's type.
+_BEGINS = regex(r"\w|\s{0,9}+(?:or\b|[^\s\w]|(?P<type>\w))")
+_TYPED = 150  # characters of a type and its constraints
+
+
 def may_fall_back(text: str, end: int) -> bool:
     """Whether one of the forms may begin behind a name that ends there: in sentences none does."""
-    after = text[end : end + 2]
-    if after[:1] in ("", ",", ";", ".", "\n"):
+    if text[end : end + 1] in ("", ",", ";", ".") or (found := _BEGINS.match(text, end)) is None:
         return False
-    if after[0] != " " or not after[1:].isalpha():
-        return True
-    return text.startswith(" or ", end) or "default" in text[end : end + 80].lower()
+    return not found["type"] or "default" in text[end : end + _TYPED].lower()
 
 
 def fallbacks(text: str) -> Iterator[re.Pattern[str]]:

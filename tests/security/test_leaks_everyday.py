@@ -87,6 +87,21 @@ def test_sessions_are_told_by_their_bytes() -> None:
     assert list(secrets(f"session_string={base64.urlsafe_b64encode(pyrogram[:271]).decode()}\n"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'public string ApiKey\n{{ get; set; }} = "{K}";\n',
+        "{{{{ api_key\n  | default('{K}') }}}}\n",
+        "api_key\n    VARCHAR(80) NOT NULL DEFAULT '{K}',\n",
+        "const token = process.env.API_TOKEN\n  || '{K}';\n",
+        "token = known  or '{K}'\n",
+    ],
+)
+def test_a_default_in_the_line_below_its_name(text: str) -> None:
+    told = values(random.Random(6))
+    assert told["K"] in {secret.value for secret in secrets(text.format(**told))}
+
+
 @pytest.mark.parametrize("name", ["kubernetes", "terraform", "rust", "pydantic with more", "sql"])
 def test_time_grows_with_the_text(name: str) -> None:
     """Beginnings of the form, over and over."""
