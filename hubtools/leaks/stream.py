@@ -17,7 +17,7 @@ from hubtools.addresses import local_paths, path_by_chance
 from hubtools.leaks.codepages import otherwise
 from hubtools.leaks.ebcdic import ways
 from hubtools.leaks.huffman import BLOCKS, JPEG, without_codes
-from hubtools.leaks.keyfiles import key_files
+from hubtools.leaks.keyfiles import is_beginning, key_files
 from hubtools.leaks.shapes import Secret, probed
 from hubtools.leaks.spans import around, around_place, blocks_around, merged
 from hubtools.leaks.telling import words_in
@@ -131,13 +131,20 @@ def search(
         seen = {key for key in seen if key[1] >= base}
         within = (one for way in ways(data, text) for one in _in_window(*way, nested))
         for found in chain(_keys(data, text, base), within):
-            key = (found.secret.value if found.secret else found.path or "", base + found.offset)
+            key = (_name(found, base), base + found.offset)
             near = (key[0], (key[1] // OVERLAP + 1) * OVERLAP)
             if key in seen or near in seen:
                 continue
             seen.update((key, near))
             line = None if found.line is None else found.line + lines
             yield found._replace(offset=base + found.offset, line=line)
+
+
+def _name(found: Found, base: int) -> str:
+    """What is equal where the same is found again; of a store its place: a window may cut it."""
+    if found.secret is not None and is_beginning(found.secret):
+        return f"{found.secret.what} {base + found.offset}"
+    return found.secret.value if found.secret else found.path or ""
 
 
 def _keys(data: bytes, text: bool, base: int) -> list[Found]:

@@ -30,6 +30,7 @@ from tests.security.key_files_made import (
     OPEN,
     Make,
     encrypted,
+    gnupg,
     jks,
     kdbx,
     openssh,
@@ -144,6 +145,16 @@ def test_a_key_between_two_windows_is_found_once(before: int) -> None:
 def pem(kind: str, data: bytes) -> str:
     body = textwrap.fill(base64.b64encode(data).decode(), 64)
     return f"-----BEGIN {kind}-----\n{body}\n-----END {kind}-----\n"
+
+
+@pytest.mark.parametrize("make", [openssh, kdbx, gnupg], ids=named)
+def test_a_store_that_begins_at_the_end_of_a_window_is_found_once(make: Make) -> None:
+    store = make(random.Random(5))
+    for before in (WINDOW - 100, WINDOW - 300):
+        data = b"\xfe\0" * (before // 2) + store + b"\xfe\0" * 500
+        assert len([one for one in search(io.BytesIO(data)) if one.secret]) == 1
+        both = data + make(random.Random(6)) + bytes(500)
+        assert len([one for one in search(io.BytesIO(both)) if one.secret]) == 2
 
 
 def test_a_key_in_its_frame_is_told_once() -> None:
