@@ -87,9 +87,12 @@ def refuse_without_room(size: int) -> None:
     place = next((folder for folder in (cache, *cache.parents) if folder.is_dir()), None)
     free = None if place is None else shutil.disk_usage(place).free
     if free is not None and size + _LEFT > free:
+        more = size + _LEFT - free
+        what = f"A download of {size:,} bytes" if size else "The rest of a download"
         raise HubtoolsError(
-            f"A download of {size:,} bytes does not fit on the disk of {cache}: {free:,} are free.",
-            hint="free some room, or set HF_HOME to a folder on another disk",
+            f"{what} does not fit on the disk of {cache}: {free:,} bytes are free, of which"
+            f" {_LEFT:,} are to stay free.",
+            hint=f"free {more:,} bytes more, or set HF_HOME to a folder on another disk",
             code="disk-full",
         )
 

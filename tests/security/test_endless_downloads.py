@@ -5,12 +5,16 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+
+from hubtools.errors import HubtoolsError
+from hubtools.hub import sizes
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "1" * 40
@@ -141,3 +145,20 @@ def test_downloads_end(told: tuple[dict[str, str], list[str]], case: str) -> Non
 
 def test_nothing_is_left_of_them(told: tuple[dict[str, str], list[str]]) -> None:
     assert [name.split("/")[0] for name in told[1]] == ["models--o--well"]
+
+
+@pytest.mark.parametrize(
+    ("size", "what"), [(60_000, "A download of 60,000 bytes"), (0, "The rest")]
+)
+def test_room_that_stays_free_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, what: str
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    free = shutil.disk_usage(tmp_path)._replace(free=62_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    with pytest.raises(HubtoolsError, match=what) as caught:
+        sizes.refuse_without_room(size)
+    assert "62,000,000 bytes are free, of which 100,000,000 are to stay free" in str(caught.value)
+    assert f"free {size + 38_000_000:,} bytes more" in str(caught.value.hint)
