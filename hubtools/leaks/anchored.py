@@ -89,6 +89,10 @@ def _of_fetchmail(match: re.Match[str]) -> bool:
     return ("user" in near or "poll" in near) and is_mixed(match[1])
 
 
+def _of_redis(match: re.Match[str]) -> bool:
+    return _line(match).strip().lower() in ("user", "acl setuser") and _mixed(match)
+
+
 def _of_code(match: re.Match[str]) -> bool:
     """Of a network: eight characters or more, and no word."""
     return not match[1].isalpha() and not is_manual(match[1]) and "<" not in match[1]
@@ -141,6 +145,17 @@ _RESULT = regex(
     r"\\{0,3}\"[^\0]{0,2000}?\"result\\{0,3}\"\s{0,4}:\s{0,4}\\{0,3}\"([^\"\n]{4,200})\""
 )
 _ORACLE = regex(r"([\w.$#]{1,60})/([^\s@\"'/]{4,100})@")
+# `HTTPS_PROXY=me:V@host:8080`, `curl -x me:V@host`, `user me on >V`, `IDENTIFIED BY V;`
+_PROXY = regex(
+    r"[\"']?\s{0,4}[=:]\s{0,4}[\"']?([^\s:/@\"'=]{1,60}):([^\s@/\"']{4,100})@(?=[\w.-]{2,100}:\d)"
+)
+_BY_PROXY = regex(
+    r"[^\n]{0,300}?\s(?:-x|--proxy)[ =][\"']?([^\s:/@\"']{1,60}):([^\s@/\"']{4,100})@(?=[\w.-]{2,100})"
+)
+_ACL = regex(
+    r"[ \t]{1,4}\S{1,60}[ \t]{1,4}on[ \t]{1,4}(?:\S{1,60}[ \t]{1,4}){0,4}?>([^\s<>\"']{6,100})(?=\s|\Z)"
+)
+_SQL_BARE = regex(r"\s{1,4}([^\s\"';()]{8,100})(?=\s{0,4};)")
 _SETTINGS = ("requirepass", "masterauth", "rootbindpw", "bindpw", "rootpw", "auth_pass")
 _SSHPASS = regex(r"\s{1,8}-p\s{0,8}[\"']?([^\s\"']{6,100})")
 _JWK = regex(r"\s{0,8}(?::|=>?)\s{0,8}[\"']([A-Za-z0-9+/_-]{32,800}={0,2})[\"']")
@@ -181,6 +196,10 @@ _ANCHORED: tuple[tuple[str, str, re.Pattern[str], Holds], ...] = (
         lambda match: not is_placeholder(match[1]),
     ),
     ("a password in an address", "jdbc:oracle:thin:", _ORACLE, is_chosen),
+    ("a password in an address", "proxy", _PROXY, is_chosen),
+    ("a password in an address", "curl", _BY_PROXY, is_chosen),
+    ("a password of a setting", "user", _ACL, _of_redis),
+    ("a password beside its name", "identified by", _SQL_BARE, _mixed),
     ("a password beside its name", "identified by", _SQL, _mixed),
     ("a password on a command line", "sshpass", _SSHPASS, _mixed),
     *(("a private key (JWK)", word, _JWK, _is_jwk) for word in ('"d"', "'d'", '"k"', "'k'")),

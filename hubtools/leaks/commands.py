@@ -61,6 +61,7 @@ _LINES: tuple[tuple[str, str], ...] = (
     ("pscp", rf"{_ON}\s-pw\s{{1,4}}{_V}"),
     ("ipmitool", _CAPITAL),
     ("curl", rf"{_ON}\s(?:-b|--cookie)[ =]?[\"']?\w{{0,20}}(?:sess|auth|token|sid)\w{{0,20}}=([^\s;\"']{{16,400}})"),
+    ("wpa_passphrase", rf"\s+[\"']?[^\s\"']{{1,32}}[\"']?\s+{_V}"),
     ("ssh-keygen", rf"{_ON}\s-[NP]\s{{0,4}}{_V}"),
     ("npm", rf"\s+config\s+set\s{_ON}_authtoken[ =]{_V}"),
     ("conda", rf"\s+config\s{_ON}password\s+{_V}"),
@@ -81,7 +82,7 @@ _LINES: tuple[tuple[str, str], ...] = (
 MARKS = (
     *(" -p", "\t-p", " -a", " -u", " -w", " -k", "-pass", " -b", "-creds", "/p:", "/pass:", " /user", " /add"),
     *("alias set", "host add", "obscure", "password", "sudo", "kinit", "passwd", "docker", "cryptsetup", "--user"),
-    *("ssh-keygen", "authtoken", "vault", "<<<", "sqlplus", "rabbitmqctl", "snmp", " pass ", "securestring", "reg add", " --cookie", " -b"),
+    *("wpa_passphrase", "ssh-keygen", "authtoken", "vault", "<<<", "sqlplus", "rabbitmqctl", "snmp", " pass ", "securestring", "reg add", " --cookie", " -b"),
 )  # fmt: skip
 _BY_MARK = by_mark(MARKS, ("-", "/", "pass"))
 _ANY_CASE = ("npm", "convertto-securestring", "reg add")

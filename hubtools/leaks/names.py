@@ -389,7 +389,7 @@ def beside(name: str, value: str | None, *, assigned: bool = False) -> str | Non
 # Short words that others end in, and what may stand right before them in a name.
 _SHORT = ("pass", "pwd", "pw", "psw")
 _JOINED = regex(
-    r"(?i)(?<![a-z])(?:root|rootbind|bind|db|my|user|admin|wifi|ftp|sql|ldap|sudo|login|require|smtp|imap|proxy|store|vpn|redis)\Z"
+    r"(?i)(?<![a-z])(?:root|rootbind|bind|db|my|user|admin|wifi|ftp|sql|ldap|sudo|login|require|remote|smtp|imap|proxy|store|vpn|redis)\Z"
 )
 
 
