@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hubtools.dataset.edits.references import relative
@@ -15,6 +17,9 @@ from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.text.blank import is_blank
+
+_Place = tuple[Table, Record]
+COMPARED = 16  # records of a picture that a further one is compared with
 
 
 def contained(one: Record, other: Record) -> bool:
@@ -112,28 +117,50 @@ def twice(draft: Draft) -> None:
     """D203, D210: of records that say the same one stays; of others only if asked by name."""
     if not draft.finds("D203", "D210"):
         return
-    by_picture: dict[str, list[tuple[Table, Record]]] = defaultdict(list)
+    by_picture: dict[str, list[_Place]] = defaultdict(list)
     for table, record, name in draft.rows():
         by_picture[name].append((table, record))
     gone: dict[tuple[int, str], tuple[Table, list[Record]]] = {}
     for picture, places in by_picture.items():
         tables = {table.name for table, _ in places}
         rules = [rule for rule in ("D203", "D210") if draft.acts_on(rule, picture, *tables)]
-        kept = places[0]
-        for place in places[1:] if rules else ():
-            drop = _superfluous(kept, place, draft)
-            if drop is None:
-                continue
-            rule = rules[-1] if kept[0] is not place[0] else rules[0]
-            kept = place if drop is kept else kept
+        for drop, stays in _superfluous_of(places, draft) if rules else ():
+            rule = rules[-1] if stays[0] is not drop[0] else rules[0]
             gone.setdefault((id(drop[0]), rule), (drop[0], []))[1].append(drop[1])
     for (_, rule), (table, records) in gone.items():
         table.drop(records, rule, "remove a further record of a picture")
 
 
-def _superfluous(
-    kept: tuple[Table, Record], other: tuple[Table, Record], draft: Draft
-) -> tuple[Table, Record] | None:
+def _superfluous_of(places: Sequence[_Place], draft: Draft) -> Iterator[tuple[_Place, _Place]]:
+    """(a record that can go, the one for which it does) of those of a picture. Each is compared
+    with the first few that stay, and with one that says the same to the letter."""
+    kept: list[_Place] = []
+    equal: dict[str, _Place] = {}  # what a record says -> the one that stays and says so
+    for place in places if len(places) > 1 else ():
+        text = _said(place[1])
+        rivals = kept[:COMPARED]
+        if text in equal and not any(one is equal[text] for one in rivals):
+            rivals.append(equal[text])
+        for one in rivals:
+            drop = _superfluous(one, place, draft)
+            if drop is place:
+                yield place, one
+                break
+            if drop is one:
+                yield one, place
+                del kept[next(n for n, other in enumerate(kept) if other is one)]
+                equal[_said(one[1])] = place
+        else:
+            kept.append(place)
+            equal.setdefault(text, place)
+
+
+def _said(record: Record) -> str:
+    said = {key: value for key, value in record.values.items() if key != FILE_NAME}
+    return json.dumps(said, sort_keys=True, default=repr)
+
+
+def _superfluous(kept: _Place, other: _Place, draft: Draft) -> _Place | None:
     """The one of two records of a picture that can go; None if both must stay."""
     if _can_go(other) and contained(other[1], kept[1]):
         return other
@@ -146,7 +173,7 @@ def _superfluous(
     return first if _can_go(first) else None
 
 
-def _can_go(place: tuple[Table, Record]) -> bool:
+def _can_go(place: _Place) -> bool:
     return place[0].locked is None and not place[1].raw
 
 
