@@ -27,6 +27,8 @@ class Decoded(NamedTuple):
     pixels: Image.Image | None = None
 
 
+# Chunks of PNG in which Pillow finds nothing to refuse, short of 64 MB of texts.
+_HARMLESS = frozenset({b"eXIf", b"tEXt", b"tIME"})
 # The longer side of a preview, in pixels.
 PREVIEW = 192
 
@@ -45,10 +47,14 @@ def decoded(data: bytes, picture: Image.Image) -> Decoded:
     elif picture.format in ("JPEG", "MPO"):
         _jpeg(data)  # for the damage; the colours of print are Pillow's to convert
     elif picture.format == "PNG":
-        _check_png(data)
-        pixels = _fast_png(data, picture)
+        behind = _check_png(data)
+        pixels = _fast_png(data, picture) if behind <= _HARMLESS else None
         if pixels is not None:
             return Decoded(_reduced(pixels), pixels)
+        if not getattr(picture, "tile", True):
+            # it was loaded in search of tags, and what Pillow refuses behind pixels it refuses once
+            with opened(data) as again:
+                again.load()
     picture.load()
     return Decoded(_reduced(picture), picture)
 
@@ -82,10 +88,11 @@ def _jpeg(data: bytes) -> Grey | None:
     return grey[..., 0]
 
 
-def _check_png(data: bytes) -> None:
-    """Walk the chunks: each has a CRC, and IEND must come (PNG specification, section 5)."""
+def _check_png(data: bytes) -> set[bytes]:
+    """Walk the chunks: each has a CRC, and IEND must come (PNG specification, section 5). Answers
+    the kinds of those behind the pixels."""
     view = memoryview(data)
-    place = 8
+    place, behind = 8, set[bytes]()
     while place + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
         end = place + 12 + length
@@ -95,7 +102,8 @@ def _check_png(data: bytes) -> None:
         if zlib.crc32(view[place + 4 : end - 4]) != stored:
             raise Damaged(f"its {kind.decode('latin-1')} chunk is damaged")
         if kind == b"IEND":
-            return
+            return behind
+        behind = set() if kind == b"IDAT" else behind | {kind}
         place = end
     raise Damaged("it is cut off")
 

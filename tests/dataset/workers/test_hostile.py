@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
+import struct
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from simple import picture
 from test_rules import line
 
@@ -71,6 +75,46 @@ def test_no_machine_is_given_time_without_end(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(fuzz, "MOST", 1.5)
     with pytest.raises(fuzz.Broken, match="more than 1 seconds"), fuzz.patience(1):
         time.sleep(4)
+
+
+# --- chunks behind the pixels --------------------------------------------------------------------
+
+
+def _with_chunks(mode: str, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG with further chunks before its end."""
+    file = io.BytesIO()
+    Image.effect_noise((40, 32), 60).convert(mode).save(file, "PNG")
+    data = file.getvalue()
+    more = b"".join(
+        struct.pack(">I", len(content)) + kind + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )  # fmt: skip
+    return data[:-12] + more + data[-12:]
+
+
+FRAMES = (b"acTL", struct.pack(">II", 2, 0))
+OUT_OF_ORDER = (b"fcTL", struct.pack(">IIIIIHHBB", 5, 40, 32, 0, 0, 1, 1, 0, 0))
+EXIF = (b"eXIf", b"MM\0*\0\0\0\x08\0\0\0\0\0\0")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize(
+    "chunks", [(FRAMES, OUT_OF_ORDER), (EXIF, FRAMES, OUT_OF_ORDER), ((b"pHYs", b"x"),)]
+)
+def test_what_pillow_refuses_behind_the_pixels_is_damage(
+    mode: str, chunks: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    """Pillow raises for it once: a second attempt answers the pixels."""
+    data = _with_chunks(mode, *chunks)
+    with Image.open(io.BytesIO(data)) as picture, pytest.raises((SyntaxError, ValueError)):
+        picture.load()
+    assert probe_bytes(data, "x.png").problem is not None
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_tags_behind_the_pixels_are_no_damage(mode: str) -> None:
+    assert probe_bytes(_with_chunks(mode, EXIF, (b"tEXt", b"a\0b")), "x.png").problem is None
 
 
 # --- names ---------------------------------------------------------------------------------------
