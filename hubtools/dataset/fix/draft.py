@@ -238,10 +238,11 @@ class Draft:
             free = fold(new) == fold(old) or fold(new) not in taken
             places = references.get(old, [])
             fits = all(is_free(p) and relative(p.table.folder, new) is not None for p in places)
-            if self.files[old].origin in self._leave or not free or not fits or new in self.files:
-                self.left[old] = (
-                    f"{new} exists already" if not free else "a record names it that must stay"
-                )
+            if self.files[old].origin in self._leave:
+                continue  # it says why already
+            if not free or not fits or new in self.files:
+                why = "a record names it that must stay"
+                self.left[old] = why if free else f"{new} exists already"
                 continue
             for place in places:
                 point(place, str(relative(place.table.folder, new)), rule)

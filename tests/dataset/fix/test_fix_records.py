@@ -30,6 +30,18 @@ def left(root: Path, settings: DatasetSettings, *given: dict[str, object]) -> li
     return [one for one in found if one["file_name"] == "0.png"]
 
 
+def test_a_file_that_is_left_is_left_for_the_reason_that_was_given(
+    good: Path, settings: DatasetSettings
+) -> None:
+    """It would get another name too, and is not given one."""
+    (good / "0.png").rename(good / "0?.png")
+    name = good / "metadata.jsonl"
+    name.write_text(name.read_text().replace('"0.png"', '"0?.png"'))
+    assert plan_fix(good, settings, resolution=64).operations
+    why = {"0?.png": "it cannot be decoded"}
+    assert plan_fix(good, settings, resolution=64, leave=why).left == why
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
