@@ -104,7 +104,7 @@ def test_from_end_to_end(name: str, tmp_path: Path, shell: Shell) -> None:
     assert rules_in(said) == after
     assert "Nothing to fix" in shell("fix", root, *OPTIONS, "--yes")[1]
 
-    shell("inspect", root, *OPTIONS, "--all", "--pictures", "3", "--draw", "sixel")
+    shell("inspect", root, *OPTIONS, "--all", "--pictures", "3", "--draw", "blocks")
     shell("caption", root, "--trigger", TRIGGER, "--template", "{trigger}, {stem}", "--dry-run")
     shell("shard", root, "--to", tmp_path / "shards")
     shell("shard", root, "--to", tmp_path / "tars", "--as", "webdataset")
