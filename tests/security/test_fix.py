@@ -466,9 +466,14 @@ MOMENTS = ("os.rename", "os.remove", "open", "os.mkdir", "os.utime", "os.chmod")
 _meanwhile: Callable[[str, tuple[Any, ...]], None] | None = None
 
 
+def _hear(event: str, detail: tuple[Any, ...]) -> None:
+    if _meanwhile is not None:
+        _meanwhile(event, detail)
+
+
 @functools.cache  # a hook stays as long as the process
 def _listen() -> None:
-    sys.addaudithook(lambda *heard: None if _meanwhile is None else _meanwhile(*heard))
+    sys.addaudithook(_hear)
 
 
 @contextlib.contextmanager

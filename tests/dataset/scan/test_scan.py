@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,16 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
         _opened.append(Path(arguments[0]).name)
 
 
-sys.addaudithook(_hear)
+@cache  # a hook stays, and is called for whatever all later tests of the process do
+def _listen() -> None:
+    sys.addaudithook(_hear)
 
 
 @contextmanager
 def opened() -> Iterator[list[str]]:
     """Names of the files that are opened meanwhile."""
     global _opened
+    _listen()
     _opened = []
     try:
         yield _opened
