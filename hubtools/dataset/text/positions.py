@@ -52,6 +52,9 @@ _SPELT = (
     r"\d{1,3}(?:\.\d{1,9})? ?(?:degrees|\xc2?\xb0),? (?:\d{1,2}(?:\.\d{1,9})? ?(?:minutes|min),? )?"
     r"(?:(?:and )?\d{1,2}(?:\.\d{1,9})? ?(?:seconds|sec),? )?"
 )
+# 48° 08.222, as receivers show it, and 48:08:13.4
+_SHOWN = rf"\d{{1,3}}(?:\s?{_DEGREE}\s?|\s)\d{{1,2}}\.\d{{2,9}}(?![\d.])\s?(?:{_SIGN})?"
+_CLOCKED = r"\d{1,3}:\d{2}:\d{2}(?:\.\d{1,9})?(?![\d.:])"
 _SPOKEN = (
     regex(rf"(?<![\w.])geo:{_NORTH},{_EAST}(?![\d.])"),
     # addresses of maps
@@ -72,7 +75,8 @@ _SPOKEN = (
         rf"{_NORTH}\s{{0,3}}[,; ]\s{{0,3}}{_EAST}(?![\d.])"
     ),
     regex(
-        r"(?i)(?<!\w)(?:taken|shot|photographed|recorded|aufgenommen)\W{1,3}(?:at|near|bei)\W{1,3}"
+        r"(?i)(?<!\w)(?:taken|shot|photographed|recorded|aufgenommen)\W{1,3}"
+        r"(?:in [^\W\d_]{2,30}(?:[ ,-]{1,2}[^\W\d_]{2,30}){0,3}\W{1,3})?(?:at|near|bei)\W{1,3}"
         rf"{_NORTH}\s{{0,3}}[,; ]\s{{0,3}}{_EAST}(?![\d.])"
     ),
     regex(
@@ -87,19 +91,31 @@ _SPOKEN = (
     ),
     regex(rf"(?<!\w){_DEGREES}[NS][\s,;/]{{0,4}}{_DEGREES}[EWO](?!\w)"),
     regex(rf"(?<!\w)[NS]\s?{_DEGREES}[\s,;/]{{0,4}}[EWO]\s?{_DEGREES}"),
+    regex(rf"(?i)(?<![\w.])(?:ll|sll|lat_?l(?:on|ng))={_NORTH},\s?{_EAST}(?![\d.])"),
     regex(rf"(?i)(?<!\w){_SPELT}(?:north|south)[\s,;/]{{1,4}}(?:and )?{_SPELT}(?:east|west)(?!\w)"),
     # machine tags of Flickr and others
     regex(r"(?i)(?<!\w)geo:(?:lat|lon|long|lng)(?:itude)?=[-+]?\d{1,3}\.\d{2,20}"),
     # what receivers say (NMEA 0183)
     regex(r"\$G[A-Z](?:RMC|GGA|GLL|GNS),[\d.,AV]{0,40}?\d{4}\.\d{2,9},[NS],\d{5}\.\d{2,9},[EW]"),
 )
+_RECEIVED = tuple(
+    regex(one)
+    for form in (_SHOWN, _CLOCKED)
+    for one in (
+        rf"(?<!\w)[NS]\s?{form}[\s,;/]{{1,4}}[EWO]\s?{form}",
+        rf"(?<![\w.:]){form}\s?[NS][\s,;/]{{1,4}}{form}\s?[EWO](?!\w)",
+    )
+)
+_NORTH_OF = regex(r"(?<![^\W\d])[NS](?![^\W\d])")  # none of them is without it
 # All that a text says
 _BARE = regex(
     r"[\W_]{0,9}([-+]?\d{1,2}\.\d{4,20})\s?\xc2?\xb0?\s{0,3}[,;/ ]\s{0,3}"
     r"([-+]?\d{1,3}\.\d{4,20})\s?\xc2?\xb0?[\W_]{0,9}\Z"
 )
-# Each of them has a number with two digits behind its point, or of degrees.
-_FINE_NUMBER = regex(r"\d(?:\.\d\d|\s?(?:\xc2?[\xb0\xba]|&|[dD][eE][gG]))")
+# Each of them has a number with two digits behind its point, of degrees, or as on a clock.
+_FINE_NUMBER = regex(
+    r"\d(?:\.\d\d|\s?(?:\xc2?[\xb0\xba]|&|[dD][eE][gG])|:\d\d(?:\.\d{1,9})?\s?[NSEWO,;/ ])"
+)
 _DIGIT = regex(r"\d")
 _TELLING = regex(r"[1-9]")
 _SHORT = 200  # letters of a text that may be a position and nothing else
@@ -109,9 +125,10 @@ def spoken(text: str) -> list[tuple[int, int]]:
     """Where positions stand in words: degrees, minutes and seconds, addresses of maps, tags."""
     if not _FINE_NUMBER.search(text):
         return []
+    forms = (*_SPOKEN, *_RECEIVED) if _NORTH_OF.search(text) else _SPOKEN
     return [
         match.span()
-        for match in (*_bare(text), *(match for one in _SPOKEN for match in one.finditer(text)))
+        for match in (*_bare(text), *(match for one in forms for match in one.finditer(text)))
         if (
             _is_position(float(match[1]), float(match[2]))
             if match.lastindex
