@@ -133,6 +133,7 @@ def _jpeg(data: bytearray, work: Work) -> None:
     place = 2
     more: list[tuple[int, int]] = []
     blocks: list[_Block] = []
+    last: dict[int, _Block] = {}
     while place + 4 <= len(data):
         if data[place] != 0xFF:
             raise Damaged("its JPEG segments do not follow each other")
@@ -150,7 +151,7 @@ def _jpeg(data: bytearray, work: Work) -> None:
             raise Damaged("its JPEG header is cut off")
         if kind == 0xE1 and data.startswith(_XMP_MORE, place + 4):
             more.append((place + 4, end))
-        elif not _goes_on(data, kind, place + 4, end, blocks):
+        elif not _goes_on(data, kind, place + 4, end, blocks, last):
             _segment(data, kind, place + 4, end, work)
         place = end
     for block in blocks:
@@ -167,9 +168,11 @@ _EXIF, _PHOTOSHOP = b"Exif\0", b"Photoshop 3.0\0"
 _Block = tuple[int, list[tuple[int, int]]]  # the kind of its segments, and (start, end) in each
 
 
-def _goes_on(data: bytearray, kind: int, start: int, end: int, blocks: list[_Block]) -> bool:
+def _goes_on(
+    data: bytearray, kind: int, start: int, end: int, blocks: list[_Block], last: dict[int, _Block]
+) -> bool:
     """True for a segment of EXIF or of Photoshop's blocks, which may go on with what one began
-    before it: programs cut so what is longer than 64 kB."""
+    before it (`last`, by kind): programs cut so what is longer than 64 kB."""
     if kind == 0xE1 and data.startswith(_EXIF, start):
         start += 6
         begins = data[start : start + 4] in TIFFS
@@ -178,11 +181,10 @@ def _goes_on(data: bytearray, kind: int, start: int, end: int, blocks: list[_Blo
         begins = data.startswith(RESOURCE, start)
     else:
         return False
-    before = next((block for block in reversed(blocks) if block[0] == kind), None)
-    if begins or before is None:
-        blocks.append((kind, [(start, end)]))
-    else:
-        before[1].append((start, end))
+    if begins or kind not in last:
+        last[kind] = (kind, [])
+        blocks.append(last[kind])
+    last[kind][1].append((start, end))
     return True
 
 
