@@ -39,6 +39,7 @@ _HINTS = ("\\", "%", "&")
 # A blank in a form's address (`%3A+%22`), where only escapes tell that it is one.
 # What a form encodes so, with an escape in it: there each plus is a blank.
 _FORM = regex(r"(?:[\w.~*+&=-]|%[0-9A-Fa-f]{2})+")
+_PERCENT = regex(r"%[0-9A-Fa-f]{2}")
 _PLUS = regex(r"\+(?=%[2-7][0-9A-Fa-f])|(?<=%[2-7][0-9A-Fa-f])\+")
 # What colours a terminal, or moves in it, as it is and as programs and JSON write it; a title.
 _COLOURS = regex(
@@ -133,9 +134,9 @@ def views(text: str) -> Iterator[View]:
     plain = unescaped(text)
     if plain != text:
         yield View(plain)
-    if "+" in text and "%" in text:
-        form = unescaped(_FORM.sub(_of_form, text))
-        if form != plain:
+    if "+" in text and "%" in text and _PERCENT.search(text) is not None:
+        spaced = _FORM.sub(_of_form, text)
+        if spaced != text and (form := unescaped(spaced)) != plain:
             yield View(form)
     if '""' in plain:
         single = plain
