@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from hostile import folders, memory
 from hostile.cases import KINDS, Broken, promise
+from hostile.crowd import crowd
 
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.dataset.workers.pool import Limits
@@ -40,7 +41,6 @@ from hubtools.dataset.workers.pool import Limits
 # Seconds that a case may take: some start worker processes, which may take a minute for a picture.
 _PATIENCE = 60
 _MORE_PATIENCE = {"bomb": 240, "shape": 200, "state": 120}
-MOST = 10  # times as many, on a machine that others want too
 # Megabytes by which this process may grow: it decodes what is plain, 30 bytes a pixel.
 OWN = 600
 # Megabytes of a worker: what one picture may take, and its own.
@@ -73,21 +73,14 @@ class Result:
             promise(took <= limit, f"{what} took {took:.0f} MB, more than {limit}")
 
 
-def crowd() -> float:
-    """How many times as long things take here, as others want the processors too."""
-    if not hasattr(os, "getloadavg"):
-        return 1.0
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
 @contextlib.contextmanager
 def patience(seconds: int) -> Iterator[None]:
     """Raise `Broken` after so many seconds of a machine that has time for this alone; of a crowded
-    one after as many more as the crowd takes, and after `MOST` times as many at the latest."""
+    one after as many more as the crowd takes (see `crowd`)."""
     begun = time.monotonic()
 
     def late(*_: object) -> None:
-        left = seconds * min(MOST, crowd()) - (time.monotonic() - begun)
+        left = seconds * crowd() - (time.monotonic() - begun)
         if left <= 0:
             raise Broken(f"it takes more than {seconds} seconds")
         signal.alarm(max(1, round(left)))

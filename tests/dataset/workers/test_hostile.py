@@ -71,10 +71,8 @@ def test_acrowded_machine_is_given_more_time(
 
 
 def test_no_machine_is_given_time_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuzz, "crowd", lambda: 1e9)
-    monkeypatch.setattr(fuzz, "MOST", 1.5)
-    with pytest.raises(fuzz.Broken, match="more than 1 seconds"), fuzz.patience(1):
-        time.sleep(4)
+    monkeypatch.setattr(os, "getloadavg", lambda: (1e9, 0.0, 0.0), raising=False)
+    assert fuzz.crowd() == 10
 
 
 # --- chunks behind the pixels --------------------------------------------------------------------
