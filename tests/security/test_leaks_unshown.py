@@ -3,11 +3,13 @@ under nulls and between values, batches that no list names, cells that are too l
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import struct
 import subprocess
 import sys
+import tarfile
 import time
 from typing import Any
 
@@ -253,3 +255,22 @@ def test_rows_are_counted_where_a_dictionary_is_given_up() -> None:
     data = out.getvalue()
     found = list(scan("a.parquet", io.BytesIO(data), len(data)))
     assert [(leak.line, leak.secret) for leak in found] == [(2346, TOKEN)]
+
+
+@pytest.mark.parametrize("begin", [b"ORC", b"Obj\x01"])
+def test_tables_that_are_not_opened_are_told(begin: bytes) -> None:
+    assert read(begin + bytes(range(256)) * 4, "a.bin") == [(Kind.UNREAD, "")]
+    assert not read(begin.rstrip(b"\x01") + b"s in a wood of old trees, by a river", "a.txt")
+
+
+def test_what_fills_the_last_block_of_a_member_of_a_tar() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        facts = tarfile.TarInfo("a.txt")
+        facts.size = 10
+        archive.addfile(facts, io.BytesIO(b"0123456789"))
+    data = bytearray(out.getvalue())
+    assert not read(bytes(data), "a.tar")
+    packed = gzip.compress(SECRET.encode())
+    data[600 : 600 + len(packed)] = packed
+    assert (Kind.SECRET, TOKEN) in read(bytes(data), "a.tar")

@@ -43,6 +43,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x04\x22\x4d\x18", "an LZ4 file"),
     (b"\x1f\x9d", "a compressed file (.Z)"),
     (b"MSCF", "a cabinet archive"),
+    (b"ORC", "an ORC file"),
+    (b"Obj\x01", "an Avro file"),
     (b"Salted__", "an encrypted file"),
     (b"age-encryption.org/", "an encrypted file"),
 )
@@ -50,7 +52,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 
 _MAGICS = tuple(magic for magic, _ in _MAGIC)  # to be asked for at once
 # Those that are letters only.
-_WORDS = (b"BZh", b"PAR1", b"PARE", b"MSCF", b"Salted__")
+_WORDS = (b"BZh", b"PAR1", b"PARE", b"MSCF", b"ORC", b"Salted__")
 
 
 def packing(head: bytes) -> str | None:
@@ -337,7 +339,8 @@ def _tar(file: IO[bytes], budget: Budget) -> Iterator[Member]:
         kind = block[156:157]
         if kind in (b"0", b"\0", b"7", b"x", b"g", b"L", b"K", b"S") and size:
             yield _held(name.decode("utf-8", "replace"), part, budget)  # type: ignore[arg-type]
-        part.skip(-size % 512)
+        part.skip(0)
+        yield from _rest(_exactly(file, -size % 512))  # what fills its last block
     yield from _rest(block)
 
 
