@@ -39,3 +39,8 @@ def _telling(data: bytes, codec: str) -> Iterator[str]:
     known = bool(there) if codec == _CODECS[0] else any(not word.isascii() for word in there)
     if known or any(word in lower for word in _WORDS):
         yield text
+
+
+def letters(value: str) -> str:
+    """What a value is in every code page."""
+    return "".join(filter(str.isascii, value))

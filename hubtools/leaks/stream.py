@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from hubtools.addresses import local_paths, path_by_chance
-from hubtools.leaks.codepages import otherwise
+from hubtools.leaks.codepages import letters, otherwise
 from hubtools.leaks.ebcdic import ways
 from hubtools.leaks.huffman import BLOCKS, JPEG, without_codes
 from hubtools.leaks.keyfiles import is_beginning, key_files
@@ -214,16 +214,17 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
         if text:
             spans += [*around(data.lower(), _WORDS), *_joints(data)]
         regions = merged(sorted(spans)) if spans else iter(())
-    escaped = text and b"\x1b$" in data
     for start, end, plain in _told(data, list(regions), full):
         region = data[start:end].decode("utf-8", "replace").replace("\0", " ")
+        told: set[str] = set()  # of them what is ASCII
         for found in _in_region(region, nested, plain):
             if not text and _by_chance(region, found):
                 continue
+            told.add(letters(found.secret.value) if found.secret else "")
             offset = start + _bytes_before(data, start, found.offset)
             yield found._replace(offset=offset, line=_line(data, offset) if text else None)
-        if escaped or (text and _is_no_utf8(region, start, end < len(data))):
-            yield from _of_pages(data, start, end, nested)
+        if text and ("\x1b$" in region or _is_no_utf8(region, start, end < len(data))):
+            yield from _of_pages(data, start, end, nested, told)
     if b"\0" not in data:
         return
     for wide in _WIDES:
@@ -241,17 +242,18 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
 
 def _is_no_utf8(region: str, start: int, goes_on: bool) -> bool:
     """Whether a piece, as it was read, was none in more than letters that its ends have cut."""
-    if region.isascii():
-        return False
     last = len(region) - (_CUT_LETTER if goes_on else 0)
     return region.find("\ufffd", _CUT_LETTER if start else 0, last) >= 0
 
 
-def _of_pages(data: bytes, start: int, end: int, nested: Nested | None) -> Iterator[Found]:
-    """What a piece of a text says in a code page."""
+def _of_pages(
+    data: bytes, start: int, end: int, nested: Nested | None, told: set[str]
+) -> Iterator[Found]:
+    """What a piece of a text says in a code page, but for what was told."""
     for said in otherwise(data[start:end]):
         for found in _in_region(said, nested):
-            if found.secret is not None:
+            if found.secret is not None and letters(found.secret.value) not in told:
+                told.add(letters(found.secret.value))
                 begins = found.secret.value[:8].encode("ascii", "replace")
                 offset = max(start, data.find(begins, start, end))
                 yield found._replace(offset=offset, line=_line(data, offset))

@@ -119,3 +119,9 @@ def test_a_column_of_keys_of_services(head: str) -> None:
 def test_a_pair_of_one_letter_each() -> None:
     assert found(f'[{{"k": "HF_TOKEN", "v": "{KEY}"}}]'.encode()) == {KEY}
     assert not found(b'[{"k": "trigger_token", "v": "sks_person"}, {"k": "n", "v": "1"}]')
+
+
+def test_a_value_with_letters_of_a_page_is_told_once() -> None:
+    """As it was read before, too: whoever has allowed it goes on."""
+    data = 'Schlüssel für die Tür\npassword: "äöZt7kQ9pLm2Xw7Rt5Yb8N"\n'.encode("cp1252")
+    assert found(data) == {"\ufffd\ufffdZt7kQ9pLm2Xw7Rt5Yb8N"}
