@@ -165,6 +165,23 @@ def test_what_is_no_picture_of_a_dataset_is_not_unpacked(place: Path, name: str)
     assert tree(place) == ["in.tar"]
 
 
+def test_what_lies_beside_shards_stays_but_for_the_card_and_the_licence(place: Path) -> None:
+    """A stranger's hubtools.toml became one that this user has written."""
+    folder = place / "in"
+    folder.mkdir()
+    row = json.dumps({"file_name": "x.png", "text": "x"}).encode()
+    tar(folder / "a.tar", {"0.json": row, "0.png": PICTURE}, description())
+    along = (".gitattributes", "LICENSE", "README.md", "licence.txt", "NOTICE")
+    acted_on = ("hubtools.toml", "conftest.py", "Makefile", "run.sh", "setup.py", "license.sh")
+    for name in (*along, *acted_on, ".env", "x.exe", "license.png"):
+        (folder / name).write_text("# x\n")
+    done = typed("unshard", folder, "--to", place / "out")
+    assert done.returncode == 0, done.stderr
+    assert "Makefile and 7 more stayed there" in done.stderr
+    names = {path.name for path in (place / "out").rglob("*")}
+    assert names == {"x.png", "metadata.jsonl", *along}
+
+
 def test_metadata_of_hidden_folders_is_not_unpacked(place: Path) -> None:
     row = json.dumps({"file_name": ".x/x.png", "text": "x"}).encode()
     members = {"0.json": row, "0.png": PICTURE}
@@ -206,10 +223,10 @@ def test_a_split_that_leads_out(place: Path) -> None:
 
 def test_files_beside_the_shards_come_from_the_folder(place: Path) -> None:
     tar(place / "in" / "train-00000-of-00001.tar", {"0.json": b"{}", "0.png": PICTURE})
-    (place / "in" / "notes.txt").symlink_to("../../precious")
+    (place / "in" / "LICENSE").symlink_to("../../precious")
     with pytest.raises(HubtoolsError, match="link out of the folder"):
         unshard(place / "in", place / "out")
-    (place / "in" / "notes.txt").unlink()
+    (place / "in" / "LICENSE").unlink()
     (place / "in" / "README.md").symlink_to("../../precious")
     with pytest.raises(HubtoolsError, match="link out of the folder"):
         unshard(place / "in", place / "out")

@@ -47,7 +47,7 @@ UNSEEN: dict[tuple[str, str], str] = {
     ("dataset/edits/journal_files", "Journal.write"): _OWN,
     ("dataset/edits/stage", "_make"): _OWN,
     ("dataset/fix/draft", "Draft._scratch_file"): _MADE,
-    ("dataset/packing/unpack", "_carry"): _NEW,
+    ("dataset/packing/unpack", "_carry_card"): _NEW,
     ("dataset/packing/write", "_write_state"): _OWN,
     ("dataset/sources/download", "_unpack_row"): _MADE,
     ("dataset/sources/download", "_unpack"): _MADE,

@@ -11,6 +11,8 @@ from hubtools.patterns import regex
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "123456789¹²³")]
 )
+# What other tools act on: code and settings.
+ACTED_ON = frozenset({".py", ".pth", ".toml", ".sh", ".bat", ".cmd", ".ps1", ".lnk", ".url"})
 _FORBIDDEN = regex('[<>:"|?*\\\\\x00-\x1f\ud800-\udfff]')
 # Bytes that a name may have on Linux; Windows and macOS count letters, which are fewer.
 MAX_BYTES = 255

@@ -27,7 +27,7 @@ from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.packing.metadata_files import MetadataFileWriter, writer_for
 from hubtools.dataset.pictures.header import opened, opens_as_trusted, webp_canvas
 from hubtools.dataset.shards.opening import open_shard
-from hubtools.dataset.shards.rows import entries
+from hubtools.dataset.shards.rows import entries, goes_along
 from hubtools.dataset.shards.stored import Reader, Stored
 from hubtools.dataset.sources.names import is_packable
 from hubtools.disks import is_private
@@ -85,7 +85,12 @@ def unshard(
             raise HubtoolsError(
                 f"{shards} holds no rows.", hint="is it the whole file?", code="nothing-there"
             )
-        _carry(folder, found, work, unpacker)
+        left = _carry(folder, found, work)
+        _carry_card(folder, work, unpacker)
+        if left and shards.is_dir():  # beside one that was named all kinds of things lie
+            more = f" and {len(left) - 1} more" if left[1:] else ""
+            said = f"{folder}: {left[0]}{more} stayed there, as no part of a dataset"
+            unpacker.skipped.append(said)
         if hasattr(os, "sync"):
             os.sync()  # one for all files, before the name that says they are there
     return Unsharded(
@@ -338,21 +343,29 @@ def _ending(data: bytes) -> str:
 # --- the card --------------------------------------------------------------------------------
 
 
-def _carry(folder: Path, found: list[Path], work: Root, unpacker: _Unpacker) -> None:
-    """Files beside the shards come along; the card says again what it said before."""
-    if folder in found:
-        return
+def _carry(folder: Path, found: list[Path], work: Root) -> list[str]:
+    """Take along the licence beside the shards; give the names of other files there, which stay:
+    somebody's settings and programs would become this user's."""
+    left: list[str] = []
     for entry in entries(folder):
         path = folder / entry.name
-        if path in found or (entry.hidden and entry.name != ".gitattributes") or entry.junk:
+        if path in found or entry.name == CARD:
             continue
-        if "/" not in entry.name and entry.name != CARD and not work.exists(entry.name):
+        if not goes_along(entry):
+            if not (entry.hidden or entry.junk):
+                left.append(entry.name)
+        elif not work.exists(entry.name):
             with (
                 open_own(folder, entry.name) as source,
                 naming(work.path / entry.name),
                 work.create(entry.name) as copy,
             ):
                 shutil.copyfileobj(source, copy)
+    return left
+
+
+def _carry_card(folder: Path, work: Root, unpacker: _Unpacker) -> None:
+    """Take along the card, which says again what it said before the pictures were packed."""
     card = folder / CARD
     if not card.is_file():
         return

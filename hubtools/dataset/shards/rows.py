@@ -24,7 +24,7 @@ import xxhash
 from hubtools.causes import says_nothing_of_file
 from hubtools.dataset.folder.appearing import open_own
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry, check_folder, leads_to_folder
-from hubtools.dataset.folder.names import escapes
+from hubtools.dataset.folder.names import ACTED_ON, escapes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.bounded import deepest
 from hubtools.dataset.metadata.parquet_batches import (
@@ -110,20 +110,28 @@ def entries(root: Path) -> Iterator[Entry]:
         pending.extend(reversed(below))
 
 
+def goes_along(entry: Entry) -> bool:
+    """True for a file at the top of a dataset that goes along with its pictures as it is: the card,
+    the licence, .gitattributes; nothing that programs act on."""
+    if "/" in entry.name or entry.ending in ACTED_ON | PICTURE_ENDINGS:
+        return False
+    named = not (entry.hidden or entry.junk) and entry.name.lower().startswith(_CARRIED)
+    return named or entry.name == ".gitattributes"
+
+
 def look(root: Path) -> Contents:
     """One walk over a dataset folder. Raises `HubtoolsError` if there is none."""
     check_folder(root)
     found = Contents()
     for entry in entries(root):
-        if entry.hidden or entry.junk:
-            if entry.name == ".gitattributes":
-                found.carried.append(entry.name)
+        if goes_along(entry):
+            found.carried.append(entry.name)
+        elif entry.hidden or entry.junk:
+            continue
         elif entry.base in METADATA_NAMES:
             found.metadata.append(entry.name)
         elif entry.ending in PICTURE_ENDINGS:
             found.pictures.append(hash_of(entry.name))
-        elif entry.name.lower().startswith(_CARRIED) and "/" not in entry.name:
-            found.carried.append(entry.name)
         else:
             found.others_hashes.append(hash_of(entry.name))
             if len(found.others) < _NAMED:

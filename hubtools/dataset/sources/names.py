@@ -5,11 +5,11 @@ from __future__ import annotations
 from shlex import quote
 
 from hubtools.dataset.folder.listing import PUT_PICTURES, Entry, Listing
+from hubtools.dataset.folder.names import ACTED_ON
 from hubtools.dataset.folder.splits import KEYWORDS
 from hubtools.files import StrPath
 from hubtools.layout import CARD, METADATA_NAMES
 
-_ACTED_ON = frozenset({".py", ".pth", ".toml", ".sh", ".bat", ".cmd", ".ps1", ".lnk", ".url"})
 TARS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
@@ -25,7 +25,7 @@ def is_packable(name: str) -> bool:
     """True for a file that a shard may hold as that of a record: what is hidden the loader passes
     by, and other tools act on such files, and on code and settings."""
     entry = Entry(name, 0, 0)
-    acted_on = entry.base in (CARD, *METADATA_NAMES) or entry.ending in _ACTED_ON
+    acted_on = entry.base in (CARD, *METADATA_NAMES) or entry.ending in ACTED_ON
     return not (entry.hidden or entry.junk or acted_on)
 
 
