@@ -265,8 +265,8 @@ def test_the_command_line_does_not_do_itself_what_the_function_of_a_command_does
 
 def test_files_of_tests_that_are_begun_early_are_there() -> None:
     """A file of another name stops the whole suite."""
-    names = (ROOT.parent / "tests/plain.txt").read_text("utf-8").split()
-    assert not [name for name in names if not (ROOT.parent / name).is_file()]
+    names = (ROOT / "tests/plain.txt").read_text("utf-8").split()
+    assert not [name for name in names if not (ROOT / name).is_file()]
 
 
 # --- length --------------------------------------------------------------------------------------
