@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -39,9 +38,7 @@ class Watch:
 
     def __enter__(self) -> Watch:
         if KNOWN:
-            for process in ("self", *_children()):  # their peaks begin anew
-                with contextlib.suppress(OSError):  # a child has ended
-                    Path(f"/proc/{process}/clear_refs").write_text("5", encoding="ascii")
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
             self._before = _status("self", "VmRSS")
             self._stop = threading.Event()
             self._thread = threading.Thread(target=self._look, daemon=True)

@@ -28,7 +28,10 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 from fuzz import OWN, WORKER
 from hostile import heavy, memory, pictures
 
-pytestmark = pytest.mark.skipif(not memory.KNOWN, reason="needs /proc")
+pytestmark = [
+    pytest.mark.skipif(not memory.KNOWN, reason="needs /proc"),
+    pytest.mark.usefixtures("own_workers"),
+]
 
 BOMBS: dict[str, Callable[[], bytes]] = {
     "beyond.webp": partial(heavy.webp_still, 16_383, 16_383),
@@ -114,7 +117,6 @@ def test_a_webp_beyond_all_is_not_even_opened() -> None:
     assert facts.width * facts.height > MAX_PIXELS
 
 
-@pytest.mark.usefixtures("own_workers")
 def test_the_helper_is_asked_again_after_a_picture_it_did_not_take() -> None:
     from hubtools.dataset.workers.guarded import shared_guard
 
@@ -125,7 +127,6 @@ def test_the_helper_is_asked_again_after_a_picture_it_did_not_take() -> None:
     assert run_guarded(TROUBLE, pictures.plain("TIFF")) is None
 
 
-@pytest.mark.usefixtures("own_workers")  # no others beside those that are counted
 def test_workers_take_turns(tmp_path: Path) -> None:
     """Of several at once each would take its share; one after the other they do not."""
     data = heavy.png(5_000, 4_000)
@@ -138,7 +139,6 @@ def test_workers_take_turns(tmp_path: Path) -> None:
     assert together.workers < alone.workers + 2 * 120
 
 
-@pytest.mark.usefixtures("own_workers")  # which write where this process does now
 @pytest.mark.parametrize("command", [["validate"], ["fix", "--yes"], ["fix", "--dry-run"]])
 def test_neither_libtiff_nor_pillow_says_anything(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], command: list[str]
