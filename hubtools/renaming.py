@@ -140,9 +140,7 @@ def put_over(
             replace(between, old, here, here)
 
 
-def _exchanged(
-    old: str, new: str, here: At, there: At, found: Facts, was: bytes | None = None
-) -> bool:
+def _exchanged(old: str, new: str, here: At, there: At, found: Facts, was: bytes | None) -> bool:
     own = facts_of(old, here)
     try:
         if not _renamed(old, new, here, there, _EXCHANGE):

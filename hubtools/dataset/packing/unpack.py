@@ -347,9 +347,9 @@ def _carry(folder: Path, found: list[Path], work: Root) -> list[str]:
     """Take along the licence beside the shards; give the names of other files there, which stay:
     somebody's settings and programs would become this user's."""
     left: list[str] = []
+    passed = {CARD, *(path.relative_to(folder).as_posix() for path in found)}
     for entry in entries(folder):
-        path = folder / entry.name
-        if path in found or entry.name == CARD:
+        if entry.name in passed:
             continue
         if not goes_along(entry):
             if not (entry.hidden or entry.junk):
